@@ -1,0 +1,1 @@
+"""The embedded Azure: functions host, backup vault service, Azurite and PostgreSQL servers, demo."""

@@ -1,0 +1,1 @@
+"""What activities are made of: contracts, vault, storage, postgres, settings, errors, telemetry."""

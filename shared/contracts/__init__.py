@@ -1,0 +1,1 @@
+"""The data that crosses a boundary: requests, plans, files, outcomes, reports. Frozen models, plain JSON outside."""

@@ -1,0 +1,1 @@
+"""The target server: tools, scripts, archives, loads, verification."""

@@ -1,0 +1,1 @@
+"""Blobs and queues: landing containers, reservations, the ledger, reports, events."""

@@ -1,0 +1,1 @@
+"""The backup vault: recovery points, validation, restore as files, backup jobs."""

@@ -1,0 +1,29 @@
+"""What every contract has in common: frozen, strict about names, camelCase on the wire."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+type Json = dict[str, Any]
+
+
+class Contract(BaseModel):
+    """A frozen model whose wire form is plain JSON with camelCase names; unknown names are errors."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+    def to_wire(self) -> Json:
+        """The JSON object that crosses a durable boundary."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def from_wire(cls, data: Json) -> Self:
+        """The model of a JSON object that `to_wire` made."""
+        return cls.model_validate(data)

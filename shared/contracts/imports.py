@@ -1,0 +1,124 @@
+"""What an import does and answers: roles, one database, one plain script."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Contract
+
+
+class NoteKind(StrEnum):
+    """How a statement or an archive entry fared that was not simply run."""
+
+    SKIPPED = "skipped"  #: not run, on purpose
+    CHANGED = "changed"  #: run in another form
+    TOLERATED = "tolerated"  #: run, failed, known to be harmless
+    FAILED = "failed"  #: run, failed, and that fails the file
+
+
+class Note(Contract):
+    """One statement or archive entry that the report must mention."""
+
+    kind: NoteKind
+    subject: str
+    """The archive entry or the object, for people: `EXTENSION vector`, `role "app"`."""
+    reason: str
+    """Why, in words; the server's own message where there is one."""
+    statement: str = ""
+    """The SQL, cut."""
+
+
+class Notes(Contract):
+    """A bounded list of notes: what fits a history; all of them are in the file's log."""
+
+    items: tuple[Note, ...] = ()
+    left_out: int = 0
+    """How many more there were."""
+
+
+class LoadMethod(StrEnum):
+    """How an archive became a database."""
+
+    STAGED_PARALLEL = "staged-parallel"  #: downloaded, then pg_restore -j
+    STREAMED = "streamed"  #: from the blob into pg_restore's stdin
+    SCRIPT = "script"  #: plain SQL, from the blob into psql's stdin
+
+
+class ArchiveFormat(StrEnum):
+    """What a database file is, told by its first bytes."""
+
+    CUSTOM = "custom"
+    TAR = "tar"
+    PLAIN = "plain"
+
+
+class ArchiveSummary(Contract):
+    """What a database file says of itself without a server."""
+
+    format: ArchiveFormat
+    size: int
+    """Bytes."""
+    dumped_from: str = ""
+    """Server version, as the archive has it; empty for plain SQL without a header."""
+    dumped_by: str = ""
+    """pg_dump version."""
+    archive_version: str = ""
+    """Version of the archive format: `1.16`."""
+    entries: int = 0
+    """Entries of the table of contents."""
+    extensions: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    """Owners that the table of contents names."""
+
+
+class DatabaseLoad(Contract):
+    """A database under its temporary name, loaded and not yet verified."""
+
+    temporary_name: str
+    oid: int
+    method: LoadMethod
+    method_reason: str
+    """Why this method, in words: `local disk has 3.1 GB free, the file needs 218 MB`."""
+    jobs: int = Field(ge=1)
+    seconds: float
+    archive: ArchiveSummary
+    notes: Notes = Notes()
+
+
+class TableRows(Contract):
+    """One table's rows after the load, as counted or, above the limit, as ANALYZE estimates."""
+
+    name: str
+    rows: int
+    exact: bool
+
+
+class Verification(Contract):
+    """What was compared between the archive's table of contents and the loaded database."""
+
+    tables: int
+    rows: int
+    exact: bool
+    """Whether every table was counted; else some are ANALYZE's estimates."""
+    objects: dict[str, int]
+    """Objects found, by the table of contents' kind: `{"TABLE": 12, "INDEX": 9}`."""
+    notes: Notes = Notes()
+
+
+class ScriptRun(Contract):
+    """The import of a plain script: roles, schema or tablespaces."""
+
+    statements: int
+    """Statements that were run."""
+    seconds: float
+    notes: Notes = Notes()
+    kept: tuple[str, ...] = ()
+    """What existed on the target and was left as it is (roles)."""
+    created: tuple[str, ...] = ()
+    """What was created (roles)."""
+    without_password: tuple[str, ...] = ()
+    """Login roles whose password the backup does not hold."""
+
+
+type RolesMode = Literal["import", "skip"]

@@ -1,0 +1,132 @@
+"""Every exception of the app.
+
+FlexRestoreError
+├── PermanentError              trying again changes nothing: activities answer it as a value
+│   ├── RequestRejected         the request itself is wrong
+│   ├── PreflightFailed         the plan cannot be carried out as things stand
+│   ├── VaultRefused            the backup service said no
+│   ├── BackupJobFailed         the vault's job ended without restored files
+│   ├── DeadlinePassed          something did not happen in the time that was given to it
+│   ├── LandingFailed           what landed is not what was restored
+│   ├── ToolMissing             psql or pg_restore was not found
+│   ├── ToolTooOld              the tool cannot read the archive
+│   ├── UnreadableFile          a restored file is not what its name says
+│   ├── TargetRefused           the target server does not allow what the import needs
+│   ├── DatabaseExists          the final name is taken and the request does not say replace
+│   ├── ImportFailed            statements failed that are not known to be harmless
+│   └── VerificationFailed      what was loaded is not what the archive holds
+└── TransientError              try again
+    ├── ServiceBusy             the service throttles, or another job is in the way
+    ├── TargetUnavailable       the target server does not answer
+    └── LoadInterrupted         a load ended without an answer of its own
+
+Exceptions of libraries that reach an activity's edge mean *try again* too; retry options bound it.
+"""
+
+from collections.abc import Sequence
+
+TEXT_LIMIT = 4_000
+"""Characters of error text that may cross a durable boundary; the full text belongs into a log blob."""
+DETAILS_LIMIT = 50
+"""Findings that may cross a durable boundary."""
+
+
+def cut(text: str, limit: int = TEXT_LIMIT) -> str:
+    """The text, or its beginning and its end with a word between them on how much is missing."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]} […{len(text) - 2 * half} characters left out…] {text[-half:]}"
+
+
+class FlexRestoreError(Exception):
+    """Something went wrong in a restore."""
+
+    def __init__(self, message: str | None = None, *, details: Sequence[str] = ()) -> None:
+        self.text = cut(message or (type(self).__doc__ or "").strip())
+        self.details = bounded(details)
+        super().__init__(self.text)
+
+
+def bounded(details: Sequence[str]) -> list[str]:
+    """The findings, each cut, with a last line on how many more there are."""
+    kept = [cut(line, 600) for line in details[:DETAILS_LIMIT]]
+    more = len(details) - len(kept)
+    return [*kept, f"and {more} more"] if more > 0 else kept
+
+
+class PermanentError(FlexRestoreError):
+    """Trying again changes nothing."""
+
+    @property
+    def code(self) -> str:
+        """The word for programs."""
+        return type(self).__name__
+
+
+class RequestRejected(PermanentError):
+    """The request itself is wrong."""
+
+
+class PreflightFailed(PermanentError):
+    """The plan cannot be carried out as things stand."""
+
+
+class VaultRefused(PermanentError):
+    """The backup service said no."""
+
+
+class BackupJobFailed(PermanentError):
+    """The vault's job ended without restored files."""
+
+
+class DeadlinePassed(PermanentError):
+    """Something did not happen in the time that was given to it."""
+
+
+class LandingFailed(PermanentError):
+    """What landed is not what was restored."""
+
+
+class ToolMissing(PermanentError):
+    """psql or pg_restore was not found."""
+
+
+class ToolTooOld(PermanentError):
+    """The tool cannot read the archive."""
+
+
+class UnreadableFile(PermanentError):
+    """A restored file is not what its name says."""
+
+
+class TargetRefused(PermanentError):
+    """The target server does not allow what the import needs."""
+
+
+class DatabaseExists(PermanentError):
+    """The final name is taken and the request does not say replace."""
+
+
+class ImportFailed(PermanentError):
+    """Statements failed that are not known to be harmless."""
+
+
+class VerificationFailed(PermanentError):
+    """What was loaded is not what the archive holds."""
+
+
+class TransientError(FlexRestoreError):
+    """Try again."""
+
+
+class ServiceBusy(TransientError):
+    """The service throttles, or another job is in the way."""
+
+
+class TargetUnavailable(TransientError):
+    """The target server does not answer."""
+
+
+class LoadInterrupted(TransientError):
+    """A load ended without an answer of its own."""
