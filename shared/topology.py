@@ -1,0 +1,15 @@
+"""The fixed names of queues, containers and tasks: code, Bicep and the local environment agree on these."""
+
+REQUEST_QUEUE = "restore-requests"
+EVENT_QUEUE = "restore-events"
+
+LANDING_CONTAINERS = ("landing-1", "landing-2")
+"""Containers of the landing account that the vault restores into; each has its own blob trigger."""
+CONTROL_CONTAINER = "restore-control"
+"""Reservations and the ledger; in the app's own storage account."""
+REPORT_CONTAINER = "restore-reports"
+
+APP_STORAGE = "AzureWebJobsStorage"
+"""The connection setting of the app's own account: requests, events, control, reports."""
+LANDING_STORAGE = "LandingStorage"
+"""The connection setting of the landing account."""
