@@ -1,0 +1,172 @@
+"""Run a child program that is fed from a stream, watched line by line, and never outlives its parent."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from shared.errors import DeadlinePassed
+
+LINE_LIMIT = 65_536
+"""Bytes of a stderr line that are handed on; the server echoes whole statements there, and those have no bound."""
+CHUNK = 65_536
+SETPRIV = Path("/usr/bin/setpriv")
+
+type LineSink = Callable[[str], object]
+type ByteSink = Callable[[bytes], object]
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What a short child answered."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+
+def run(  # noqa: PLR0913  a child has that many ends
+    argv: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str],
+    feed: Iterable[bytes] | None = None,
+    on_stderr: LineSink,
+    on_stdout: ByteSink | None = None,
+    timeout_seconds: float | None = None,
+) -> int:
+    """Run a child to its end and answer its exit code; negative numbers are signals.
+
+    `feed` is written to its stdin from a thread; a child that stops reading just ends the feeding. `on_stderr` gets
+    each line of its stderr, without the newline and cut at 64 KiB; `on_stdout` gets chunks. Both are called from
+    threads of their own. Secrets belong into `environment`, never into `argv`.
+
+    Raises:
+        DeadlinePassed: the child took longer than `timeout_seconds` and was killed.
+        Exception: whatever `feed` or a callback raised; the child was killed.
+    """
+    child = subprocess.Popen(
+        [*_leash(), *map(str, argv)],
+        stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
+        stdout=subprocess.DEVNULL if on_stdout is None else subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environment),
+        process_group=0,
+    )
+    errors: list[BaseException] = []
+    threads = [_helper(child, errors, _read_lines, _end(child.stderr), on_stderr)]
+    if on_stdout is not None:
+        threads.append(_helper(child, errors, _read_chunks, _end(child.stdout), on_stdout))
+    if feed is not None:
+        threads.append(_helper(child, errors, _write_all, _end(child.stdin), feed))
+    try:
+        exit_code = child.wait(timeout_seconds)
+    except subprocess.TimeoutExpired:
+        message = (
+            f"{Path(argv[0]).name} was stopped: it took longer than the {timeout_seconds:.0f} seconds it was given"
+        )
+        raise DeadlinePassed(message) from None
+    finally:
+        _end_group(child)
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise errors[0]
+    return exit_code
+
+
+def capture(
+    argv: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str],
+    feed: Iterable[bytes] | None = None,
+    timeout_seconds: float | None = 300,
+) -> Captured:
+    """Run a child whose answer fits in memory."""
+    stdout: list[bytes] = []
+    stderr: list[str] = []
+    exit_code = run(
+        argv,
+        environment=environment,
+        feed=feed,
+        on_stderr=stderr.append,
+        on_stdout=stdout.append,
+        timeout_seconds=timeout_seconds,
+    )
+    return Captured(exit_code, b"".join(stdout), "\n".join(stderr))
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    """End the child and everything it started, unless it ended by itself."""
+    if child.returncode is None or child.returncode < 0:
+        _kill_group(child)
+        child.wait()
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+@cache
+def _leash() -> tuple[str, ...]:
+    """What to put in front of a command so that the kernel ends it with its parent, even after `kill -9`."""
+    return (str(SETPRIV), "--pdeathsig", "KILL", "--") if os.access(SETPRIV, os.X_OK) else ()
+
+
+def _end(pipe: IO[bytes] | None) -> IO[bytes]:
+    """Our end of a pipe that was asked for."""
+    if pipe is None:
+        raise AssertionError("the pipe was asked for in Popen")
+    return pipe
+
+
+def _helper[**P](
+    child: subprocess.Popen[bytes],
+    errors: list[BaseException],
+    work: Callable[P, None],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> threading.Thread:
+    """Start a thread that does the work; its exception ends the child and is kept for the caller of `run`."""
+
+    def main() -> None:
+        try:
+            work(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001  re-raised by run, in the caller's thread
+            errors.append(error)
+            _kill_group(child)
+
+    thread = threading.Thread(target=main, name=f"{work.__name__}-{child.pid}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _read_lines(stream: IO[bytes], sink: LineSink) -> None:
+    with stream:
+        while line := stream.readline(LINE_LIMIT):
+            rest = line
+            while rest and not rest.endswith(b"\n"):
+                rest = stream.readline(LINE_LIMIT)
+            sink(line.rstrip(b"\r\n").decode("utf-8", "backslashreplace"))
+
+
+def _read_chunks(stream: IO[bytes], sink: ByteSink) -> None:
+    with stream:
+        while chunk := stream.read1(CHUNK):  # type: ignore[attr-defined]  # IO lacks read1, the buffered pipe has it
+            sink(chunk)
+
+
+def _write_all(stream: IO[bytes], feed: Iterable[bytes]) -> None:
+    # A child that stops reading has its reason in its exit code and stderr; a broken pipe adds nothing to them.
+    with suppress(BrokenPipeError):
+        try:
+            for chunk in feed:
+                stream.write(chunk)
+        finally:
+            stream.close()

@@ -1,0 +1,232 @@
+"""The target server: how to connect, what it can do, and locks on it."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+from pydantic import SecretStr
+
+from shared.errors import TargetRefused, TargetUnavailable
+from shared.postgres.tools import base_environment
+
+log = logging.getLogger(__name__)
+
+type Connection = psycopg.Connection[TupleRow]
+
+CONNECT_TIMEOUT_SECONDS = 15
+APPLICATION_NAME = "flex-restore"
+
+_REFUSALS = (
+    "password authentication failed",
+    "no pg_hba.conf entry",
+    "is not permitted to log in",
+    "permission denied for database",
+    "does not exist",
+    "server does not support SSL",
+    "server certificate for",
+    "certificate verify failed",
+)
+"""What a server says before there is a session when trying again changes nothing; libpq gives no SQLSTATE for these."""
+
+_KEEPALIVES: dict[str, Any] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""Seconds; Azure's load balancer drops connections that are silent for four minutes."""
+
+_TIMEOUTS = {"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+"""An operator's limits for applications are none for an import."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the server is and what the import's user may do there."""
+
+    version: int
+    """As `server_version_num`: 180006."""
+    user: str
+    superuser: bool
+    createdb: bool
+    createrole: bool
+    replication: bool
+    bypassrls: bool
+    extensions_available: frozenset[str]
+    extensions_allowed: frozenset[str] | None
+    """The allow-list of a flexible server, lower case; None where the server has none."""
+    max_connections: int
+
+    @property
+    def major(self) -> int:
+        """18 of 180006."""
+        return self.version // 10_000
+
+
+@dataclass(frozen=True)
+class SettableRoles:
+    """Which of some roles the import's user can give objects to."""
+
+    missing: frozenset[str]
+    unsettable: frozenset[str]
+    """Roles that exist, but that the user may not become."""
+    granted: tuple[str, ...]
+    """Roles that the user made itself a member of to become them."""
+
+    def reason(self, role: str) -> str | None:
+        """Why the role cannot own an object here, in words; None when it can."""
+        if role in self.missing:
+            return f'there is no role "{role}" on the target server'
+        if role in self.unsettable:
+            return f'the import\'s user may not SET ROLE to "{role}"'
+        return None
+
+
+@dataclass(frozen=True)
+class TargetServer:
+    """A flexible server that files are imported into, and the user who does it.
+
+    `password` is asked at each connection when it is a function: Entra tokens expire.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: SecretStr | Callable[[], str] = field(repr=False)
+    sslmode: str = "require"
+    maintenance_database: str = "postgres"
+    max_jobs: int = 4
+    """Connections that one load may use at the same time."""
+
+    def secret(self) -> str:
+        """The password, or a fresh token."""
+        return self.password.get_secret_value() if isinstance(self.password, SecretStr) else self.password()
+
+    def connect(
+        self, dbname: str | None = None, *, autocommit: bool = True, application_name: str = APPLICATION_NAME
+    ) -> Connection:
+        """A connection without statement and lock timeouts, to the maintenance database unless told otherwise.
+
+        Raises:
+            TargetRefused: the server does not let this user in; trying again changes nothing.
+            TargetUnavailable: the server does not answer.
+        """
+        try:
+            return psycopg.connect(
+                host=self.host,
+                port=self.port,
+                user=self.user,
+                password=self.secret(),
+                dbname=dbname or self.maintenance_database,
+                sslmode=self.sslmode,
+                application_name=application_name,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                options=_options({f"tcp_{name}": str(value) for name, value in _KEEPALIVES.items()}),
+                autocommit=autocommit,
+                **_KEEPALIVES,
+            )
+        except psycopg.OperationalError as error:
+            text = f"{self.host}:{self.port} as {self.user}: {error}".strip()
+            if any(phrase in str(error) for phrase in _REFUSALS):
+                raise TargetRefused(f"the target server refused the connection: {text}") from error
+            raise TargetUnavailable(f"the target server does not answer: {text}") from error
+
+    def environment(self, dbname: str, *, settings: dict[str, str] | None = None) -> dict[str, str]:
+        """The variables with which psql and pg_restore find the server, and further settings of their session.
+
+        A setting that the server's version does not know fails the connection. Values have no spaces.
+        """
+        return base_environment() | {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGPASSWORD": self.secret(),
+            "PGDATABASE": dbname,
+            "PGSSLMODE": self.sslmode,
+            "PGAPPNAME": APPLICATION_NAME,
+            "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT_SECONDS),
+            "PGOPTIONS": _options(settings or {}),
+        }
+
+    def capabilities(self) -> Capabilities:
+        """What the server is and what the user may do; asks the server."""
+        with self.connect() as connection:
+            return read_capabilities(connection)
+
+    @contextmanager
+    def advisory_lock(self, key: str) -> Iterator[Connection]:
+        """Hold a lock on the server that belongs to the key; waits for whoever holds it.
+
+        It lives as long as its connection, so a killed process loses it, and so does one that the server lost sight
+        of: what is done under it must still be safe when two do it. The connection may be used meanwhile.
+        """
+        with self.connect(application_name=f"{APPLICATION_NAME} lock") as connection:
+            if connection.info.server_version >= 140_000:
+                connection.execute("SET idle_session_timeout = 0")
+            connection.execute("SELECT pg_advisory_lock(%s)", [lock_number(key)])
+            yield connection
+
+
+def lock_number(key: str) -> int:
+    """A signed 64-bit number for a text."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True)
+
+
+def read_capabilities(connection: Connection) -> Capabilities:
+    """What the server is and what the connection's user may do there."""
+    row = connection.execute(
+        "SELECT current_user, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls,"
+        " current_setting('azure.extensions', true), current_setting('max_connections')::int"
+        " FROM pg_catalog.pg_roles WHERE rolname = current_user"
+    ).fetchone()
+    if row is None:
+        raise TargetRefused("the import's user is not in pg_roles")
+    available = connection.execute("SELECT name FROM pg_catalog.pg_available_extensions").fetchall()
+    return Capabilities(
+        version=connection.info.server_version,
+        user=row[0],
+        superuser=row[1],
+        createdb=row[2],
+        createrole=row[3],
+        replication=row[4],
+        bypassrls=row[5],
+        extensions_available=frozenset(name for (name,) in available),
+        extensions_allowed=None if row[6] is None else _allow_list(row[6]),
+        max_connections=row[7],
+    )
+
+
+def ensure_can_set(connection: Connection, roles: Iterable[str]) -> SettableRoles:
+    """Make the connection's user able to give objects to these roles, where it has the right to do so."""
+    wanted = sorted(set(roles) - {""})
+    new = connection.info.server_version >= 160_000
+    rows = connection.execute(
+        "SELECT rolname, pg_has_role(current_user, oid, %s) AND pg_has_role(current_user, oid, 'USAGE')"
+        " FROM pg_catalog.pg_roles WHERE rolname = ANY(%s) ORDER BY 1",
+        ["SET" if new else "MEMBER", wanted],
+    ).fetchall()
+    granted: list[str] = []
+    unsettable: set[str] = set()
+    for role, settable in rows:
+        if settable:
+            continue
+        statement = sql.SQL("GRANT {} TO CURRENT_USER" + (" WITH INHERIT TRUE, SET TRUE" if new else ""))
+        try:
+            connection.execute(statement.format(sql.Identifier(role)))
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidGrantOperation) as error:
+            log.info("cannot become role %s: %s", role, error.diag.message_primary)
+            unsettable.add(role)
+        else:
+            granted.append(role)
+    missing = frozenset(wanted) - {name for name, _ in rows}
+    return SettableRoles(missing=missing, unsettable=frozenset(unsettable), granted=tuple(granted))
+
+
+def _allow_list(setting: str) -> frozenset[str]:
+    return frozenset(name.strip().strip('"').lower() for name in setting.split(",") if name.strip())
+
+
+def _options(settings: dict[str, str]) -> str:
+    """The value of libpq's `options`: our defaults and the given settings."""
+    return " ".join(f"-c {name}={value}" for name, value in (_TIMEOUTS | settings).items())
