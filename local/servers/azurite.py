@@ -21,7 +21,7 @@ _SCRIPT = Path(__file__).parents[2] / "node_modules" / "azurite" / "dist" / "src
 
 
 class Azurite:
-    """A running Azurite whose data lives in a folder: started again there, it serves the same data on the same ports."""
+    """A running Azurite on a folder: started again there, it serves the same data on the same ports."""
 
     def __init__(self, directory: Path, ports: tuple[int, int, int], process: ServerProcess) -> None:
         self.directory = directory

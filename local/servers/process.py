@@ -95,7 +95,7 @@ class ServerProcess:
         with holder.stdout as output_pipe:
             line = output_pipe.readline()
         if not line.strip():
-            holder.communicate()
+            cls(holder, 0, log).stop()
             raise ServerError(f"{command[0]} could not be started:\n{tail(log)}")
         return cls(holder, int(line), log)
 
@@ -121,15 +121,19 @@ class ServerProcess:
 
     def stop(self) -> None:
         """Stop the server and wait for its end; nothing when it has ended."""
+        rope = self._leash.stdin
+        assert rope is not None  # noqa: S101 - given by stdin=PIPE, for the type checker
         with contextlib.suppress(BrokenPipeError):
-            self._leash.communicate(b"stop\n")
+            if not rope.closed:
+                rope.write(b"stop\n")
+            rope.close()
         self._leash.wait()
 
     def kill(self) -> None:
         """`kill -9` the server, as a crash would, and wait for its end."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        self._leash.wait()
+        self._leash.wait()  # before the rope is cut: the leash must see a crash, not an orderly stop
         self.stop()
 
 
