@@ -20,7 +20,6 @@ DEFAULT_ALLOWED = (
     "postgres_fdw",
     "tablefunc",
     "unaccent",
-    "uuid-ossp",
 )
 
 # Extensions that Azure keeps in its own databases, with their comments there. Empty here: only their names matter.
@@ -33,8 +32,9 @@ SYSTEM = {
     "pgms_wait_sampling": "PG Microsoft Wait Sampling",
 }
 
-# Extensions that Azure offers and these binaries do not have: listed as available, and always refused.
-ELSEWHERE = ("azure_storage", "pg_cron", "pgaudit", "pg_partman", "postgis", "timescaledb", "vector")
+# Extensions that Azure offers and these binaries do not have (uuid-ossp needs a library that many machines lack):
+# listed as available, and always refused.
+ELSEWHERE = ("azure_storage", "pg_cron", "pgaudit", "pg_partman", "postgis", "timescaledb", "uuid-ossp", "vector")
 
 
 def write_control_files(binaries: Path, share: Path) -> None:

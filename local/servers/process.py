@@ -113,6 +113,7 @@ class ServerProcess:
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.running:
+                self.stop()
                 raise ServerError(f"the server ended before it was ready:\n{tail(self.log)}")
             if time.monotonic() > deadline:
                 self.stop()
