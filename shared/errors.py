@@ -2,6 +2,7 @@
 
 FlexRestoreError
 ├── PermanentError              trying again changes nothing: activities answer it as a value
+│   ├── Misconfigured           an app setting is missing or wrong
 │   ├── RequestRejected         the request itself is wrong
 │   ├── PreflightFailed         the plan cannot be carried out as things stand
 │   ├── VaultRefused            the backup service said no
@@ -62,6 +63,10 @@ class PermanentError(FlexRestoreError):
     def code(self) -> str:
         """The word for programs."""
         return type(self).__name__
+
+
+class Misconfigured(PermanentError):
+    """An app setting is missing or wrong."""
 
 
 class RequestRejected(PermanentError):

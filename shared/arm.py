@@ -1,0 +1,110 @@
+"""Azure Resource Manager: resource ids, which come in several casings, and errors, which come in several shapes."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+
+from shared.errors import ServiceBusy, VaultRefused
+
+_ID = re.compile(
+    r"^/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/(?P<provider>[^/]+)/(?P<rest>.+)$",
+    re.IGNORECASE,
+)
+
+_BUSY_CODES = frozenset({"UserErrorMaxConcurrentOperationLimitReached"})
+"""Refusals that another moment may lift."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceId:
+    """An ARM id taken apart; names keep their casing, kinds are for comparing in any casing."""
+
+    subscription: str
+    resource_group: str
+    provider: str
+    names: tuple[str, ...]
+    """The resource's name, with its parents' in front."""
+
+    @classmethod
+    def parse(cls, text: str) -> "ResourceId":
+        """Take an ARM id apart.
+
+        Raises:
+            ValueError: the text is no ARM id.
+        """
+        found = _ID.match(text)
+        if found is None:
+            raise ValueError(f"not an ARM id: {text!r}")
+        parts = found["rest"].strip("/").split("/")
+        return cls(found["subscription"], found["group"], found["provider"], tuple(parts[1::2]))
+
+    @property
+    def name(self) -> str:
+        """The resource's own name."""
+        return self.names[-1]
+
+
+def same_id(one: str | None, other: str | None) -> bool:
+    """Whether two ARM ids or names mean the same resource."""
+    return one is not None and other is not None and one.rstrip("/").lower() == other.rstrip("/").lower()
+
+
+def last_segment(text: str) -> str:
+    """`571e2403…` of an ARM id; a bare name stays as it is (cross-region jobs come that way)."""
+    return text.rstrip("/").rsplit("/", 1)[-1]
+
+
+def describe(error: Any) -> tuple[str, str]:
+    """Code and text of an ARM error object: its message, and what the service recommends.
+
+    The user-facing part lies in `additionalInfo[].info` (validation) or in nested `details` (jobs).
+    """
+    if not isinstance(error, dict):
+        return "Unknown", str(error)
+    facing = [entry.get("info") or {} for entry in error.get("additionalInfo") or []]
+    nested = [info for info in facing if isinstance(info, dict)] or [error]
+    lines: list[str] = []
+    for info in nested:
+        for text in (info.get("message") or error.get("message"), *(info.get("recommendedAction") or [])):
+            if text and text.strip() not in lines:
+                lines.append(text.strip())
+        inner = (info.get("innerError") or {}).get("additionalInfo") or {}
+        if detail := inner.get("DetailedNonLocalisedMessage"):
+            lines.append(str(detail))
+    for detail in error.get("details") or []:
+        _, text = describe(detail)
+        lines.extend(line for line in [text] if line and line not in lines)
+    return str(error.get("code") or "Unknown"), " ".join(lines)
+
+
+@contextmanager
+def arm_errors(doing: str) -> Iterator[None]:
+    """Turn the SDK's exceptions into ours: busy or unreachable means try again, anything else is the service's no.
+
+    Args:
+        doing: what was being done, for the message: `reading backup instance orders`.
+    """
+    try:
+        yield
+    except (ServiceRequestError, ServiceResponseError) as error:
+        raise ServiceBusy(f"While {doing}: Azure Resource Manager did not answer ({type(error).__name__}).") from error
+    except HttpResponseError as error:
+        code, text = describe(_body(error))
+        message = f"While {doing}: {code}: {text}"
+        if error.status_code in {408, 429} or (error.status_code or 500) >= 500 or code in _BUSY_CODES:
+            raise ServiceBusy(message) from error
+        raise VaultRefused(message) from error
+
+
+def _body(error: HttpResponseError) -> Any:
+    try:
+        body = json.loads(error.response.text()) if error.response is not None else {}
+    except ValueError:
+        body = {}
+    found = body.get("error") if isinstance(body, dict) else None
+    return found or {"code": f"HTTP {error.status_code}", "message": error.message}

@@ -1,0 +1,58 @@
+"""Restored files, and what a landing container holds."""
+
+from enum import StrEnum
+
+from shared.contracts.base import Contract
+
+
+class FileKind(StrEnum):
+    """What a restored file is."""
+
+    MARKER = "marker"
+    DATABASE = "database"
+    ROLES = "roles"
+    SCHEMA = "schema"
+    TABLESPACES = "tablespaces"
+
+
+class RestoredFile(Contract):
+    """A blob of a known kind."""
+
+    name: str
+    kind: FileKind
+    backup_name: str = ""
+    """What stands in front of the kind in the name; empty for the marker, which belongs to its container."""
+    database: str = ""
+    size: int = 0
+    etag: str = ""
+
+
+class Listing(Contract):
+    """A landing container as it stands, for one file set."""
+
+    container: str
+    backup_name: str
+    """The file set's name; empty while nothing of it has landed."""
+    files: tuple[RestoredFile, ...]
+    unknown: tuple[str, ...] = ()
+    """Blobs that are none of ours: left alone and reported."""
+    closed: bool
+    """Whether nothing more will land."""
+
+    def of(self, kind: FileKind) -> RestoredFile | None:
+        """The file of a kind that a set has once."""
+        return next((file for file in self.files if file.kind is kind), None)
+
+    @property
+    def databases(self) -> tuple[RestoredFile, ...]:
+        """The database files."""
+        return tuple(file for file in self.files if file.kind is FileKind.DATABASE)
+
+
+class Reservation(Contract):
+    """Who owns a landing container while the vault writes into it."""
+
+    container: str
+    request_id: str
+    closed: bool = False
+    """Set when the backup job has ended: what is not there now will not come."""

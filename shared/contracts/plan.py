@@ -1,0 +1,75 @@
+"""The plan: the request resolved. What a dry run returns and what an approver reads."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Contract
+from shared.contracts.request import RestoreRequest
+
+
+class BackupInstanceRef(Contract):
+    """A backup instance in its vault."""
+
+    subscription: str
+    resource_group: str
+    vault: str
+    name: str
+    server: str
+    """The flexible server's name."""
+    datasource_id: str
+    location: str
+
+    @property
+    def resource_id(self) -> str:
+        """The backup instance's ARM id."""
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.DataProtection/backupVaults/{self.vault}/backupInstances/{self.name}"
+        )
+
+
+class RecoveryPointRef(Contract):
+    """A recovery point that can be restored as files."""
+
+    id: str
+    time: datetime
+
+
+class TargetRef(Contract):
+    """The target server as it answered."""
+
+    alias: str
+    host: str
+    version: str
+    """`18.6`."""
+
+
+class Finding(Contract):
+    """One preflight check that had something to say."""
+
+    check: str
+    severity: Literal["error", "warning"]
+    message: str
+    remedy: str = ""
+    """The command or the change that mends it."""
+
+
+class Plan(Contract):
+    """The request resolved."""
+
+    request: RestoreRequest
+    target: TargetRef
+    instance: BackupInstanceRef | None = None
+    """None when the files have landed already."""
+    recovery_point: RecoveryPointRef | None = None
+    tools: dict[str, str] = Field(default_factory=dict)
+    """psql and pg_restore: version and where they were found."""
+    findings: tuple[Finding, ...] = ()
+    """Warnings; a plan with errors is no plan."""
+
+    @property
+    def request_id(self) -> str:
+        """The restore's name."""
+        return self.request.request_id

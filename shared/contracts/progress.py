@@ -1,0 +1,96 @@
+"""Phases, and what `GET /api/restores/{requestId}` answers."""
+
+from enum import StrEnum
+
+from shared.contracts.base import Contract
+from shared.contracts.files import FileKind
+from shared.contracts.outcome import Failure
+
+
+class Phase(StrEnum):
+    """Where a restore stands."""
+
+    ACCEPTED = "Accepted"
+    PLANNING = "Planning"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    AWAITING_LANDING = "AwaitingLanding"
+    RESTORING = "Restoring"
+    IMPORTING = "Importing"
+    VERIFYING = "Verifying"
+    COMPLETED = "Completed"
+    COMPLETED_WITH_WARNINGS = "CompletedWithWarnings"
+    PARTIALLY_FAILED = "PartiallyFailed"
+    FAILED = "Failed"
+    REJECTED = "Rejected"
+    CANCELLED = "Cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more happens."""
+        return self in _TERMINAL
+
+
+_TERMINAL = {
+    Phase.COMPLETED,
+    Phase.COMPLETED_WITH_WARNINGS,
+    Phase.PARTIALLY_FAILED,
+    Phase.FAILED,
+    Phase.REJECTED,
+    Phase.CANCELLED,
+}
+
+
+class FileState(StrEnum):
+    """Where a restored file stands."""
+
+    LANDED = "landed"
+    IMPORTING = "importing"
+    IMPORTED = "imported"
+    WARNED = "imported-with-warnings"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the file needs no more work."""
+        return self not in {FileState.LANDED, FileState.IMPORTING}
+
+
+class FileProgress(Contract):
+    """One restored file in the live status and in the result of an import."""
+
+    name: str
+    kind: FileKind
+    database: str = ""
+    final_name: str = ""
+    size: int = 0
+    state: FileState
+    reason: str = ""
+    """Why it was skipped or failed, in a sentence."""
+
+
+class PhaseEntry(Contract):
+    """When a phase was entered."""
+
+    phase: Phase
+    at: str
+
+
+class RestoreProgress(Contract):
+    """The custom status of a restore."""
+
+    phase: Phase
+    message: str = ""
+    phases: tuple[PhaseEntry, ...] = ()
+    container: str = ""
+    job: str = ""
+    errors: tuple[Failure, ...] = ()
+
+
+class SetResult(Contract):
+    """What came of the import of a file set; the details are in the ledger."""
+
+    files: tuple[FileProgress, ...] = ()
+    unknown: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Databases that the request names and the backup does not hold: nothing was imported."""

@@ -1,0 +1,172 @@
+"""The restore request: what a ticket asks for. Version 1; its JSON Schema is docs/restore-request.schema.json."""
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from shared.contracts.base import Contract
+from shared.errors import RequestRejected
+
+REQUEST_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
+"""A request id names blobs, orchestration instances and vault jobs, so it keeps to what all of them allow."""
+
+
+class BackupSource(Contract):
+    """A recovery point of a backup instance."""
+
+    backup_instance: Annotated[str, Field(min_length=1)]
+    """An alias that the operator configured, the backup instance's ARM id or name, or the server's name."""
+    recovery_point: str = "latest"
+    """`latest`, or a recovery point's id."""
+    at_or_before: AwareDatetime | None = None
+    """The newest recovery point not after this time, instead of `recoveryPoint`."""
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.at_or_before is not None and self.recovery_point != "latest":
+            raise ValueError("give recoveryPoint or atOrBefore, not both")
+        return self
+
+
+class FilesSource(Contract):
+    """Files that have landed already, from a restore made elsewhere or an earlier one of ours."""
+
+    container: Annotated[str, Field(min_length=3, max_length=63)]
+    backup_name: Annotated[str, Field(min_length=1)]
+    """What stands in front of `_database_` in the files' names."""
+
+
+def _source_kind(value: Any) -> str:
+    names = value if isinstance(value, dict) else vars(value) if isinstance(value, Contract) else {}
+    return "files" if "container" in names else "backup"
+
+
+type Source = Annotated[
+    Annotated[BackupSource, Tag("backup")] | Annotated[FilesSource, Tag("files")], Discriminator(_source_kind)
+]
+
+
+def _from_name(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class DatabaseChoice(Contract):
+    """Databases to import, and the name that they get; a plain string means its name alone."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """A database's name, or a pattern with `*` and `?`."""
+    final_name: Annotated[str | None, Field(alias="as", min_length=1)] = None
+    """The name on the target; a `*` in it stands for the database's own name."""
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the name may match several databases."""
+        return any(sign in self.name for sign in "*?")
+
+    @model_validator(mode="after")
+    def _pattern_needs_star(self) -> Self:
+        if self.is_pattern and self.final_name is not None and "*" not in self.final_name:
+            raise ValueError("a pattern matches several databases: put a * into 'as' for their own names")
+        return self
+
+    def final(self, database: str) -> str:
+        """The name that `database` gets on the target."""
+        return database if self.final_name is None else self.final_name.replace("*", database)
+
+
+type Choice = Annotated[DatabaseChoice, BeforeValidator(_from_name)]
+
+
+class RestoreRequest(Contract):
+    """What a ticket asks for; `requestId` is the idempotency key."""
+
+    version: Literal["1"] = "1"
+    request_id: Annotated[str, Field(pattern=REQUEST_ID_PATTERN)]
+    source: Source
+    target: Annotated[str, Field(min_length=1)]
+    """Alias of the target server."""
+    databases: tuple[Choice, ...] = (DatabaseChoice(name="*"),)
+    exclude: tuple[str, ...] = ()
+    """Names or patterns of databases that are left out."""
+    roles: Literal["import", "skip"] = "import"
+    schema_file: Annotated[Literal["skip", "import"], Field(alias="schema")] = "skip"
+    """The schema file repeats what the database files hold; Microsoft advises against running it."""
+    tablespaces: Literal["skip", "import"] = "skip"
+    """Flexible servers have no tablespaces of their own."""
+    on_conflict: Literal["fail", "skip", "replace"] = "fail"
+    """What happens to a database whose final name is taken."""
+    dry_run: bool = False
+    """Answer the plan and stop."""
+    requested_by: Annotated[str, Field(max_length=200)] = ""
+    ticket: Annotated[str, Field(max_length=200)] = ""
+
+    @field_validator("databases")
+    @classmethod
+    def _something_is_asked_for(cls, databases: tuple[DatabaseChoice, ...]) -> tuple[DatabaseChoice, ...]:
+        if not databases:
+            raise ValueError("is empty: leave it out to import every database")
+        finals = [choice.final(choice.name) for choice in databases if not choice.is_pattern]
+        twice = sorted({name for name in finals if finals.count(name) > 1})
+        if twice:
+            raise ValueError(f"several databases would get the same name: {', '.join(twice)}")
+        return databases
+
+    @property
+    def named_databases(self) -> tuple[str, ...]:
+        """Databases that the request names one by one: all of them must be in the backup."""
+        return tuple(choice.name for choice in self.databases if not choice.is_pattern)
+
+    def final_name(self, database: str) -> str | None:
+        """The name that a database of the backup gets on the target; None when it was not asked for."""
+        if any(fnmatchcase(database, pattern) for pattern in self.exclude):
+            return None
+        exact = [choice for choice in self.databases if choice.name == database]
+        matching = exact or [choice for choice in self.databases if fnmatchcase(database, choice.name)]
+        return matching[0].final(database) if matching else None
+
+
+def read_request(data: Any) -> RestoreRequest:
+    """The request of decoded JSON.
+
+    Raises:
+        RequestRejected: with every error and its path in `details`.
+    """
+    try:
+        return RestoreRequest.model_validate(data)
+    except ValidationError as error:
+        findings = [f"{_path(item['loc'])}: {_reason(item)}" for item in error.errors(include_url=False)]
+        raise RequestRejected(
+            f"The restore request has {len(findings)} error(s); correct them and send it again.", details=findings
+        ) from None
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """`databases[0].name`; the tags of the union are the model's business."""
+    path = ""
+    for index, part in enumerate(location):
+        if index == 1 and location[0] == "source" and part in {"backup", "files"}:
+            continue
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path or "(the whole message)"
+
+
+def _reason(item: Any) -> str:
+    match item["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is not a field of this contract"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "must be a JSON object"
+        case _:
+            return str(item["msg"]).removeprefix("Value error, ")

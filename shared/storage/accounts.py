@@ -1,0 +1,63 @@
+"""Clients of the two storage accounts, made the way the Functions host makes its own."""
+
+import os
+from functools import lru_cache
+
+from azure.core.credentials import TokenCredential
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import BlobServiceClient, ContainerClient
+from azure.storage.queue import QueueServiceClient
+
+from shared.errors import Misconfigured
+from shared.topology import APP_STORAGE, CONTROL_CONTAINER, LANDING_STORAGE, REPORT_CONTAINER
+
+
+@lru_cache(maxsize=1)
+def credential() -> TokenCredential:
+    """The app's identity; `AZURE_CLIENT_ID` chooses a user-assigned one."""
+    return DefaultAzureCredential()
+
+
+def _setting(connection: str, service: str) -> tuple[str, str]:
+    """The connection string or the service address of a connection setting; one of the two is empty."""
+    direct = os.environ.get(connection, "")
+    address = os.environ.get(f"{connection}__{service}", "")
+    if not direct and not address:
+        raise Misconfigured(
+            f"The app setting {connection} (a connection string) or {connection}__{service} (with the app's "
+            "identity) is missing; set one of them."
+        )
+    return direct, address
+
+
+@lru_cache(maxsize=4)
+def blob_service(connection: str) -> BlobServiceClient:
+    """The blob service of a connection setting."""
+    direct, address = _setting(connection, "blobServiceUri")
+    if direct:
+        return BlobServiceClient.from_connection_string(direct)
+    return BlobServiceClient(address, credential=credential())
+
+
+@lru_cache(maxsize=4)
+def queue_service(connection: str) -> QueueServiceClient:
+    """The queue service of a connection setting."""
+    direct, address = _setting(connection, "queueServiceUri")
+    if direct:
+        return QueueServiceClient.from_connection_string(direct)
+    return QueueServiceClient(address, credential=credential())
+
+
+def landing_container(name: str) -> ContainerClient:
+    """A container that the vault restores into."""
+    return blob_service(LANDING_STORAGE).get_container_client(name)
+
+
+def control_container() -> ContainerClient:
+    """The container of reservations and the ledger."""
+    return blob_service(APP_STORAGE).get_container_client(CONTROL_CONTAINER)
+
+
+def report_container() -> ContainerClient:
+    """The container of reports and logs."""
+    return blob_service(APP_STORAGE).get_container_client(REPORT_CONTAINER)

@@ -1,0 +1,48 @@
+"""JSON documents in a container: read, write, create only if absent."""
+
+import json
+from typing import Any
+
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob import ContainerClient, ContentSettings
+
+_JSON = ContentSettings(content_type="application/json")
+
+
+def read(container: ContainerClient, name: str) -> Any:
+    """The document, or None where there is none."""
+    try:
+        return json.loads(container.download_blob(name).readall())
+    except ResourceNotFoundError:
+        return None
+
+
+def write(container: ContainerClient, name: str, document: Any) -> None:
+    """Write the document, over an older one."""
+    container.upload_blob(name, _encode(document), overwrite=True, content_settings=_JSON)
+
+
+def create(container: ContainerClient, name: str, document: Any) -> bool:
+    """Write the document unless there is one (`If-None-Match: *`); whether it was written."""
+    try:
+        container.upload_blob(name, _encode(document), overwrite=False, content_settings=_JSON)
+    except ResourceExistsError:
+        return False
+    return True
+
+
+def create_or_read(container: ContainerClient, name: str, document: Any) -> Any:
+    """The document that came first: ours, or the one of an earlier or overlapping attempt."""
+    return document if create(container, name, document) else read(container, name)
+
+
+def delete(container: ContainerClient, name: str) -> None:
+    """Delete the document; one that is gone already is as good."""
+    try:
+        container.delete_blob(name)
+    except ResourceNotFoundError:
+        return
+
+
+def _encode(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, indent=1).encode()

@@ -1,0 +1,135 @@
+"""Landing containers: what a restored file is by its name, and reading it without holding it.
+
+Names are those of a real listing: `backupstarttimestamp`, `<guid>_database_<db>.sql`, `<guid>_roles.sql`,
+`<guid>_schema.sql`, `<guid>_tablespaces.sql`; documentation writes some in the plural or singular, so both are taken,
+in any case. The file prefix that a restore request carries is in none of them. A database's own name may contain
+`_database_` or end in `_roles`: the first `_database_` decides.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import BlobClient
+
+from shared.contracts.files import FileKind, Listing, RestoredFile
+from shared.errors import LandingFailed
+from shared.storage.accounts import landing_container
+
+_MARKER = re.compile(r"^(?:.*/)?backupstarttimestamp$", re.IGNORECASE)
+_DATABASE = re.compile(r"^(?P<set>.+?)_database_(?P<database>.+)\.sql$", re.IGNORECASE | re.DOTALL)
+_OTHER = re.compile(r"^(?P<set>.+)_(?P<kind>roles?|schemas?|tablespaces?)\.sql$", re.IGNORECASE | re.DOTALL)
+_KINDS = {"role": FileKind.ROLES, "schema": FileKind.SCHEMA, "tablespace": FileKind.TABLESPACES}
+
+FILES_LIMIT = 500
+"""Files of one set that an orchestration's history bears."""
+CHUNK = 4 * 1024 * 1024
+"""Bytes of one ranged read."""
+
+
+def classify(name: str, size: int = 0, etag: str = "") -> RestoredFile | None:
+    """The restored file of a blob's name; None when the name is of no known kind."""
+    if _MARKER.match(name):
+        return RestoredFile(name=name, kind=FileKind.MARKER, size=size, etag=etag)
+    if found := _DATABASE.match(name):
+        return RestoredFile(
+            name=name,
+            kind=FileKind.DATABASE,
+            backup_name=found["set"],
+            database=found["database"],
+            size=size,
+            etag=etag,
+        )
+    if found := _OTHER.match(name):
+        kind = _KINDS[found["kind"].lower().removesuffix("s")]
+        return RestoredFile(name=name, kind=kind, backup_name=found["set"], size=size, etag=etag)
+    return None
+
+
+def _blobs(container: str) -> Iterator[tuple[str, RestoredFile | None]]:
+    try:
+        for blob in landing_container(container).list_blobs():
+            yield blob.name, classify(blob.name, blob.size, blob.etag or "")
+    except ResourceNotFoundError:
+        raise LandingFailed(
+            f"The landing container {container} does not exist; create it in the landing account."
+        ) from None
+
+
+def restored_files(container: str) -> list[RestoredFile]:
+    """Every blob of a known kind."""
+    return [file for _, file in _blobs(container) if file is not None]
+
+
+def list_files(container: str, backup_name: str, *, closed: bool) -> Listing:
+    """The container as it stands, for one file set; with an empty name, for the only set there is.
+
+    Raises:
+        LandingFailed: several sets lie in the container and none was named, or one set has too many files.
+    """
+    blobs = list(_blobs(container))
+    files = [file for _, file in blobs if file is not None]
+    sets = sorted({file.backup_name for file in files if file.backup_name})
+    if not backup_name and len(sets) > 1:
+        raise LandingFailed(
+            f"{container} holds the files of {len(sets)} backups ({', '.join(sets)}); "
+            "send a request whose source names one of them."
+        )
+    chosen = backup_name or (sets[0] if sets else "")
+    mine = tuple(file for file in files if file.kind is FileKind.MARKER or file.backup_name == chosen)
+    if len(mine) > FILES_LIMIT:
+        raise LandingFailed(
+            f"{container} holds {len(mine)} files of backup {chosen}; one restore imports {FILES_LIMIT}. "
+            "Import them in several requests that name their databases."
+        )
+    unknown = tuple(name for name, file in blobs if file is None)[:FILES_LIMIT]
+    return Listing(container=container, backup_name=chosen, files=mine, unknown=unknown, closed=closed)
+
+
+def delete_files(listing: Listing) -> None:
+    """Delete a set's files; ones that are gone already are as good."""
+    for file in listing.files:
+        try:
+            landing_container(listing.container).delete_blob(file.name, delete_snapshots="include")
+        except ResourceNotFoundError:
+            continue
+
+
+class BlobFile:
+    """A restored file in its container: ranged reads of one version of the blob, never the whole of it.
+
+    Every read carries `If-Match`, so a blob that changes midway is an error and never a mixture.
+    """
+
+    def __init__(self, container: str, file: RestoredFile) -> None:
+        self._blob: BlobClient = landing_container(container).get_blob_client(file.name)
+        self.name = file.name
+        self.size = file.size
+        self.etag = file.etag
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes from an offset; fewer at the end of the file."""
+        wanted = min(length, self.size - offset)
+        if wanted <= 0:
+            return b""
+        stream = self._blob.download_blob(
+            offset=offset, length=wanted, etag=self.etag, match_condition=MatchConditions.IfNotModified
+        )
+        return stream.readall()
+
+    def chunks(self, offset: int = 0) -> Iterator[bytes]:
+        """The file from an offset, in pieces of `CHUNK` bytes."""
+        while offset < self.size:
+            piece = self.read(offset, CHUNK)
+            yield piece
+            offset += len(piece)
+
+    def download(self, path: Path) -> None:
+        """Stage the file on disk, several ranges at a time."""
+        stream = self._blob.download_blob(
+            etag=self.etag, match_condition=MatchConditions.IfNotModified, max_concurrency=4
+        )
+        with path.open("wb") as staged:
+            stream.readinto(staged)

@@ -1,0 +1,66 @@
+"""The ledger: what a restore has found and done, as small JSON documents in the control container.
+
+Histories of orchestrations carry references; the contents are here: `restores/<requestId>/<record>.json`. Records that
+must be right once and for all are created with `If-None-Match: *`, so that the first attempt's answer stands.
+"""
+
+from typing import Any, overload
+from urllib.parse import quote
+
+from shared.contracts.base import Contract
+from shared.contracts.plan import Plan
+from shared.storage import documents
+from shared.storage.accounts import control_container
+
+
+class Ledger:
+    """The records of one restore."""
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self._container = control_container()
+
+    def _name(self, record: str) -> str:
+        return f"restores/{self.request_id}/{record}.json"
+
+    def write(self, record: str, content: Contract | dict[str, Any] | list[Any]) -> None:
+        """Write a record, over an older one."""
+        documents.write(self._container, self._name(record), _plain(content))
+
+    def first(self, record: str, content: Contract | dict[str, Any] | list[Any]) -> Any:
+        """Write a record unless it exists; the record that stands."""
+        return documents.create_or_read(self._container, self._name(record), _plain(content))
+
+    @overload
+    def read(self, record: str) -> Any: ...
+    @overload
+    def read[T: Contract](self, record: str, model: type[T]) -> T | None: ...
+    def read[T: Contract](self, record: str, model: type[T] | None = None) -> T | Any:
+        """A record, as the model when one is named; None where there is none."""
+        document = documents.read(self._container, self._name(record))
+        return document if model is None or document is None else model.from_wire(document)
+
+    def records(self, folder: str) -> dict[str, Any]:
+        """Every record of a folder by its name, in the order of names."""
+        prefix = f"restores/{self.request_id}/{folder}/"
+        names = [blob.name for blob in self._container.list_blobs(name_starts_with=prefix)]
+        return {
+            name.removeprefix(prefix).removesuffix(".json"): documents.read(self._container, name)
+            for name in sorted(names)
+        }
+
+    def plan(self) -> Plan:
+        """The plan of the restore, which `make_plan` recorded."""
+        plan = self.read("plan", Plan)
+        if plan is None:
+            raise LookupError(f"restore {self.request_id} has no plan in the ledger")
+        return plan
+
+
+def database_record(database: str, record: str) -> str:
+    """The name of a database's record; the database's name is quoted, for it may hold anything."""
+    return f"databases/{quote(database, safe='')}/{record}"
+
+
+def _plain(content: Contract | dict[str, Any] | list[Any]) -> Any:
+    return content.to_wire() if isinstance(content, Contract) else content
