@@ -1,0 +1,159 @@
+"""Select from an archive's table of contents what can be imported without a superuser, and in which order."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from shared.contracts.imports import Note, NoteKind
+from shared.errors import TargetRefused
+from shared.postgres.server import Capabilities
+from shared.postgres.toc import Entry
+
+SYSTEM_ROLE = "azuresu"
+"""The superuser of a flexible server; what it owns comes with the server."""
+
+SYSTEM_EXTENSIONS = frozenset(
+    {"azure", "pg_availability", "pg_qs", "pgaadauth", "pgms_stats", "pgms_wait_sampling", "plpgsql"}
+)
+"""Extensions that the service itself installs, in databases of its own or in every one."""
+
+_SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
+
+_NOT_MANAGED = {
+    "EVENT TRIGGER": "only a superuser can create event triggers, and a managed server has none for customers",
+    "SUBSCRIPTION": "a restored copy must not start to replicate from the source's publisher",
+    "SUBSCRIPTION TABLE": "its subscription is not restored",
+    "TABLESPACE": "a managed server has no tablespaces of its own",
+}
+
+_ATTACHED = frozenset({"COMMENT", "ACL", "SECURITY LABEL"})
+"""Entries that say something about another entry and cannot be without it."""
+
+_SETTINGS = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH"})
+"""Entries that pg_restore obeys whether they are listed or not."""
+
+_FIRST = frozenset({"SCHEMA", "EXTENSION"})
+_DATABASE = frozenset({"DATABASE", "DATABASE PROPERTIES"})
+_PRIVILEGES = frozenset({"ACL", "DEFAULT ACL"})
+_REFRESH = "MATERIALIZED VIEW DATA"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The entries of an archive, by the pass that imports them. Each pass keeps the archive's order."""
+
+    database: tuple[Entry, ...] = ()
+    """The database itself: how it is created, its settings, comment, and privileges."""
+    first: tuple[Entry, ...] = ()
+    """Schemas and extensions, which need preparing before anything is put into them."""
+    main: tuple[Entry, ...] = ()
+    privileges: tuple[Entry, ...] = ()
+    refreshes: tuple[Entry, ...] = ()
+    """Contents of materialized views: they are computed with the privileges in place."""
+    notes: tuple[Note, ...] = ()
+    """What was left out, and why."""
+
+    @property
+    def objects(self) -> tuple[Entry, ...]:
+        """Everything that makes something in the database."""
+        return self.first + self.main + self.refreshes
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """The roles that own something of it."""
+        return frozenset(entry.owner for entry in self.database + self.objects if entry.owner)
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """The extensions that it needs."""
+        return tuple(entry.name for entry in self.first if entry.desc == "EXTENSION")
+
+    @property
+    def has_data(self) -> bool:
+        """Whether anything in the main pass needs more of the archive than its table of contents."""
+        return any(entry.desc in {"TABLE DATA", "BLOBS", "BLOB"} for entry in self.main)
+
+
+def select(entries: Sequence[Entry]) -> Selection:
+    """Sort the entries into passes and leave out what a managed server cannot take."""
+    left_out: dict[int, str] = {}
+    for entry in entries:
+        if reason := _why_not(entry, left_out):
+            left_out[entry.dump_id] = reason
+    passes: dict[str, list[Entry]] = {"database": [], "first": [], "main": [], "privileges": [], "refreshes": []}
+    for entry in entries:
+        if entry.dump_id not in left_out and entry.desc not in _SETTINGS:
+            passes[_pass_of(entry)].append(entry)
+    notes = [
+        Note(kind=NoteKind.SKIPPED, subject=str(entry), reason=left_out[entry.dump_id])
+        for entry in entries
+        if entry.dump_id in left_out
+    ]
+    return Selection(**{name: tuple(chosen) for name, chosen in passes.items()}, notes=tuple(notes))
+
+
+def check_extensions(extensions: Iterable[str], capabilities: Capabilities, present: Iterable[str] = ()) -> None:
+    """Refuse a load whose extensions the server would refuse one by one, before anything is touched.
+
+    Raises:
+        TargetRefused: names all of them, and how to allow them.
+    """
+    needed = {name.lower(): name for name in extensions if name not in {*present, *SYSTEM_EXTENSIONS}}
+    absent = sorted(name for name in needed.values() if name not in capabilities.extensions_available)
+    allowed = capabilities.extensions_allowed
+    forbidden = [] if allowed is None else sorted(name for low, name in needed.items() if low not in allowed)
+    details = [f'extension "{name}" is not available on the target server' for name in absent]
+    details += [
+        f'extension "{name}" is not allow-listed (azure.extensions)' for name in forbidden if name not in absent
+    ]
+    if not details:
+        return
+    every = ",".join(sorted({*(allowed or ()), *(name.lower() for name in forbidden)}))
+    fix = (
+        f"; allow them with: az postgres flexible-server parameter set --resource-group GROUP --server-name SERVER "
+        f"--name azure.extensions --value {every}"
+        if forbidden
+        else ""
+    )
+    names = ", ".join(sorted({*absent, *forbidden}))
+    raise TargetRefused(
+        f"the database needs extensions that the target server does not allow: {names}{fix}", details=details
+    )
+
+
+def _pass_of(entry: Entry) -> str:
+    about_database = entry.desc in _ATTACHED and not entry.schema and entry.name.startswith("DATABASE ")
+    if entry.desc in _DATABASE or about_database:
+        return "database"
+    if entry.desc in _FIRST:
+        return "first"
+    if entry.desc in _PRIVILEGES:
+        return "privileges"
+    return "refreshes" if entry.desc == _REFRESH else "main"
+
+
+def _why_not(entry: Entry, left_out: dict[int, str]) -> str | None:
+    """Why an entry is left out, in words; None when it is imported."""
+    if reason := _NOT_MANAGED.get(entry.desc):
+        return reason
+    if entry.desc == "EXTENSION" and entry.name in SYSTEM_EXTENSIONS:
+        return "the service installs this extension itself"
+    if entry.desc in _ATTACHED:
+        return _why_not_attached(entry, left_out)
+    if entry.schema in _SYSTEM_SCHEMAS and entry.owner in {"", SYSTEM_ROLE}:
+        return f"schema {entry.schema} belongs to the server"
+    if entry.desc == "DEFAULT ACL" and entry.owner == SYSTEM_ROLE:
+        return f"default privileges of {SYSTEM_ROLE} belong to the server"
+    return None
+
+
+def _why_not_attached(entry: Entry, left_out: dict[int, str]) -> str | None:
+    if any(dependency in left_out for dependency in entry.dependencies):
+        return "what it is about is not restored"
+    kind, _, name = entry.name.partition(" ")
+    if kind == "EXTENSION" and name.strip('"') in SYSTEM_EXTENSIONS:
+        return "the service installs this extension itself"
+    if entry.schema in _SYSTEM_SCHEMAS or (kind == "SCHEMA" and name in _SYSTEM_SCHEMAS):
+        return f"{entry.schema or name} belongs to the server"
+    if entry.desc == "ACL" and entry.owner == SYSTEM_ROLE:
+        return f"it belongs to {SYSTEM_ROLE}, and the server sets its privileges itself"
+    return None

@@ -1,0 +1,80 @@
+"""A file to import, wherever it is: read in parts, as a stream, or downloaded."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+CHUNK = 1 << 20
+
+
+class FileSource(Protocol):
+    """A restored file that does not change while it is read."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    @property
+    def etag(self) -> str:
+        """What changes when the content does."""
+        ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to that many bytes from there; fewer only at the end of the file."""
+        ...
+
+    def chunks(self, offset: int = 0) -> Iterator[bytes]:
+        """The content from there on, in pieces of a few MiB at most."""
+        ...
+
+    def download(self, path: Path) -> None:
+        """Write the whole content to a local file."""
+        ...
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file on a local disk."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folders."""
+        return self.path.name
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.path.stat().st_size
+
+    @property
+    def etag(self) -> str:
+        """Time of the last change and size."""
+        found = self.path.stat()
+        return f"{found.st_mtime_ns:x}-{found.st_size:x}"
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to that many bytes from there."""
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
+
+    def chunks(self, offset: int = 0) -> Iterator[bytes]:
+        """The content from there on, in pieces."""
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def download(self, path: Path) -> None:
+        """Copy the file."""
+        shutil.copyfile(self.path, path)
