@@ -27,6 +27,9 @@ class Note(Contract):
     """Why, in words; the server's own message where there is one."""
     statement: str = ""
     """The SQL, cut."""
+    matters: bool = True
+    """Whether something of the source is missing or different on the target because of it; what an Azure server brings
+    along itself, and what existed before, does not matter."""
 
 
 class Notes(Contract):
