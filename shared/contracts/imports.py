@@ -1,11 +1,16 @@
 """What an import does and answers: roles, one database, one plain script."""
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
 from shared.contracts.base import Contract
+from shared.errors import cut
+
+NOTES_LIMIT = 40
+"""Notes of one file that cross a durable boundary."""
 
 
 class NoteKind(StrEnum):
@@ -38,6 +43,13 @@ class Notes(Contract):
     items: tuple[Note, ...] = ()
     left_out: int = 0
     """How many more there were."""
+
+    @classmethod
+    def bounded(cls, notes: Iterable[Note]) -> Self:
+        """The notes, those that matter first; beyond a history's measure they are only counted."""
+        ordered = sorted(notes, key=lambda note: not note.matters)
+        items = tuple(note.model_copy(update={"statement": cut(note.statement, 600)}) for note in ordered[:NOTES_LIMIT])
+        return cls(items=items, left_out=len(ordered) - len(items))
 
 
 class LoadMethod(StrEnum):
@@ -86,6 +98,20 @@ class DatabaseLoad(Contract):
     jobs: int = Field(ge=1)
     seconds: float
     archive: ArchiveSummary
+    absent: tuple[int, ...] = ()
+    """Entries of the table of contents, by dump id, whose failure was tolerated: nobody needs to look for them."""
+    notes: Notes = Notes()
+
+
+class Promotion(Contract):
+    """A loaded database under its final name."""
+
+    name: str
+    oid: int
+    replaced: bool
+    """Whether a database of that name was there before and is gone now."""
+    skipped: bool = False
+    """Whether a database of that name was there before and was kept; the loaded one is gone then."""
     notes: Notes = Notes()
 
 
