@@ -1,0 +1,1 @@
+"""The flow as prose: deterministic, without I/O, clock, environment or random."""

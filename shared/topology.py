@@ -13,3 +13,8 @@ APP_STORAGE = "AzureWebJobsStorage"
 """The connection setting of the app's own account: requests, events, control, reports."""
 LANDING_STORAGE = "LandingStorage"
 """The connection setting of the landing account."""
+
+
+def import_instance(request_id: str) -> str:
+    """The orchestration instance that imports a restore's file set, whoever starts it first."""
+    return f"{request_id}.import"

@@ -20,6 +20,10 @@ class Watch(Contract):
     deadline: str
     """ISO time after which the watch gives up."""
 
+    def slower(self) -> "Watch":
+        """The watch with the next, longer interval."""
+        return self.model_copy(update={"interval": min(self.interval * 1.5, self.longest_interval)})
+
 
 class Sighting(Contract):
     """What one look saw."""

@@ -1,0 +1,39 @@
+"""The course of a restore: its phases as they are entered, shown in the status and published as events."""
+
+import azure.durable_functions as df
+
+from orchestrators.steps import Steps, attempt
+from shared.contracts.outcome import Failure
+from shared.contracts.progress import Phase, PhaseEntry, RestoreProgress
+
+
+class Stopped(Exception):
+    """The restore ends here: in which phase, and why. Unwinds the orchestrator's own frames and goes no further."""
+
+    def __init__(self, phase: Phase, error: Failure) -> None:
+        super().__init__(error.message)
+        self.phase = phase
+        self.error = error
+
+
+class Course:
+    """Where a restore stands; the only place that writes its custom status."""
+
+    def __init__(self, context: df.DurableOrchestrationContext) -> None:
+        self._context = context
+        self.progress = RestoreProgress(phase=Phase.ACCEPTED)
+
+    def enter(self, phase: Phase, message: str = "", errors: tuple[Failure, ...] = ()) -> Steps[None]:
+        """Enter a phase: the status shows it, an event tells it. An event that cannot be delivered stops nothing."""
+        entry = PhaseEntry(phase=phase, at=self._context.current_utc_datetime.isoformat())
+        self.note(phase=phase, message=message, phases=(*self.progress.phases, entry), errors=errors)
+        yield from attempt(
+            self._context,
+            "publish_phase",
+            {"requestId": self._context.instance_id, "progress": self.progress.to_wire()},
+        )
+
+    def note(self, **changes: object) -> None:
+        """Change what the status shows."""
+        self.progress = self.progress.model_copy(update=changes)
+        self._context.set_custom_status(self.progress.to_wire())

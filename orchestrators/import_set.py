@@ -1,0 +1,135 @@
+"""Import a file set: roles, then databases side by side; the other scripts when they were asked for.
+
+The blob trigger starts this early, while the vault still writes; the listing of the container is the truth about what
+has landed, so nothing depends on a trigger that was missed. One generation is one look at the container.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import azure.durable_functions as df
+
+from orchestrators.steps import Steps, attempt
+from shared.contracts.base import Json
+from shared.contracts.files import FileKind
+from shared.contracts.importing import DatabaseImport, ImportSet, Lane, ScriptImport, Survey
+from shared.contracts.outcome import failure, success
+from shared.contracts.progress import FileProgress, FileState, SetResult
+from shared.errors import DeadlinePassed
+
+
+def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
+    """Import what has landed; look again until nothing more will land. Answers a `SetResult`."""
+    job = ImportSet.from_wire(context.get_input())
+    outcome = yield from attempt(context, "survey_landing", job.landing)
+    if not outcome.ok:
+        return outcome.to_wire()
+    survey = Survey.from_wire(outcome.value)
+    job = job.with_files(*(file for file in survey.files if file.name not in job.files))
+    if survey.missing and survey.closed:
+        return success(SetResult(missing=survey.missing).to_wire())
+
+    before = job
+    if not survey.missing:
+        job = yield from _import_roles(context, job, survey)
+        if _roles_are_settled(job, survey):
+            job = yield from _import_databases(context, job, survey)
+    if survey.closed and job == before:
+        job = yield from _import_scripts(context, job, survey)
+        return success(SetResult(files=tuple(job.files.values()), unknown=survey.unknown).to_wire())
+
+    if context.current_utc_datetime.isoformat() >= job.deadline:
+        return failure(DeadlinePassed(f"The files in {job.landing.container} were not complete by {job.deadline}."))
+    if job == before:
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=job.interval))
+    context.continue_as_new(job.to_wire())
+    return None
+
+
+def _import_roles(context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey) -> Steps[ImportSet]:
+    for file in job.waiting(FileKind.ROLES):
+        job = yield from _run_script(context, "import_roles", job, survey, file)
+    return job
+
+
+def _roles_are_settled(job: ImportSet, survey: Survey) -> bool:
+    """Databases need their owners first; where no roles file is to come, there is nothing to wait for."""
+    files = [file for file in job.files.values() if file.kind is FileKind.ROLES]
+    return all(file.state.is_final for file in files) if files else survey.closed
+
+
+def _import_databases(context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey) -> Steps[ImportSet]:
+    waiting = job.waiting(FileKind.DATABASE)
+    if not waiting:
+        return job
+    started = job.with_files(*(file.model_copy(update={"state": FileState.IMPORTING}) for file in waiting))
+    _show(context, started)
+    lanes = [_lane(job, survey, files) for files in _balanced(waiting, job.lanes)]
+    answers = yield context.task_all(
+        [context.call_sub_orchestrator("import_database", lane.to_wire()) for lane in lanes]
+    )
+    results = [FileProgress.from_wire(one) for answer in answers for one in answer["value"]]
+    job = job.with_files(*results)
+    _show(context, job)
+    return job
+
+
+def _import_scripts(context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey) -> Steps[ImportSet]:
+    for kind in (FileKind.TABLESPACES, FileKind.SCHEMA):
+        for file in job.waiting(kind):
+            job = yield from _run_script(context, "run_script", job, survey, file)
+    return job
+
+
+def _run_script(
+    context: df.DurableOrchestrationContext, activity: str, job: ImportSet, survey: Survey, file: FileProgress
+) -> Steps[ImportSet]:
+    _show(context, job.with_files(file.model_copy(update={"state": FileState.IMPORTING})))
+    script = ScriptImport(
+        request_id=job.landing.request_id, container=job.landing.container, file=survey.sources[file.name]
+    )
+    outcome = yield from attempt(context, activity, script)
+    if outcome.error is not None:
+        done = file.model_copy(update={"state": FileState.FAILED, "reason": outcome.error.message[:500]})
+    else:
+        state = FileState.WARNED if outcome.value["warnings"] else FileState.IMPORTED
+        done = file.model_copy(update={"state": state})
+    job = job.with_files(done)
+    _show(context, job)
+    return job
+
+
+def _lane(job: ImportSet, survey: Survey, files: Sequence[FileProgress]) -> Lane:
+    return Lane(
+        imports=tuple(
+            DatabaseImport(
+                request_id=job.landing.request_id,
+                container=job.landing.container,
+                file=survey.sources[file.name],
+                final_name=file.final_name,
+            )
+            for file in files
+        )
+    )
+
+
+def _balanced(files: Sequence[FileProgress], lanes: int) -> list[list[FileProgress]]:
+    """The files, largest first, each into the lane that holds the fewest bytes."""
+    shares: list[list[FileProgress]] = [[] for _ in range(min(lanes, len(files)))]
+    for file in files:
+        min(shares, key=lambda share: sum(one.size for one in share)).append(file)
+    return shares
+
+
+SHOWN = 80
+"""Files that the custom status has room for: Azure keeps 16 KB of it."""
+
+
+def _show(context: df.DurableOrchestrationContext, job: ImportSet) -> None:
+    files = sorted(job.files.values(), key=lambda file: file.state.is_final)
+    context.set_custom_status(
+        {
+            "files": [file.model_copy(update={"reason": file.reason[:60]}).to_wire() for file in files[:SHOWN]],
+            "more": max(0, len(files) - SHOWN),
+        }
+    )

@@ -1,0 +1,50 @@
+"""The briefing: the parts of a plan that the flow needs; the plan itself is in the ledger."""
+
+from shared.contracts.base import Contract, Json
+from shared.contracts.importing import LandingRef
+from shared.contracts.plan import BackupInstanceRef, RecoveryPointRef
+from shared.contracts.vaultjobs import RestoreOrder
+from shared.contracts.watch import Watch
+
+
+class Pace(Contract):
+    """How often is looked, and how long is waited; read from the settings once, for a history must not change."""
+
+    poll_seconds: float
+    poll_limit_seconds: float
+    job_deadline_hours: float
+    landing_deadline_hours: float
+
+
+class Briefing(Contract):
+    """What `make_plan` answers."""
+
+    request_id: str
+    dry_run: bool
+    instance: BackupInstanceRef | None
+    recovery_point: RecoveryPointRef | None
+    landing: LandingRef | None
+    """Where the files are, when they have landed already."""
+    pace: Pace
+
+    def order(self, container: str) -> RestoreOrder:
+        """What the vault is asked for."""
+        if self.instance is None or self.recovery_point is None:
+            raise ValueError("a plan without landed files names a backup instance and a recovery point")
+        return RestoreOrder(
+            request_id=self.request_id,
+            instance=self.instance,
+            recovery_point=self.recovery_point.id,
+            container=container,
+        )
+
+    def watch(self, check: str, subject: Contract | Json, *, what: str, deadline: str) -> Watch:
+        """A watch at this restore's pace."""
+        return Watch(
+            check=check,
+            subject=subject.to_wire() if isinstance(subject, Contract) else subject,
+            what=what,
+            interval=self.pace.poll_seconds,
+            longest_interval=self.pace.poll_limit_seconds,
+            deadline=deadline,
+        )
