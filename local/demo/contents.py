@@ -26,7 +26,7 @@ _SESSION = " ".join(
 )
 
 _RELATIONS: LiteralString = """
-SELECT n.nspname, c.relname, c.relkind = 'S', format('%I.%I', n.nspname, c.relname),
+SELECT n.nspname, c.relname, c.relkind = 'S',
        coalesce(array_agg(a.attname ORDER BY a.attname) FILTER (WHERE a.attnum > 0 AND NOT a.attisdropped), '{}')
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -53,7 +53,7 @@ SELECT format('LARGE OBJECT %s', m.oid),
            (SELECT string_agg(format('%s to %s%s', privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC'
                               ELSE pg_get_userbyid(grantee) END, CASE WHEN is_grantable THEN ' with grant option' END),
                               E'\\n' ORDER BY pg_get_userbyid(grantee), privilege_type)
-            FROM aclexplode(m.lomacl)),
+            FROM aclexplode(coalesce(m.lomacl, acldefault('L', m.lomowner)))),
            'comment ' || obj_description(m.oid, 'pg_largeobject'))
 FROM pg_largeobject_metadata AS m
 """
@@ -77,14 +77,14 @@ def read_contents(server: FlexibleServer, database: str) -> Contents:
     inventory: dict[Item, str] = {}
     rows: dict[str, int] = {}
     with server.connect(database, as_superuser=True, options=_SESSION) as connection:
-        for schema, name, is_sequence, quoted, columns in connection.execute(_RELATIONS).fetchall():
+        for schema, name, is_sequence, columns in connection.execute(_RELATIONS).fetchall():
             relation = sql.Identifier(schema, name)
             if is_sequence:
-                inventory[Item(Area.SEQUENCE, f"SEQUENCE SET {quoted}")] = _value(connection, relation)
+                inventory[Item(Area.SEQUENCE, f"SEQUENCE SET {schema} {name}")] = _value(connection, relation)
             else:
                 count, checksum = _count(connection, relation, columns)
-                rows[quoted] = count
-                inventory[Item(Area.ROWS, f"TABLE DATA {quoted}")] = f"{count} rows\nchecksum {checksum}"
+                rows[f"{schema}.{name}"] = count
+                inventory[Item(Area.ROWS, f"TABLE DATA {schema} {name}")] = f"{count} rows\nchecksum {checksum}"
         for subject, text in connection.execute(_LARGE_OBJECTS).fetchall():
             inventory[Item(Area.LARGE_OBJECT, subject)] = text
     return Contents(inventory, rows)

@@ -27,8 +27,8 @@ class Item:
 
     Attributes:
         area: where it was read.
-        subject: `TABLE atlas.event`, or for properties and roles the head of the statement that would set it,
-            `ALTER ROLE app SET work_mem`, which is how reports name them too.
+        subject: kind, schema and name, `TABLE atlas event`, as reports name entries of an archive; for properties and
+            roles the head of the statement that would set it, `ALTER ROLE app SET work_mem`.
     """
 
     area: Area

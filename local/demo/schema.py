@@ -50,13 +50,13 @@ def schema_objects(dump: str) -> Inventory:
     """
     body, _, _ = dump.partition(_END)
     headers = list(_HEADER.finditer(body))
-    ends = [header.start() for header in headers[1:]] + [len(body)]
+    starts = [*(header.start() for header in headers), len(body)]
     texts: defaultdict[Item, list[str]] = defaultdict(list)
-    for header, end in zip(headers, ends, strict=True):
+    for header, end in zip(headers, starts[1:], strict=True):
         texts[Item(Area.SCHEMA, _subject(header))].append(body[header.end() : end].strip())
     return {item: "\n\n".join(sorted(parts)) for item, parts in texts.items()}
 
 
 def _subject(header: re.Match[str]) -> str:
-    name = header["name"] if header["schema"] == "-" else f"{header['schema']}.{header['name']}"
-    return f"{header['kind']} {name}"
+    """Kind, schema and name with blanks between them, as the restore's report names entries of an archive."""
+    return " ".join(part for part in (header["kind"], header["schema"], header["name"]) if part != "-")

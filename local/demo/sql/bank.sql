@@ -8,9 +8,9 @@ COMMENT ON COLUMN pgbench_accounts.abalance IS 'In cents';
 UPDATE pgbench_accounts SET abalance = (aid::bigint * 7919 % 20011)::int - 10000 WHERE aid % 50 = 0;
 
 INSERT INTO pgbench_history (tid, bid, aid, delta, mtime, filler)
-SELECT n % 100 + 1, n % 10 + 1, n * 37 % 1000000 + 1, n * 7919 % 10001 - 5000,
+SELECT t.tid, t.bid, n * 37 % (SELECT count(*) FROM pgbench_accounts) + 1, n * 7919 % 10001 - 5000,
        timestamp '2024-01-01' + n * interval '97 seconds', 'booking ' || n
-FROM generate_series(1, 40000) AS n;
+FROM generate_series(1, 40000) AS n JOIN pgbench_tellers AS t ON t.tid = n % (SELECT count(*) FROM pgbench_tellers) + 1;
 
 CREATE INDEX pgbench_history_mtime ON pgbench_history USING brin (mtime);
 
