@@ -1,0 +1,105 @@
+"""Output bindings: what a function returned or set goes into queues and blobs."""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+from local.host.encoding import encode_message
+from local.host.functions import Binding, Function
+from local.host.protocol import Value
+from local.host.storage import Storage
+from local.host.workers import InvocationResult
+
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+
+class OutputError(Exception):
+    """An output could not be written; the invocation has failed."""
+
+
+class Outputs:
+    """Writes the outputs of invocations."""
+
+    def __init__(self, storage: Storage, message_encoding: str) -> None:
+        self._storage = storage
+        self._message_encoding = message_encoding
+
+    async def write(self, function: Function, result: InvocationResult, parameters: Mapping[str, str]) -> None:
+        """Write all outputs of an invocation; `parameters` fill the placeholders of blob paths.
+
+        Raises:
+            OutputError: a placeholder has no value.
+        """
+        for binding in function.outputs:
+            value = result.returned if binding.name == "$return" else result.outputs.get(binding.name)
+            if value is None:
+                continue
+            if binding.type == "queue":
+                await self._send(binding, value)
+            elif binding.type == "blob":
+                await self._upload(binding, value, parameters)
+
+    async def _send(self, binding: Binding, value: Value) -> None:
+        queue = self._storage.queue(binding.options.get("connection"), binding.options["queueName"])
+        for content in _messages(value):
+            text = encode_message(content, self._message_encoding)
+            try:
+                await queue.send_message(text)
+            except ResourceNotFoundError:
+                await queue.create_queue()
+                await queue.send_message(text)
+
+    async def _upload(self, binding: Binding, value: Value, parameters: Mapping[str, str]) -> None:
+        container_name, _, blob = fill(binding.options["path"], parameters).partition("/")
+        container = self._storage.container(binding.options.get("connection"), container_name)
+        content = _content(value)
+        try:
+            await container.upload_blob(blob, content, overwrite=True)
+        except ResourceNotFoundError:
+            with suppress(ResourceExistsError):  # another invocation was faster
+                await container.create_container()
+            await container.upload_blob(blob, content, overwrite=True)
+
+
+def fill(template: str, parameters: Mapping[str, str]) -> str:
+    """A path with its placeholders replaced.
+
+    Raises:
+        OutputError: a placeholder has no value.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name in {"rand-guid", "sys.randguid"}:
+            return str(uuid.uuid4())
+        if name in {"DateTime", "sys.utcnow"}:
+            return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+        if name not in parameters:
+            raise OutputError(f"{{{name}}} in {template!r} has no value; the trigger gives {sorted(parameters)}")
+        return parameters[name]
+
+    return _PLACEHOLDER.sub(value, template)
+
+
+def _messages(value: Value) -> list[bytes]:
+    """The messages of an output: one, or those of a list; the library turns QueueMessage objects into JSON."""
+    if value.kind != "json":
+        return [_content(value)]
+    document = json.loads(value.data)
+    items = document if isinstance(document, list) else [document]
+    return [_message(item) for item in items]
+
+
+def _message(item: object) -> bytes:
+    if isinstance(item, dict) and set(item) == {"id", "body"}:
+        item = item["body"]
+    return item.encode() if isinstance(item, str) else json.dumps(item).encode()
+
+
+def _content(value: Value) -> bytes:
+    return value.data if isinstance(value.data, bytes) else str(value.data).encode()

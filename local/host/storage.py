@@ -1,0 +1,36 @@
+"""Storage clients of the host: one of each, made when first used."""
+
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+from local.host.settings import Settings
+
+
+class Storage:
+    """The queues and containers that bindings name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._queues: dict[str, QueueServiceClient] = {}
+        self._blobs: dict[str, BlobServiceClient] = {}
+
+    def queue(self, connection: str | None, name: str) -> QueueClient:
+        """A queue's client. It has no encoding policy: the host encodes, because an update would encode again."""
+        text = self._settings.connection_string(connection)
+        if text not in self._queues:
+            self._queues[text] = QueueServiceClient.from_connection_string(text)
+        return self._queues[text].get_queue_client(name)
+
+    def container(self, connection: str | None, name: str) -> ContainerClient:
+        """A container's client."""
+        text = self._settings.connection_string(connection)
+        if text not in self._blobs:
+            self._blobs[text] = BlobServiceClient.from_connection_string(text)
+        return self._blobs[text].get_container_client(name)
+
+    async def close(self) -> None:
+        """Close all clients."""
+        for queues in self._queues.values():
+            await queues.close()
+        for blobs in self._blobs.values():
+            await blobs.close()

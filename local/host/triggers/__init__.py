@@ -1,0 +1,1 @@
+"""What calls functions: HTTP requests, queue messages, blobs and timers."""

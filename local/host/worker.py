@@ -1,0 +1,217 @@
+"""A worker process: Microsoft's Python worker library behind the host's socket.
+
+The library keeps its state in modules, so one process runs one app. The end of the socket is the end of the process:
+when the host dies, however it dies, no worker outlives it.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import azure_functions_runtime as runtime
+
+from local.host import protos
+from local.host.protocol import HEADER, Value, decode, encode
+
+_ROOT = str(Path(__file__).parents[2])
+
+
+class Channel:
+    """The socket to the host: messages in by a thread of its own, messages out from any thread."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send one message; the end of the host ends this process."""
+        frame = encode(message)
+        try:
+            with self._sending:
+                self._connection.sendall(frame)
+        except OSError:
+            os._exit(1)
+
+    def listen(self, loop: asyncio.AbstractEventLoop, messages: asyncio.Queue[dict[str, Any]]) -> None:
+        """Start to put incoming messages into a queue of the loop.
+
+        A thread, because code of the app may block the loop for long and the host's end must be noticed all the same.
+        """
+        threading.Thread(target=self._read, args=(loop, messages), daemon=True, name="host-channel").start()
+
+    def _read(self, loop: asyncio.AbstractEventLoop, messages: asyncio.Queue[dict[str, Any]]) -> None:
+        while True:
+            json_size, attachments_size = HEADER.unpack(self._receive(HEADER.size))
+            message = decode(self._receive(json_size), self._receive(attachments_size))
+            loop.call_soon_threadsafe(messages.put_nowait, message)
+
+    def _receive(self, size: int) -> bytes:
+        received = bytearray()
+        while len(received) < size:
+            try:
+                part = self._connection.recv(min(size - len(received), 1 << 20))
+            except OSError:
+                part = b""
+            if not part:
+                os._exit(0)
+            received += part
+        return bytes(received)
+
+
+class ForwardingHandler(logging.Handler):
+    """Sends log records of the app to the host."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self._channel = channel
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record."""
+        self._channel.send({"type": "log", "level": record.levelno, "logger": record.name, "text": self.format(record)})
+
+
+def to_typed_data(value: Value) -> protos.TypedData:
+    """A value in the library's form."""
+    if value.kind == "http":
+        request = {**value.data, "body": protos.TypedData(bytes=value.data["body"])}
+        return protos.TypedData(http=protos.RpcHttp(**request))
+    if value.kind == "model_binding_data":
+        return protos.TypedData(model_binding_data=protos.ModelBindingData(**value.data))
+    return protos.TypedData(**{value.kind: value.data})
+
+
+def from_typed_data(data: protos.TypedData | None) -> list[Any] | None:
+    """The wire form of what the library returned."""
+    if data is None or data.kind is None:
+        return None
+    content = getattr(data, data.kind)
+    if data.kind == "http":
+        body = from_typed_data(content.body)
+        content = {
+            "status_code": content.status_code,
+            "headers": content.headers,
+            "cookies": [_cookie(cookie) for cookie in content.cookies or ()],
+            "body": body[1] if body else b"",
+        }
+    return Value(data.kind, content).to_wire()
+
+
+def _cookie(cookie: protos.RpcHttpCookie) -> dict[str, Any]:
+    plain = {}
+    for field in cookie.fields:
+        value = getattr(cookie, field)
+        while isinstance(value, protos.Message):
+            value = getattr(value, value.fields[0])
+        plain[field] = value
+    return plain
+
+
+def _function(metadata: protos.RpcFunctionMetadata) -> dict[str, Any]:
+    fields: Any = metadata
+    return {
+        "id": fields.function_id,
+        "name": fields.name,
+        "raw_bindings": list(fields.raw_bindings),
+        "has_retry_policy": fields.retry_options is not None,
+    }
+
+
+async def start(app: Path) -> dict[str, Any]:
+    """Import the app; the message that tells the host what was found, or why it failed."""
+    runtime.start_threadpool_executor()
+    init = SimpleNamespace(capabilities={}, function_app_directory=str(app))
+    request = SimpleNamespace(
+        request=SimpleNamespace(worker_init_request=init), properties={"host": "127.0.0.1", "protos": protos}
+    )
+    response = await runtime.worker_init_request(request)
+    if response.result.status != protos.StatusResult.Success:
+        error = response.result.exception
+        return {"type": "failed", "message": error.message, "stack": error.stack_trace}
+    if "HttpUri" in response.capabilities:
+        return _failure("the app uses HTTP streaming (azurefunctions-extensions-http-fastapi), which is not supported")
+    found = await runtime.functions_metadata_request(request)
+    if not found.function_metadata_results:
+        return _failure(f"{app} has no function_app.py with functions (the Python v2 programming model)")
+    return {"type": "ready", "functions": [_function(item) for item in found.function_metadata_results]}
+
+
+def _failure(message: str) -> dict[str, Any]:
+    return {"type": "failed", "message": message, "stack": ""}
+
+
+async def invoke(message: dict[str, Any]) -> dict[str, Any]:
+    """Run one function; the message that tells the host what came of it."""
+    metadata = {name: to_typed_data(Value(*wire)) for name, wire in message["metadata"].items()}
+    invocation = SimpleNamespace(
+        invocation_id=message["id"],
+        function_id=message["function"],
+        input_data=[
+            protos.ParameterBinding(name=name, data=to_typed_data(Value(*wire)))
+            for name, wire in message["inputs"].items()
+        ],
+        trigger_metadata=metadata,
+        trace_context=SimpleNamespace(trace_parent="", trace_state="", attributes={}),
+        retry_context=SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
+    )
+    request = SimpleNamespace(request=SimpleNamespace(invocation_request=invocation), properties={})
+    # Not invocation_request_native: that one reports repr(error), which breaks a failing orchestrator's message.
+    response = await runtime.invocation_request(request)
+    if response.result.status != protos.StatusResult.Success:
+        error = response.result.exception
+        return {"type": "failed", "id": message["id"], "message": error.message, "stack": error.stack_trace}
+    outputs = {item.name: from_typed_data(item.data) for item in response.output_data}
+    return {"type": "done", "id": message["id"], "return": from_typed_data(response.return_value), "outputs": outputs}
+
+
+async def serve(channel: Channel, app: Path) -> None:
+    """Answer the host until it goes away."""
+    messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    channel.listen(asyncio.get_running_loop(), messages)
+    channel.send(await start(app))
+    running = set()
+
+    async def answer(message: dict[str, Any]) -> None:
+        channel.send(await invoke(message))
+
+    while True:
+        task = asyncio.create_task(answer(await messages.get()))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+
+def _restore_python_path() -> None:
+    """Undo for the app's own child processes what the host did to find this module."""
+    _, *original = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
+    if original:
+        os.environ["PYTHONPATH"] = os.pathsep.join(original)
+
+
+def main() -> None:
+    """Entry point: `--fd` is the host's socket, inherited; the working directory is the app's folder."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--level", default="INFO")
+    arguments = parser.parse_args()
+    # A program that the app starts must not keep the socket open, or the host would not notice our end.
+    os.set_inheritable(arguments.fd, False)
+    _restore_python_path()
+    app = Path.cwd()
+    # The app's modules win over the host's; the host's folder stays reachable for what it imports late.
+    sys.path[:] = [str(app), *(entry for entry in sys.path if entry not in {str(app), _ROOT}), _ROOT]
+    channel = Channel(socket.socket(fileno=arguments.fd))
+    logging.basicConfig(level=arguments.level, handlers=[ForwardingHandler(channel)], format="%(message)s", force=True)
+    # The INFO lines of the library cost as much as a call; those of the Azure SDKs repeat every request's headers.
+    logging.getLogger("azure").setLevel(logging.WARNING)
+    asyncio.run(serve(channel, app))
+
+
+if __name__ == "__main__":
+    main()
