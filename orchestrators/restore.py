@@ -70,7 +70,9 @@ def _run_backup_job(
     """
     yield from course.enter(Phase.RESTORING, f"the vault restores files into {landing.container}")
     order = briefing.order(landing.container)
-    started = _value((yield from attempt(context, "start_restore", order)))
+    deadline = later(context, hours=briefing.pace.job_deadline_hours)
+    watch = briefing.watch("start_restore", order, what="the vault to accept the restore", deadline=deadline)
+    started = _value((yield from watched(context, "start", watch)))
     job_id = started["jobId"]
     if job_id is None:
         operation = Operation.from_wire(started["operation"])

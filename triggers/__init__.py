@@ -1,0 +1,1 @@
+"""Where restores begin: thin, they parse and hand over."""

@@ -27,6 +27,14 @@ class RestoredFile(Contract):
     etag: str = ""
 
 
+class Marker(Contract):
+    """What the marker file says."""
+
+    text: str
+    taken_at: str
+    """When the backup was taken, ISO and UTC; empty when the text tells no time."""
+
+
 class Listing(Contract):
     """A landing container as it stands, for one file set."""
 

@@ -45,6 +45,8 @@ class FileState(StrEnum):
 
     LANDED = "landed"
     IMPORTING = "importing"
+    LOADED = "loaded"
+    VERIFIED = "verified"
     IMPORTED = "imported"
     WARNED = "imported-with-warnings"
     SKIPPED = "skipped"
@@ -53,7 +55,7 @@ class FileState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the file needs no more work."""
-        return self not in {FileState.LANDED, FileState.IMPORTING}
+        return self in {FileState.IMPORTED, FileState.WARNED, FileState.SKIPPED, FileState.FAILED}
 
 
 class FileProgress(Contract):

@@ -8,13 +8,14 @@ in any case. The file prefix that a restore request carries is in none of them. 
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobClient
 
-from shared.contracts.files import FileKind, Listing, RestoredFile
+from shared.contracts.files import FileKind, Listing, Marker, RestoredFile
 from shared.errors import LandingFailed
 from shared.storage.accounts import landing_container
 
@@ -22,6 +23,10 @@ _MARKER = re.compile(r"^(?:.*/)?backupstarttimestamp$", re.IGNORECASE)
 _DATABASE = re.compile(r"^(?P<set>.+?)_database_(?P<database>.+)\.sql$", re.IGNORECASE | re.DOTALL)
 _OTHER = re.compile(r"^(?P<set>.+)_(?P<kind>roles?|schemas?|tablespaces?)\.sql$", re.IGNORECASE | re.DOTALL)
 _KINDS = {"role": FileKind.ROLES, "schema": FileKind.SCHEMA, "tablespace": FileKind.TABLESPACES}
+
+_TIME = re.compile(r"(?P<date>\d{4}-\d{2}-\d{2})[T ](?P<time>\d{2}:\d{2}:\d{2})")
+_MARKER_LIMIT = 1_000
+"""Bytes of a marker that are read."""
 
 FILES_LIMIT = 500
 """Files of one set that an orchestration's history bears."""
@@ -86,6 +91,24 @@ def list_files(container: str, backup_name: str, *, closed: bool) -> Listing:
         )
     unknown = tuple(name for name, file in blobs if file is None)[:FILES_LIMIT]
     return Listing(container=container, backup_name=chosen, files=mine, unknown=unknown, closed=closed)
+
+
+def newest_change(container: str, backup_name: str) -> datetime | None:
+    """When the last file of a set landed; None when there is none."""
+    times = [
+        blob.last_modified
+        for blob in landing_container(container).list_blobs()
+        if (file := classify(blob.name)) is not None and file.backup_name == backup_name
+    ]
+    return max(times, default=None)
+
+
+def read_marker(container: str, file: RestoredFile) -> Marker:
+    """The marker's text and the time in it; its form is not documented beyond: a text with the UTC time of the backup."""
+    text = BlobFile(container, file).read(0, _MARKER_LIMIT).decode("utf-8", "replace").strip("\ufeff \r\n\t")
+    found = _TIME.search(text)
+    taken_at = f"{found['date']}T{found['time']}Z" if found else ""
+    return Marker(text=text, taken_at=taken_at)
 
 
 def delete_files(listing: Listing) -> None:

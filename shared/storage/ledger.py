@@ -27,6 +27,14 @@ class Ledger:
         """Write a record, over an older one."""
         documents.write(self._container, self._name(record), _plain(content))
 
+    def claim(self, record: str, content: dict[str, Any]) -> bool:
+        """Write a record unless it exists; whether it was us."""
+        return documents.create(self._container, self._name(record), content)
+
+    def delete(self, record: str) -> None:
+        """Delete a record."""
+        documents.delete(self._container, self._name(record))
+
     def first(self, record: str, content: Contract | dict[str, Any] | list[Any]) -> Any:
         """Write a record unless it exists; the record that stands."""
         return documents.create_or_read(self._container, self._name(record), _plain(content))
@@ -42,12 +50,13 @@ class Ledger:
 
     def records(self, folder: str) -> dict[str, Any]:
         """Every record of a folder by its name, in the order of names."""
+        return {name: self.read(f"{folder}/{name}") for name in self.names(folder)}
+
+    def names(self, folder: str) -> list[str]:
+        """The names of a folder's records, sorted."""
         prefix = f"restores/{self.request_id}/{folder}/"
-        names = [blob.name for blob in self._container.list_blobs(name_starts_with=prefix)]
-        return {
-            name.removeprefix(prefix).removesuffix(".json"): documents.read(self._container, name)
-            for name in sorted(names)
-        }
+        blobs = self._container.list_blobs(name_starts_with=prefix)
+        return sorted(blob.name.removeprefix(prefix).removesuffix(".json") for blob in blobs)
 
     def plan(self) -> Plan:
         """The plan of the restore, which `make_plan` recorded."""

@@ -1,0 +1,75 @@
+"""The vault's part: validate, start the restore once and only once, look at operations and jobs."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from activities.answers import answering
+from shared.contracts.vaultjobs import BackupJob, Operation, RestoreOrder
+from shared.contracts.watch import Sighting
+from shared.errors import ServiceBusy, VaultRefused
+from shared.storage.ledger import Ledger
+from shared.vault import jobs, operations
+
+_log = logging.getLogger(__name__)
+
+SHOWS_UP_WITHIN = timedelta(seconds=30)
+"""A backup job appears in the vault's list within a second of its request (recorded traffic of 2024); this is ample."""
+
+
+@answering
+def start_validation(subject: dict[str, Any]) -> Operation:
+    """Ask the service whether it would accept the restore. Asking twice does no harm."""
+    return operations.start_validation(RestoreOrder.from_wire(subject))
+
+
+@answering
+def check_operation(subject: dict[str, Any]) -> Sighting:
+    """Look at an operation of the vault."""
+    return operations.look(Operation.from_wire(subject))
+
+
+@answering
+def start_restore(subject: dict[str, Any]) -> Sighting:
+    """Start the restore as files, unless an earlier attempt did; ends with `{"jobId", "operation"}`, one of them set.
+
+    A vault that is busy with another job of the datasource is no failure: the sighting says so and is taken again.
+    """
+    order = RestoreOrder.from_wire(subject)
+    if job := jobs.find(order):
+        return Sighting(ended=True, value={"jobId": job, "operation": None})
+    ledger = Ledger(order.request_id)
+    operation = ledger.read("restore-operation", Operation)
+    if operation is None:
+        if not _may_ask(ledger):
+            return Sighting(ended=False, status="an earlier attempt may have asked: waiting for its job to show up")
+        try:
+            operation = operations.start_restore(order)
+        except ServiceBusy as error:
+            ledger.delete("restore-asked")
+            return Sighting(ended=False, status=error.text)
+        except VaultRefused:
+            ledger.delete("restore-asked")
+            raise
+        ledger.write("restore-operation", operation)
+    return Sighting(ended=True, value={"jobId": None, "operation": operation.to_wire()})
+
+
+def _may_ask(ledger: Ledger) -> bool:
+    """Whether nobody has asked, or so long ago that a job would be there by now."""
+    now = datetime.now(UTC)
+    claim = {"at": now.isoformat()}
+    if ledger.claim("restore-asked", claim):
+        return True
+    asked = datetime.fromisoformat(str((ledger.read("restore-asked") or claim)["at"]))
+    if now - asked < SHOWS_UP_WITHIN:
+        return False
+    _log.warning("restore %s was asked for at %s and no job has come of it; asking again", ledger.request_id, asked)
+    ledger.write("restore-asked", claim)
+    return True
+
+
+@answering
+def check_job(subject: dict[str, Any]) -> Sighting:
+    """Look at a backup job."""
+    return jobs.look(BackupJob.from_wire(subject))

@@ -1,0 +1,141 @@
+"""Import one database: load it under a temporary name, verify it, put it into place; or discard what failed."""
+
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+from activities.answers import answering
+from shared.contracts.base import Contract, Json
+from shared.contracts.importing import DatabaseImport, LandingRef
+from shared.contracts.imports import DatabaseLoad, Notes, Promotion, Verification
+from shared.contracts.outcome import Failure
+from shared.contracts.plan import Plan
+from shared.errors import VerificationFailed
+from shared.postgres.archive import Archive, inspect
+from shared.postgres.load import LoadJob
+from shared.postgres.load import load_database as load
+from shared.postgres.promotion import discard, promote
+from shared.postgres.server import TargetServer
+from shared.postgres.staging import Staging
+from shared.postgres.verification import verify_database as verify
+from shared.settings import settings
+from shared.storage.landing import BlobFile
+from shared.storage.ledger import Ledger, database_record
+from shared.storage.logs import import_log
+from shared.targets import target_server, toolbox
+
+
+class _Work:
+    """What the steps of one database's import have in common."""
+
+    def __init__(self, subject: Json) -> None:
+        self.job = DatabaseImport.from_wire(subject)
+        self.ledger = Ledger(self.job.request_id)
+        self.plan: Plan = self.ledger.plan()
+        self.server: TargetServer = target_server(self.plan.request.target)
+
+    def archive(self) -> Archive:
+        """The database file, looked into."""
+        return inspect(BlobFile(self.job.container, self.job.file), toolbox())
+
+    def loaded(self) -> DatabaseLoad:
+        """The load that the ledger holds."""
+        load = self.ledger.read(self.record("load"), DatabaseLoad)
+        if load is None:
+            raise LookupError(f"the ledger holds no load of {self.job.file.database}")
+        return load
+
+    def record(self, name: str) -> str:
+        """The name of one of the database's records."""
+        return database_record(self.job.file.database, name)
+
+    def answer(self, name: str, result: Contract, notes: Notes) -> Json:
+        """Record the result; what the orchestration needs to know of it."""
+        self.ledger.write(self.record(name), result)
+        return {"warnings": sum(note.matters for note in notes.items) + notes.left_out}
+
+
+@answering
+def load_database(subject: dict[str, Any]) -> Json:
+    """Load the file into a database of a temporary name."""
+    work = _Work(subject)
+    if reason := _kept(work):
+        return {"skipped": reason}
+    with import_log(work.job.request_id, work.job.file.name) as log:
+        result = load(work.server, work.archive(), _load_job(work.job), log)
+    return work.answer("load", result, result.notes)
+
+
+def _kept(work: _Work) -> str:
+    """Why the database is not imported although its file is there; only ever before anything of it was touched."""
+    if work.plan.request.on_conflict != "skip" or work.ledger.read(work.record("load")) is not None:
+        return ""
+    with work.server.connect() as connection:
+        taken = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [work.job.final_name]).fetchone()
+    return f"database {work.job.final_name!r} exists on the target server and the request says skip" if taken else ""
+
+
+def _load_job(job: DatabaseImport) -> LoadJob:
+    limit = settings().staging_limit_mb
+    directory = Path(settings().staging_directory or gettempdir()) / "flex-restore"
+    return LoadJob(
+        restore_id=job.request_id,
+        database=job.file.database,
+        final_name=job.final_name,
+        staging=Staging(directory=directory if limit else None, budget=limit * 1024 * 1024),
+        jobs=settings().jobs,
+        timeout_seconds=settings().load_timeout_minutes * 60,
+    )
+
+
+@answering
+def verify_database(subject: dict[str, Any]) -> Json:
+    """Compare the loaded database with the file it came from."""
+    work = _Work(subject)
+    promoted = work.ledger.read(work.record("promotion"), Promotion)
+    if promoted is not None:
+        return {"warnings": 0}
+    result: Verification = verify(work.server, work.loaded(), work.archive())
+    return work.answer("verification", result, result.notes)
+
+
+@answering
+def promote_database(subject: dict[str, Any]) -> Json:
+    """Give the verified database its final name; whether the whole import has warnings."""
+    work = _Work(subject)
+    loaded = work.loaded()
+    result = promote(work.server, loaded, work.job.final_name, work.plan.request.on_conflict)
+    if result.skipped:
+        return {"skipped": f"database {work.job.final_name!r} appeared on the target server meanwhile"}
+    answer = work.answer("promotion", result, result.notes)
+    verification = work.ledger.read(work.record("verification"), Verification)
+    notes = [loaded.notes, result.notes, *([verification.notes] if verification else [])]
+    answer["warnings"] = sum(note.matters for part in notes for note in part.items)
+    return answer
+
+
+@answering
+def discard_database(subject: dict[str, Any]) -> None:
+    """Drop what was loaded of a database that failed, and record why it did."""
+    work = _Work(subject["job"])
+    work.ledger.write(work.record("failure"), Failure.from_wire(subject["error"]))
+    discard(work.server, work.job.request_id, work.job.file.database)
+
+
+@answering
+def verify_restore(subject: dict[str, Any]) -> Json:
+    """Whether every database that was put into place stands there: the same database, by its OID, under its name."""
+    where = LandingRef.from_wire(subject)
+    ledger = Ledger(where.request_id)
+    records = ledger.records("databases")
+    promotions = [Promotion.from_wire(one) for name, one in records.items() if name.endswith("/promotion")]
+    with target_server(ledger.plan().request.target).connect() as connection:
+        rows = connection.execute("SELECT datname, oid FROM pg_database WHERE datallowconn").fetchall()
+    standing = {name: int(oid) for name, oid in rows}
+    lost = [one.name for one in promotions if standing.get(one.name) != one.oid]
+    if lost:
+        raise VerificationFailed(
+            f"{len(lost)} database(s) no longer stand where they were put: {', '.join(lost)}; "
+            "somebody dropped or renamed them during the restore."
+        )
+    return {"databases": len(promotions)}

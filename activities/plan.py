@@ -1,0 +1,47 @@
+"""Resolve the request, check it against the world, record the plan."""
+
+from typing import Any
+
+from activities.answers import answering
+from shared.contracts.base import Json
+from shared.contracts.briefing import Briefing, Pace
+from shared.contracts.importing import LandingRef
+from shared.contracts.plan import Plan
+from shared.contracts.request import FilesSource, read_request
+from shared.planning import make_plan as resolve
+from shared.settings import settings
+from shared.storage.ledger import Ledger
+
+
+@answering
+def make_plan(subject: dict[str, Any]) -> Json:
+    """The briefing of a request; a repeated activity finds the plan that it made before."""
+    request = read_request(subject["request"])
+    ledger = Ledger(request.request_id)
+    plan = ledger.read("plan", Plan)
+    if plan is None or plan.request != request:
+        plan = resolve(request)
+        ledger.write("plan", plan)
+    return _briefing(plan).to_wire()
+
+
+def _briefing(plan: Plan) -> Briefing:
+    source = plan.request.source
+    landing = None
+    if isinstance(source, FilesSource):
+        landing = LandingRef(
+            request_id=plan.request_id, container=source.container, backup_name=source.backup_name, reserved=False
+        )
+    return Briefing(
+        request_id=plan.request_id,
+        dry_run=plan.request.dry_run,
+        instance=plan.instance,
+        recovery_point=plan.recovery_point,
+        landing=landing,
+        pace=Pace(
+            poll_seconds=settings().poll_seconds,
+            poll_limit_seconds=settings().poll_limit_seconds,
+            job_deadline_hours=settings().job_deadline_hours,
+            landing_deadline_hours=settings().landing_deadline_hours,
+        ),
+    )

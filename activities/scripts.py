@@ -1,0 +1,53 @@
+"""Import the plain scripts of a file set through psql: roles, schema, tablespaces."""
+
+from collections.abc import Callable
+from typing import Any
+
+from activities.answers import answering
+from shared.contracts.base import Json
+from shared.contracts.importing import ScriptImport
+from shared.contracts.imports import ScriptRun
+from shared.contracts.outcome import Failure
+from shared.errors import PermanentError
+from shared.postgres.globals import run_globals
+from shared.postgres.roles import import_roles as run_roles
+from shared.postgres.roles import read_roles
+from shared.storage.landing import BlobFile
+from shared.storage.ledger import Ledger
+from shared.storage.logs import import_log
+from shared.targets import target_server, toolbox
+
+
+@answering
+def import_roles(subject: dict[str, Any]) -> Json:
+    """Create the roles that the target lacks. What existed before this restore began is recorded once and kept."""
+    job = ScriptImport.from_wire(subject)
+    ledger = Ledger(job.request_id)
+    server = target_server(ledger.plan().request.target)
+    existing = frozenset(ledger.first("roles-before", {"roles": sorted(read_roles(server))})["roles"])
+    with import_log(job.request_id, job.file.name) as log:
+        chunks = BlobFile(job.container, job.file).chunks()
+        return _recorded(job, lambda: run_roles(server, toolbox(), chunks, existing, log))
+
+
+@answering
+def run_script(subject: dict[str, Any]) -> Json:
+    """Run a schema or tablespaces file, as the request asked for."""
+    job = ScriptImport.from_wire(subject)
+    server = target_server(Ledger(job.request_id).plan().request.target)
+    with import_log(job.request_id, job.file.name) as log:
+        chunks = BlobFile(job.container, job.file).chunks()
+        return _recorded(job, lambda: run_globals(server, toolbox(), chunks, log))
+
+
+def _recorded(job: ScriptImport, run: Callable[[], ScriptRun]) -> Json:
+    """Run, record the result or the failure for the report; how many warnings there are."""
+    ledger = Ledger(job.request_id)
+    record = f"scripts/{job.file.kind}"
+    try:
+        result = run()
+    except PermanentError as error:
+        ledger.write(record, {"failure": Failure.of(error).to_wire()})
+        raise
+    ledger.write(record, {"run": result.to_wire()})
+    return {"warnings": sum(note.matters for note in result.notes.items)}

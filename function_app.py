@@ -1,0 +1,63 @@
+"""The app: every function is registered here, none is defined here."""
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities import backup_job, databases, events, imports, landing, plan, report, scripts
+from orchestrators.import_database import import_database
+from orchestrators.import_set import import_set
+from orchestrators.restore import restore
+from orchestrators.watch_job import watch_job
+from shared.topology import APP_STORAGE, LANDING_CONTAINERS, LANDING_STORAGE, REQUEST_QUEUE
+from triggers.blob import file_landed
+from triggers.http import get_restore, post_restore
+from triggers.queue import request_poisoned, request_queued
+
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+for orchestrator in (restore, watch_job, import_set, import_database):
+    app.orchestration_trigger(context_name="context")(orchestrator)
+
+for activity in (
+    plan.make_plan,
+    backup_job.start_validation,
+    backup_job.check_operation,
+    backup_job.start_restore,
+    backup_job.check_job,
+    landing.reserve_landing,
+    landing.survey_landing,
+    landing.settle_landing,
+    landing.close_landing,
+    landing.release_landing,
+    scripts.import_roles,
+    scripts.run_script,
+    databases.load_database,
+    databases.verify_database,
+    databases.promote_database,
+    databases.discard_database,
+    databases.verify_restore,
+    report.write_report,
+    events.publish_phase,
+):
+    app.activity_trigger(input_name="subject")(activity)
+
+for activity in (imports.open_import, imports.check_import):
+    app.activity_trigger(input_name="subject")(app.durable_client_input(client_name="client")(activity))
+
+app.queue_trigger(arg_name="message", queue_name=REQUEST_QUEUE, connection=APP_STORAGE)(
+    app.durable_client_input(client_name="client")(request_queued)
+)
+app.queue_trigger(arg_name="message", queue_name=f"{REQUEST_QUEUE}-poison", connection=APP_STORAGE)(request_poisoned)
+
+for method, handler, route in (("POST", post_restore, "restores"), ("GET", get_restore, "restores/{requestId}")):
+    app.route(route=route, methods=[method])(app.durable_client_input(client_name="client")(handler))
+
+for container in LANDING_CONTAINERS:
+    landed = app.durable_client_input(client_name="client")(file_landed)
+    landed = app.blob_trigger(
+        arg_name="blob",
+        path=f"{container}/{{name}}",
+        connection=LANDING_STORAGE,
+        source=func.BlobSource.EVENT_GRID,
+    )(landed)
+    app.function_name(f"file_landed_in_{container.replace('-', '_')}")(landed)

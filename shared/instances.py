@@ -1,0 +1,57 @@
+"""Orchestration instances: starting one once and only once, and reading its status."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import azure.durable_functions as df
+
+from shared.contracts.importing import ImportSet, LandingRef
+from shared.contracts.progress import Phase, RestoreProgress
+from shared.settings import settings
+from shared.topology import import_instance
+
+_STATES = df.OrchestrationRuntimeStatus
+_OVER = frozenset({_STATES.Completed, _STATES.Failed, _STATES.Terminated, _STATES.Canceled})
+
+
+def is_over(status: df.DurableOrchestrationStatus) -> bool:
+    """Whether the instance does nothing more."""
+    return status.runtime_status in _OVER
+
+
+def progress_of(status: df.DurableOrchestrationStatus) -> RestoreProgress:
+    """The course that a restore shows; one that has not begun is Accepted."""
+    shown = status.custom_status
+    return RestoreProgress.from_wire(shown) if isinstance(shown, dict) else RestoreProgress(phase=Phase.ACCEPTED)
+
+
+async def start_restore_once(
+    client: df.DurableOrchestrationClient, request_id: str, request: dict[str, Any]
+) -> df.DurableOrchestrationStatus | None:
+    """Start the restore of a request, unless it was started before; the status of that earlier one.
+
+    A request that was rejected before anything was reserved may be sent again, corrected, under its own id.
+    """
+    status = await client.get_status(request_id)
+    if status:
+        progress = progress_of(status)
+        if not (is_over(status) and progress.phase is Phase.REJECTED and not progress.container):
+            return status
+    await client.start_new("restore", request_id, {"request": request})
+    return None
+
+
+async def start_import_once(client: df.DurableOrchestrationClient, landing: LandingRef) -> bool:
+    """Start the import of a restore's file set, unless it was started before; whether it was started now."""
+    instance_id = import_instance(landing.request_id)
+    if await client.get_status(instance_id):
+        return False
+    deadline = datetime.now(UTC) + timedelta(hours=2 * settings().job_deadline_hours)
+    subject = ImportSet(
+        landing=landing,
+        lanes=settings().databases_at_once,
+        interval=settings().poll_seconds,
+        deadline=deadline.isoformat(),
+    )
+    await client.start_new("import_set", instance_id, subject.to_wire())
+    return True

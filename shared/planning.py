@@ -1,0 +1,133 @@
+"""Planning: resolve a request and check everything that can be checked before anything is touched."""
+
+from collections.abc import Callable
+
+from psycopg.errors import Error as DatabaseError
+
+from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
+from shared.contracts.request import BackupSource, RestoreRequest
+from shared.errors import PermanentError, PreflightFailed, RequestRejected, TargetRefused, TargetUnavailable
+from shared.targets import target_server, toolbox
+from shared.topology import LANDING_CONTAINERS
+from shared.vault import instances, jobs, landing_account, recovery_points
+
+
+class Findings:
+    """What planning finds out; errors are collected, so that all of them are told at once."""
+
+    def __init__(self) -> None:
+        self.rejections: list[str] = []
+        self.findings: list[Finding] = []
+
+    def attempt[T](self, check: str, work: Callable[[], T]) -> T | None:
+        """The work's answer, or None and a finding."""
+        try:
+            return work()
+        except RequestRejected as error:
+            self.rejections.extend(error.details or [error.text])
+        except PermanentError as error:
+            self.findings.append(Finding(check=check, severity="error", message=error.text))
+        return None
+
+    def add(self, findings: list[Finding] | None) -> None:
+        """Take the findings of a check."""
+        self.findings.extend(findings or [])
+
+    def settle(self) -> tuple[Finding, ...]:
+        """The warnings, when there is no error.
+
+        Raises:
+            RequestRejected: the request names something that does not exist.
+            PreflightFailed: the request is right, and things stand in its way.
+        """
+        errors = [_line(finding) for finding in self.findings if finding.severity == "error"]
+        if self.rejections:
+            count = len(self.rejections) + len(errors)
+            text = f"The restore request has {count} error(s); correct them and send it again."
+            raise RequestRejected(text, details=[*self.rejections, *errors])
+        if errors:
+            text = f"{len(errors)} thing(s) stand in the way of this restore; nothing was touched."
+            raise PreflightFailed(text, details=errors)
+        return tuple(self.findings)
+
+
+def make_plan(request: RestoreRequest) -> Plan:
+    """The plan of a request.
+
+    Raises:
+        RequestRejected, PreflightFailed: with every error in `details`.
+    """
+    found = Findings()
+    tools = found.attempt("client tools", toolbox)
+    target = found.attempt("target server", lambda: _target(request))
+    instance, point = _source(request, found)
+    if target is not None and request.on_conflict == "fail":
+        found.add(found.attempt("existing databases", lambda: _taken_names(request)))
+    warnings = found.settle()
+    if tools is None or target is None:
+        raise PreflightFailed("The target server or the client tools could not be checked.")
+    return Plan(
+        request=request,
+        target=target,
+        instance=instance,
+        recovery_point=point,
+        tools={tool.name: str(tool) for tool in (tools.psql, tools.pg_restore)},
+        findings=warnings,
+    )
+
+
+def _target(request: RestoreRequest) -> TargetRef:
+    server = target_server(request.target)
+    try:
+        with server.connect() as connection:
+            row = connection.execute(
+                "SELECT current_setting('server_version'), rolcreatedb FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
+    except TargetUnavailable as error:
+        raise TargetRefused(f"{error.text} Start the server, or open its firewall for this app.") from error
+    except DatabaseError as error:
+        raise TargetRefused(f"{server.host}: {error}") from error
+    if row is None or not row[1]:
+        raise TargetRefused(f"{server.user} may not create databases on {server.host}: ALTER ROLE … CREATEDB.")
+    return TargetRef(alias=request.target, host=server.host, version=str(row[0]).split(" ", 1)[0])
+
+
+def _source(request: RestoreRequest, found: Findings) -> tuple[BackupInstanceRef | None, RecoveryPointRef | None]:
+    source = request.source
+    if not isinstance(source, BackupSource):
+        if source.container not in LANDING_CONTAINERS:
+            known = ", ".join(LANDING_CONTAINERS)
+            found.rejections.append(
+                f"source.container: {source.container!r} is no landing container; known are: {known}."
+            )
+        return None, None
+    found.add(found.attempt("landing account", landing_account.findings))
+    instance = found.attempt("backup instance", lambda: instances.resolve(source.backup_instance))
+    if instance is None:
+        return None, None
+    point = found.attempt("recovery point", lambda: recovery_points.choose(instance, source))
+    for job in found.attempt("backup jobs", lambda: jobs.running(instance)) or []:
+        message = f"{job} is running on {instance.server}; the restore starts when the vault accepts it."
+        found.add([Finding(check="backup jobs", severity="warning", message=message)])
+    return instance, point
+
+
+def _taken_names(request: RestoreRequest) -> list[Finding]:
+    """Databases that the request names one by one and whose final names exist; others are known once files landed."""
+    finals = [choice.final(choice.name) for choice in request.databases if not choice.is_pattern]
+    with target_server(request.target).connect() as connection:
+        rows = connection.execute("SELECT datname FROM pg_database WHERE datname = ANY(%s)", [finals]).fetchall()
+    return [
+        Finding(
+            check="existing databases",
+            severity="error",
+            message=f"Database {name!r} exists on the target server.",
+            remedy="give it another name with 'as', or say onConflict: replace or skip",
+        )
+        for (name,) in rows
+    ]
+
+
+def _line(finding: Finding) -> str:
+    remedy = f" Mend it with: {finding.remedy}" if finding.remedy else ""
+    return f"{finding.check}: {finding.message}{remedy}"

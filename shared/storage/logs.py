@@ -1,0 +1,28 @@
+"""Logs of imports: everything that psql and pg_restore said, next to the report."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from azure.storage.blob import ContentSettings
+
+from shared.storage.accounts import report_container
+
+_TEXT = ContentSettings(content_type="text/plain; charset=utf-8")
+
+
+def log_name(request_id: str, file: str) -> str:
+    """The blob of a file's log."""
+    return f"{request_id}/logs/{file}.log"
+
+
+@contextmanager
+def import_log(request_id: str, file: str) -> Iterator[BinaryIO]:
+    """A log to write into; it is uploaded at the end, also when the import failed."""
+    with tempfile.TemporaryFile() as log:
+        try:
+            yield log
+        finally:
+            log.seek(0)
+            report_container().upload_blob(log_name(request_id, file), log, overwrite=True, content_settings=_TEXT)

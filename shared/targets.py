@@ -1,0 +1,50 @@
+"""Target servers by the aliases that the operator configured."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from azure.identity import DefaultAzureCredential
+from pydantic import SecretStr
+
+from shared.errors import Misconfigured, RequestRejected
+from shared.postgres.server import TargetServer
+from shared.postgres.tools import Toolbox
+from shared.settings import Target, settings
+
+_TOKEN_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"  # noqa: S105 -- a scope is no secret
+
+
+def target_server(alias: str) -> TargetServer:
+    """The server that requests name by this alias.
+
+    Raises:
+        RequestRejected: no such alias is configured.
+    """
+    target = settings().targets.get(alias)
+    if target is None:
+        known = ", ".join(sorted(settings().targets)) or "none"
+        raise RequestRejected(f"target: {alias!r} is no configured target server; known are: {known}.")
+    return TargetServer(
+        host=target.host,
+        port=target.port,
+        user=target.user,
+        password=_secret(alias, target),
+        sslmode=target.sslmode,
+        max_jobs=max(1, settings().jobs or 4),
+    )
+
+
+def _secret(alias: str, target: Target) -> SecretStr | Callable[[], str]:
+    if target.password_setting is None:
+        identity = DefaultAzureCredential(managed_identity_client_id=target.identity)
+        return lambda: identity.get_token(_TOKEN_SCOPE).token
+    password = target.password()
+    if password is None or not password.get_secret_value():
+        raise Misconfigured(f"The app setting {target.password_setting} with target {alias!r}'s password is empty.")
+    return password
+
+
+@lru_cache(maxsize=1)
+def toolbox() -> Toolbox:
+    """The client programs of this process."""
+    return Toolbox.find(psql=settings().psql, pg_restore=settings().pg_restore)

@@ -1,0 +1,70 @@
+"""Landing containers: a file that lands starts the import of its file set, early, while the vault still writes.
+
+Nothing depends on this trigger: when the backup job has ended, the container's listing is the truth. The blob is
+bound to the SDK's client, so its content never crosses the worker channel.
+"""
+
+import logging
+import re
+from datetime import UTC, datetime
+
+import azure.durable_functions as df
+from azurefunctions.extensions.bindings.blob import BlobClient
+
+from shared.contracts.events import Event
+from shared.contracts.files import RestoredFile
+from shared.contracts.importing import LandingRef
+from shared.contracts.request import FilesSource, RestoreRequest
+from shared.instances import start_import_once, start_restore_once
+from shared.settings import settings
+from shared.storage import landing, reservations
+from shared.storage.events import publish
+
+_log = logging.getLogger(__name__)
+
+
+async def file_landed(blob: BlobClient, client: df.DurableOrchestrationClient) -> None:
+    """Hand a landed file to the restore that owns its container, or to automatic import, or report it."""
+    container, name = blob.container_name, blob.blob_name
+    file = landing.classify(name)
+    reservation = reservations.read(container)
+    if file is None:
+        publish(_event("flexrestore.file.unknown", container, name, "its name is of no known kind; it is left alone"))
+    elif reservation is not None:
+        where = LandingRef(request_id=reservation.request_id, container=container, reserved=True)
+        if await start_import_once(client, where):
+            _log.info("%s/%s starts the import of restore %s", container, name, reservation.request_id)
+    elif target := settings().auto_import.get(container):
+        await _import_automatically(client, container, file, target)
+    elif blob.exists():
+        publish(_event("flexrestore.file.unclaimed", container, name, "no restore owns its container"))
+
+
+async def _import_automatically(
+    client: df.DurableOrchestrationClient, container: str, file: RestoredFile, target: str
+) -> None:
+    """Ask for the restore of the file's set, under a name that every file of the set leads to."""
+    if not file.backup_name:
+        return
+    request = RestoreRequest(
+        request_id=automatic_id(container, file.backup_name),
+        source=FilesSource(container=container, backup_name=file.backup_name),
+        target=target,
+        requested_by="automatic import",
+    )
+    await start_restore_once(client, request.request_id, request.to_wire())
+
+
+def automatic_id(container: str, backup_name: str) -> str:
+    """The request id of an automatic import."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", f"auto-{container}-{backup_name}")[:80]
+
+
+def _event(kind: str, container: str, name: str, why: str) -> Event:
+    return Event(
+        id=f"{kind}/{container}/{name}",
+        type=kind,
+        subject=f"{container}/{name}",
+        time=datetime.now(UTC).isoformat(),
+        data={"container": container, "name": name, "message": why},
+    )

@@ -1,0 +1,103 @@
+"""The queue `restore-requests`: a ticketing system's way in."""
+
+import base64
+import binascii
+import json
+import logging
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.contracts.events import Event
+from shared.contracts.request import REQUEST_ID_PATTERN, read_request
+from shared.errors import RequestRejected, cut
+from shared.instances import progress_of, start_restore_once
+from shared.storage.events import publish
+
+_log = logging.getLogger(__name__)
+
+
+async def request_queued(message: func.QueueMessage, client: df.DurableOrchestrationClient) -> None:
+    """Start the restore that a message asks for.
+
+    A message is never retried because of what it says: one that names no request becomes an event, any other error is
+    found by the restore itself, which is Rejected then.
+    """
+    try:
+        request = decode(message.get_body())
+        request_id = _request_id(request)
+    except RequestRejected as error:
+        _log.warning("message %s was rejected: %s", message.id, error.details)
+        publish(_rejection(message, error))
+        return
+    existing = await start_restore_once(client, request_id, request)
+    if existing is not None:
+        _log.info("restore %s exists; message %s starts nothing", request_id, message.id)
+        publish(_duplicate(message, request_id, progress_of(existing).phase))
+
+
+async def request_poisoned(message: func.QueueMessage) -> None:
+    """Tell the ticketing system of a message that could not be handled in any of its tries."""
+    error = RequestRejected("The message could not be handled, though it was tried several times; see the app's log.")
+    publish(_rejection(message, error))
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The JSON object of a message: plain, or base64 as many clients send it.
+
+    Raises:
+        RequestRejected: it is neither.
+    """
+    for text in (body, _unwrapped(body)):
+        try:
+            request = json.loads(text)
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            continue
+        if isinstance(request, dict):
+            return request
+    raise RequestRejected(
+        "The message is no JSON object.", details=["(the whole message): is neither JSON nor base64 of JSON"]
+    )
+
+
+def _unwrapped(body: bytes) -> bytes:
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _request_id(request: dict[str, Any]) -> str:
+    """The request's id, which everything else about a bad request can be told under."""
+    request_id = request.get("requestId")
+    if isinstance(request_id, str) and re.match(REQUEST_ID_PATTERN, request_id):
+        return request_id
+    return read_request(request).request_id
+
+
+def _rejection(message: func.QueueMessage, error: RequestRejected) -> Event:
+    return Event(
+        id=f"message/{message.id}",
+        type="flexrestore.message.rejected",
+        subject=str(message.id),
+        time=datetime.now(UTC).isoformat(),
+        data={
+            "phase": "Rejected",
+            "message": error.text,
+            "errors": error.details,
+            "body": cut(message.get_body().decode("utf-8", "replace"), 1_000),
+        },
+    )
+
+
+def _duplicate(message: func.QueueMessage, request_id: str, phase: str) -> Event:
+    return Event(
+        id=f"message/{message.id}",
+        type="flexrestore.request.duplicate",
+        subject=request_id,
+        time=datetime.now(UTC).isoformat(),
+        data={"phase": phase, "message": f"restore {request_id} was started by an earlier request"},
+    )
