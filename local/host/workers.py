@@ -204,6 +204,7 @@ class WorkerPool:
         self._workers: list[Worker] = []
         self._available = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
+        self._is_stopping = False
 
     async def start(self) -> list[dict[str, Any]]:
         """Start all workers; the metadata of the app's functions.
@@ -243,17 +244,14 @@ class WorkerPool:
 
     async def stop(self) -> None:
         """End all workers: first asked, then killed."""
+        self._is_stopping = True
+        for end in (Worker.terminate, Worker.kill):
+            for worker in self._workers:
+                end(worker)
+            if self._slots:
+                await asyncio.wait(self._slots, timeout=_STOP_SECONDS)
         for slot in self._slots:
-            slot.cancel()
-        workers, self._workers = self._workers, []
-        for worker in workers:
-            worker.terminate()
-        ends = [asyncio.create_task(worker.process.wait()) for worker in workers]
-        if ends:
-            _, late = await asyncio.wait(ends, timeout=_STOP_SECONDS)
-            for worker in workers if late else ():
-                worker.kill()
-            await asyncio.gather(*ends)
+            slot.cancel()  # one that is starting a worker kills it
         await asyncio.gather(*self._slots, return_exceptions=True)
         self._pids_file.unlink(missing_ok=True)
 
@@ -278,6 +276,8 @@ class WorkerPool:
             finally:
                 self._dismiss(worker)
             await worker.process.wait()
+            if self._is_stopping:
+                return
             if time.monotonic() - since > _HEALTHY_SECONDS:
                 delays = self._delays()
             logger.warning("Worker process %s ended (%s)", worker.process.pid, worker.process.returncode)

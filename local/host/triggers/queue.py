@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 _SHORTEST_POLL = 0.1
 # Azure hides a running message for ten minutes. Here a killed host shall find its messages again within seconds.
-_LEASE_SECONDS = 12
-_RENEW_SECONDS = 4.0
+_LEASE_SECONDS = 10
+_RENEW_SECONDS = 3.0
 _RELEASE_SECONDS = 1.0
 
 
@@ -159,7 +159,7 @@ def _metadata(message: QueueMessage) -> dict[str, Value]:
     return {
         "Id": Value("string", message.id),
         "PopReceipt": Value("string", message.pop_receipt),
-        "DequeueCount": Value("int", message.dequeue_count),
+        "DequeueCount": Value("json", str(message.dequeue_count)),
         **{name: Value("string", _iso(moment)) for name, moment in times.items() if isinstance(moment, datetime)},
     }
 
