@@ -4,7 +4,7 @@ import azure.durable_functions as df
 
 from orchestrators.steps import Steps, attempt
 from shared.contracts.outcome import Failure
-from shared.contracts.progress import Phase, PhaseEntry, RestoreProgress
+from shared.contracts.progress import FileProgress, Phase, PhaseEntry, RestoreProgress
 
 
 class Stopped(Exception):
@@ -22,6 +22,8 @@ class Course:
     def __init__(self, context: df.DurableOrchestrationContext) -> None:
         self._context = context
         self.progress = RestoreProgress(phase=Phase.ACCEPTED)
+        self.files: tuple[FileProgress, ...] = ()
+        """What came of the restored files, for the report."""
 
     def enter(self, phase: Phase, message: str = "", errors: tuple[Failure, ...] = ()) -> Steps[None]:
         """Enter a phase: the status shows it, an event tells it. An event that cannot be delivered stops nothing."""

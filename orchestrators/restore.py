@@ -30,6 +30,7 @@ def restore(context: df.DurableOrchestrationContext) -> Steps[Json]:
             landing, job_failure = briefing.landing, None
             yield from _settle(context, course, briefing, landing)
         result = yield from _import(context, course, briefing, landing)
+        course.files = result.files
         _judge(result, job_failure)
         yield from _verify(context, course, landing)
     except Stopped as stopped:
@@ -143,6 +144,7 @@ def _end(
         "requestId": context.instance_id,
         "request": context.get_input()["request"],
         "progress": progress.to_wire(),
+        "files": [file.to_wire() for file in course.files],
     }
     report = yield from attempt(context, "write_report", ending)
     yield from attempt(context, "release_landing", ending)

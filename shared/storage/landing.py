@@ -104,7 +104,7 @@ def newest_change(container: str, backup_name: str) -> datetime | None:
 
 
 def read_marker(container: str, file: RestoredFile) -> Marker:
-    """The marker's text and the time in it; its form is not documented beyond: a text with the UTC time of the backup."""
+    """The marker's text and the time in it; its form is not documented beyond a UTC time in a text."""
     text = BlobFile(container, file).read(0, _MARKER_LIMIT).decode("utf-8", "replace").strip("\ufeff \r\n\t")
     found = _TIME.search(text)
     taken_at = f"{found['date']}T{found['time']}Z" if found else ""
