@@ -55,7 +55,7 @@ class Backslash(Piece):
 
     @property
     def name(self) -> str:
-        r"""The command without its arguments: `\\connect`."""
+        r"""The command without its arguments: `\connect`."""
         return self.text.split(maxsplit=1)[0]
 
 
@@ -66,7 +66,7 @@ class CopyData(Piece):
 
 @dataclass(frozen=True)
 class CopyEnd(Piece):
-    r"""The line `\\.` behind COPY data."""
+    r"""The line `\.` behind COPY data."""
 
 
 type Event = Statement | Blank | Backslash | CopyData | CopyEnd
@@ -287,7 +287,7 @@ class Statements:
             self._blocks = max(0, self._blocks - 1)
 
     def _copy_data(self) -> Iterator[CopyData | CopyEnd]:
-        r"""The lines up to `\\.`, in pieces of about a chunk."""
+        r"""The lines up to `\.`, in pieces of about a chunk."""
         at_line_start = True
         while True:
             end = _COPY_END.search(self._buffer, self._start)
@@ -309,7 +309,7 @@ class Statements:
                 return
 
     def _safe_data_end(self, *, at_line_start: bool) -> int:
-        r"""Up to where the buffer is data whatever comes: all but a last line that may become `\\.`."""
+        r"""Up to where the buffer is data whatever comes: all but a last line that may become `\.`."""
         last_line = self._buffer.rfind(b"\n", self._start) + 1
         if not last_line and at_line_start:
             last_line = self._start
