@@ -1,0 +1,70 @@
+"""The live progress of a restore: a bar and a table on a terminal, a line for each change elsewhere."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from shared.contracts.progress import FileProgress, FileState
+from shared.status import RestoreStatus
+
+_SHARES = {FileState.LANDED: 0.0, FileState.IMPORTING: 0.2, FileState.LOADED: 0.8, FileState.VERIFIED: 0.9}
+"""How much of a file's work is done in the states that are not final."""
+
+type Show = Callable[[RestoreStatus], None]
+
+
+@contextmanager
+def showing(console: Console) -> Iterator[Show]:
+    """Something to show each status with, in the way that suits the console."""
+    if console.is_terminal:
+        with Live(console=console, transient=True) as live:
+            yield lambda status: live.update(_picture(status))
+    else:
+        shown: list[RestoreStatus] = []
+
+        def show(status: RestoreStatus) -> None:
+            for line in changes(shown[-1] if shown else None, status):
+                console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            shown[:] = [status]
+
+        yield show
+
+
+def changes(before: RestoreStatus | None, now: RestoreStatus) -> list[str]:
+    """What is new in a status, in lines: phases, the job, files."""
+    phases = len(before.phases) if before else 0
+    lines = [f"{entry.at[11:19]} {entry.phase}" for entry in now.phases[phases:]]
+    if now.job is not None and (before is None or before.job != now.job):
+        lines.append(f"  backup job {now.job.id}: {now.job.status}")
+    known = {file.name: file.state for file in before.files} if before else {}
+    lines += [f"  {label(file)}: {file.state}" for file in now.files if known.get(file.name) != file.state]
+    return lines
+
+
+def label(file: FileProgress) -> str:
+    """The file for people: its database, or what it is, and its size."""
+    return f"{file.kind} {file.database}".strip() + f" ({file.size / 1e6:.1f} MB)"
+
+
+def done(files: Sequence[FileProgress]) -> float:
+    """The share of the files' bytes that is where it should be, from 0 to 1."""
+    total = sum(file.size for file in files)
+    return sum(file.size * _SHARES.get(file.state, 1.0) for file in files) / total if total else 0.0
+
+
+def _picture(status: RestoreStatus) -> Group:
+    job = f"   backup job {status.job.id[:8]} {status.job.status}" if status.job else ""
+    files = Table(box=None, show_header=False, padding=(0, 2))
+    for file in status.files:
+        files.add_row(escape(label(file)), file.state.value)
+    return Group(
+        Text(f"{status.phase}{job}   {status.message}"),
+        ProgressBar(total=1.0, completed=done(status.files), width=60),
+        files,
+    )
