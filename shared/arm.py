@@ -60,26 +60,28 @@ def last_segment(text: str) -> str:
 
 
 def describe(error: Any) -> tuple[str, str]:
-    """Code and text of an ARM error object: its message, and what the service recommends.
+    """Code and text of an ARM error object: its messages, and what the service recommends, each said once.
 
     The user-facing part lies in `additionalInfo[].info` (validation) or in nested `details` (jobs).
     """
     if not isinstance(error, dict):
         return "Unknown", str(error)
-    facing = [entry.get("info") or {} for entry in error.get("additionalInfo") or []]
-    nested = [info for info in facing if isinstance(info, dict)] or [error]
-    lines: list[str] = []
-    for info in nested:
-        for text in (info.get("message") or error.get("message"), *(info.get("recommendedAction") or [])):
-            if text and text.strip() not in lines:
-                lines.append(text.strip())
-        inner = (info.get("innerError") or {}).get("additionalInfo") or {}
-        if detail := inner.get("DetailedNonLocalisedMessage"):
-            lines.append(str(detail))
-    for detail in error.get("details") or []:
-        _, text = describe(detail)
-        lines.extend(line for line in [text] if line and line not in lines)
-    return str(error.get("code") or "Unknown"), " ".join(lines)
+    return str(error.get("code") or "Unknown"), " ".join(dict.fromkeys(_lines(error)))
+
+
+def _lines(error: Any) -> Iterator[str]:
+    if text := str(error.get("message") or "").strip():
+        yield text
+    for action in error.get("recommendedAction") or []:
+        yield str(action).strip()
+    inner = (error.get("innerError") or {}).get("additionalInfo") or {}
+    if detail := inner.get("DetailedNonLocalisedMessage"):
+        yield str(detail)
+    for entry in error.get("additionalInfo") or []:
+        if isinstance(entry.get("info"), dict):
+            yield from _lines(entry["info"])
+    for nested in error.get("details") or []:
+        yield from _lines(nested)
 
 
 @contextmanager

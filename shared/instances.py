@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
+from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 from shared.contracts.importing import ImportSet, LandingRef
 from shared.contracts.progress import Phase, RestoreProgress
@@ -14,12 +15,12 @@ _STATES = df.OrchestrationRuntimeStatus
 _OVER = frozenset({_STATES.Completed, _STATES.Failed, _STATES.Terminated, _STATES.Canceled})
 
 
-def is_over(status: df.DurableOrchestrationStatus) -> bool:
+def is_over(status: DurableOrchestrationStatus) -> bool:
     """Whether the instance does nothing more."""
     return status.runtime_status in _OVER
 
 
-def progress_of(status: df.DurableOrchestrationStatus) -> RestoreProgress:
+def progress_of(status: DurableOrchestrationStatus) -> RestoreProgress:
     """The course that a restore shows; one that has not begun is Accepted."""
     shown = status.custom_status
     return RestoreProgress.from_wire(shown) if isinstance(shown, dict) else RestoreProgress(phase=Phase.ACCEPTED)
@@ -27,7 +28,7 @@ def progress_of(status: df.DurableOrchestrationStatus) -> RestoreProgress:
 
 async def start_restore_once(
     client: df.DurableOrchestrationClient, request_id: str, request: dict[str, Any]
-) -> df.DurableOrchestrationStatus | None:
+) -> DurableOrchestrationStatus | None:
     """Start the restore of a request, unless it was started before; the status of that earlier one.
 
     A request that was rejected before anything was reserved may be sent again, corrected, under its own id.

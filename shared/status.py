@@ -4,6 +4,7 @@ import asyncio
 from urllib.parse import unquote
 
 import azure.durable_functions as df
+from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 from shared.contracts.base import Contract
 from shared.contracts.outcome import Failure
@@ -99,7 +100,7 @@ _STATES = {
 }
 
 
-def _crash(status: df.DurableOrchestrationStatus) -> tuple[Failure, ...]:
+def _crash(status: DurableOrchestrationStatus) -> tuple[Failure, ...]:
     """An orchestration that ended without a report of its own says why in its output."""
     if status.runtime_status in {df.OrchestrationRuntimeStatus.Failed, df.OrchestrationRuntimeStatus.Terminated}:
         return (Failure(code=str(status.runtime_status), message=str(status.output)[:2_000]),)

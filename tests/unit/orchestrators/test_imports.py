@@ -1,0 +1,184 @@
+"""The import of a file set: what has landed is imported, roles first, databases side by side."""
+
+from typing import Any
+
+import pytest
+
+from orchestrators.import_database import import_database
+from orchestrators.import_set import import_set
+
+LANDING = {"requestId": "INC-1", "container": "landing-1", "backupName": "", "reserved": True}
+JOB = {"landing": LANDING, "lanes": 2, "interval": 5, "deadline": "2026-11-23T12:00:00+00:00", "files": {}}
+KINDS = {"roles": "b_roles.sql", "schema": "b_schema.sql"}
+
+
+def progress(name: str, state: str = "landed", size: int = 1) -> dict[str, Any]:
+    kind = next((kind for kind, file in KINDS.items() if file == name), "database")
+    database = name if kind == "database" else ""
+    return {"name": name, "kind": kind, "database": database, "finalName": database, "size": size, "state": state}
+
+
+def survey(*files: dict[str, Any], closed: bool = True, missing: tuple[str, ...] = ()) -> dict[str, Any]:
+    sources = {file["name"]: {key: file[key] for key in ("name", "kind", "database", "size")} for file in files}
+    value = {"files": list(files), "sources": sources, "closed": closed, "missing": list(missing)}
+    return {"ok": True, "value": value}
+
+
+def lane(subject: dict[str, Any]) -> dict[str, Any]:
+    names = [one["file"]["name"] for one in subject["imports"]]
+    return {"ok": True, "value": [progress(name, "imported") for name in names]}
+
+
+DONE = {"ok": True, "value": {"warnings": 0}}
+
+
+def to_the_end(drive: Any, answers: dict[str, Any]) -> tuple[list[str], Any, list[Any]]:
+    """All generations of an import: calls, answer, and the lanes that were started."""
+    subject, names, lanes = JOB, [], []
+    while True:
+        run = drive(subject, {"import_database": lane, "import_roles": DONE, "run_script": DONE, **answers})
+        answer = run.run(import_set)
+        names += run.names()
+        lanes += [call.subject for call in run.calls if call.name == "import_database"]
+        if run.continued_with is None:
+            return names, answer, lanes
+        subject = run.continued_with
+
+
+def test_roles_come_before_databases_and_other_scripts_after(drive: Any) -> None:
+    landed = survey(progress("a"), progress(KINDS["schema"]), progress(KINDS["roles"]))
+    names, answer, _ = to_the_end(drive, {"survey_landing": landed})
+
+    assert [name for name in names if name != "survey_landing"] == ["import_roles", "import_database", "run_script"]
+    assert {file["state"] for file in answer["value"]["files"]} == {"imported"}
+
+
+def test_the_largest_databases_are_spread_over_the_lanes(drive: Any) -> None:
+    landed = survey(*(progress(name, size=size) for name, size in {"a": 1, "b": 9, "c": 2, "d": 3}.items()))
+    _, _, lanes = to_the_end(drive, {"survey_landing": landed})
+
+    assert [[one["file"]["name"] for one in lane["imports"]] for lane in lanes] == [["b"], ["d", "c", "a"]]
+
+
+def test_a_database_waits_for_the_roles_file_while_the_vault_still_writes(drive: Any) -> None:
+    run = drive(JOB, {"survey_landing": survey(progress("a"), closed=False)})
+    run.run(import_set)
+
+    assert run.names() == ["survey_landing"]
+    assert run.slept == [5]
+
+
+def test_databases_start_while_the_vault_still_writes_once_the_roles_are_there(drive: Any) -> None:
+    landed = survey(progress("a"), progress(KINDS["roles"]), closed=False)
+    run = drive(JOB, {"survey_landing": landed, "import_roles": DONE, "import_database": lane})
+    run.run(import_set)
+
+    assert run.names() == ["survey_landing", "import_roles", "import_database"]
+    assert run.continued_with["files"]["a"]["state"] == "imported"
+
+
+def test_what_lands_later_is_imported_by_a_later_look(drive: Any) -> None:
+    roles = progress(KINDS["roles"])
+    looks = [survey(roles, progress("a"), closed=False), survey(roles, progress("a"), progress("b"))]
+    last = looks[-1]
+    _, answer, lanes = to_the_end(drive, {"survey_landing": [*looks, last, last]})
+
+    assert [one["imports"][0]["file"]["name"] for one in lanes] == ["a", "b"]
+    assert len(answer["value"]["files"]) == 3
+
+
+def test_nothing_is_imported_before_every_database_that_the_request_names_has_landed(drive: Any) -> None:
+    landed = survey(progress("a"), progress(KINDS["roles"]), closed=False, missing=("b",))
+    run = drive(JOB, {"survey_landing": landed})
+    run.run(import_set)
+
+    assert run.names() == ["survey_landing"]
+
+
+def test_a_named_database_that_never_lands_imports_nothing(drive: Any) -> None:
+    names, answer, _ = to_the_end(drive, {"survey_landing": survey(progress("a"), missing=("b",))})
+
+    assert names == ["survey_landing"]
+    assert answer["value"]["missing"] == ["b"]
+
+
+def test_failed_roles_do_not_keep_the_databases_out(drive: Any) -> None:
+    landed = survey(progress("a"), progress(KINDS["roles"]))
+    failed = {"ok": False, "error": {"code": "ImportFailed", "message": "role x"}}
+    _, answer, lanes = to_the_end(drive, {"survey_landing": landed, "import_roles": failed})
+
+    states = {file["name"]: file["state"] for file in answer["value"]["files"]}
+    assert states == {"a": "imported", KINDS["roles"]: "failed"}
+    assert len(lanes) == 1
+
+
+def test_an_import_that_is_never_closed_gives_up_after_its_deadline(drive: Any) -> None:
+    run = drive({**JOB, "deadline": "2026-11-22T11:00:00+00:00"}, {"survey_landing": survey(closed=False)})
+
+    assert run.run(import_set)["error"]["code"] == "DeadlinePassed"
+
+
+LANE = {
+    "imports": [
+        {
+            "requestId": "INC-1",
+            "container": "landing-1",
+            "file": {"name": f"b_database_{name}.sql", "kind": "database", "database": name},
+            "finalName": name,
+        }
+        for name in ("a", "b")
+    ],
+    "results": [],
+}
+STEPS = ("load_database", "verify_database", "promote_database")
+
+
+def test_a_database_is_loaded_verified_and_put_into_place(drive: Any) -> None:
+    run = drive(LANE, dict.fromkeys(STEPS, DONE))
+    run.run(import_database)
+
+    assert run.names() == list(STEPS)
+    assert run.continued_with["results"][0]["state"] == "imported"
+    assert [one["finalName"] for one in run.continued_with["imports"]] == ["b"]
+
+
+def test_the_last_database_of_a_lane_ends_it(drive: Any) -> None:
+    run = drive({**LANE, "imports": LANE["imports"][:1]}, dict.fromkeys(STEPS, DONE))
+    answer = run.run(import_database)
+
+    assert [one["state"] for one in answer["value"]] == ["imported"]
+
+
+def test_warnings_of_any_step_show_in_the_state(drive: Any) -> None:
+    warned = {"ok": True, "value": {"warnings": 1}}
+    run = drive(LANE, {**dict.fromkeys(STEPS, DONE), "promote_database": warned})
+    run.run(import_database)
+
+    assert run.continued_with["results"][0]["state"] == "imported-with-warnings"
+
+
+def test_an_existing_database_that_is_to_be_kept_is_skipped(drive: Any) -> None:
+    run = drive(LANE, {"load_database": {"ok": True, "value": {"skipped": "it exists"}}})
+    run.run(import_database)
+
+    assert run.names() == ["load_database"]
+    assert run.continued_with["results"][0]["reason"] == "it exists"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_database_that_fails_is_discarded_and_the_lane_goes_on(drive: Any, step: str) -> None:
+    failed = {"ok": False, "error": {"code": "ImportFailed", "message": "relation exists"}}
+    run = drive(LANE, {**dict.fromkeys(STEPS, DONE), step: failed})
+    run.run(import_database)
+
+    assert run.names()[-1] == "discard_database"
+    assert run.continued_with["results"][0]["state"] == "failed"
+    assert run.continued_with["results"][0]["reason"] == "relation exists"
+    assert len(run.continued_with["imports"]) == 1
+
+
+def test_a_worker_that_dies_at_every_try_fails_that_database_only(drive: Any, lost_worker: Exception) -> None:
+    run = drive(LANE, {"load_database": lost_worker})
+    run.run(import_database)
+
+    assert "the worker died" in run.continued_with["results"][0]["reason"]

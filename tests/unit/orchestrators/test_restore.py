@@ -1,0 +1,176 @@
+"""The flow of a restore, step by step, and how it ends."""
+
+from typing import Any
+
+import pytest
+
+from orchestrators.restore import restore
+
+INSTANCE = {
+    "subscription": "s", "resourceGroup": "rg", "vault": "v", "name": "bi", "server": "orders",
+    "datasourceId": "/d", "location": "westeurope",
+}  # fmt: skip
+PACE = {"pollSeconds": 1, "pollLimitSeconds": 2, "jobDeadlineHours": 1, "landingDeadlineHours": 1}
+BRIEFING = {
+    "requestId": "INC-1", "dryRun": False, "instance": INSTANCE, "pace": PACE, "landing": None,
+    "recoveryPoint": {"id": "rp", "time": "2026-11-20T00:00:00Z"},
+}  # fmt: skip
+LANDED = {**BRIEFING, "instance": None, "recoveryPoint": None, "landing": {
+    "requestId": "INC-1", "container": "landing-2", "backupName": "b", "reserved": False,
+}}  # fmt: skip
+OPERATION = {"url": "https://arm/op", "retryAfter": 0}
+
+
+def ok(value: Any = None) -> dict[str, Any]:
+    return {"ok": True, "value": value}
+
+
+def no(code: str) -> dict[str, Any]:
+    return {"ok": False, "error": {"code": code, "message": f"{code} happened"}}
+
+
+def file(name: str, state: str, kind: str = "database") -> dict[str, Any]:
+    return {"name": name, "kind": kind, "database": name if kind == "database" else "", "state": state}
+
+
+def world(files: list[dict[str, Any]] | None = None, **answers: Any) -> dict[str, Any]:
+    return {
+        "make_plan": ok(BRIEFING),
+        "start_validation": ok(OPERATION),
+        "watch_job:check_operation": ok({"jobId": "job-1"}),
+        "watch_job:reserve_landing": ok({"container": "landing-1"}),
+        "watch_job:start_restore": ok({"jobId": None, "operation": OPERATION}),
+        "watch_job:check_job": ok({"status": "Completed"}),
+        "watch_job:check_import": ok({"files": files or [file("bank", "imported")]}),
+        "write_report": ok({"json": "report.json"}),
+        **answers,
+    }
+
+
+@pytest.fixture
+def run(drive: Any) -> Any:
+    return lambda answers: (one := drive({"request": {"requestId": "INC-1"}}, answers), one.run(restore))
+
+
+def test_the_steps_of_a_restore(run: Any) -> None:
+    driven, answer = run(world())
+
+    assert driven.names() == [
+        "make_plan",
+        "start_validation", "watch_job:check_operation",
+        "watch_job:reserve_landing",
+        "watch_job:start_restore", "watch_job:check_operation", "watch_job:check_job", "close_landing",
+        "open_import", "watch_job:check_import",
+        "verify_restore",
+        "write_report", "release_landing",
+    ]  # fmt: skip
+    assert driven.phases() == [
+        "Accepted", "Planning", "AwaitingLanding", "Restoring", "Importing", "Verifying", "Completed",
+    ]  # fmt: skip
+    assert answer["phase"] == "Completed"
+    assert driven.statuses[-1]["job"] == "job-1"
+
+
+def test_a_job_of_an_earlier_attempt_is_watched_and_not_started_again(run: Any) -> None:
+    driven, _ = run(world(**{"watch_job:start_restore": ok({"jobId": "old", "operation": None})}))
+
+    assert driven.names().count("watch_job:check_operation") == 1  # the validation's
+    assert driven.statuses[-1]["job"] == "old"
+
+
+def test_a_dry_run_ends_with_the_plan(run: Any) -> None:
+    driven, answer = run(world(make_plan=ok({**BRIEFING, "dryRun": True})))
+
+    assert driven.names() == ["make_plan", "write_report", "release_landing"]
+    assert answer["phase"] == "Completed"
+
+
+def test_a_request_that_is_wrong_is_rejected_and_nothing_is_touched(run: Any) -> None:
+    driven, answer = run(world(make_plan=no("RequestRejected")))
+
+    assert driven.names() == ["make_plan", "write_report", "release_landing"]
+    assert answer["phase"] == "Rejected"
+    assert driven.statuses[-1]["errors"][0]["code"] == "RequestRejected"
+
+
+def test_what_the_vault_does_not_validate_is_rejected(run: Any) -> None:
+    driven, answer = run(world(**{"watch_job:check_operation": no("VaultRefused")}))
+
+    assert "watch_job:reserve_landing" not in driven.names()
+    assert answer["phase"] == "Rejected"
+
+
+def test_without_a_free_container_in_time_the_restore_fails(run: Any) -> None:
+    driven, answer = run(world(**{"watch_job:reserve_landing": no("DeadlinePassed")}))
+
+    assert "watch_job:start_restore" not in driven.names()
+    assert answer["phase"] == "Failed"
+
+
+def test_a_failed_job_fails_the_restore_but_what_had_landed_is_waited_for(run: Any) -> None:
+    driven, answer = run(world(**{
+        "watch_job:check_job": no("BackupJobFailed"), "watch_job:check_import": ok({"files": []}),
+    }))  # fmt: skip
+
+    assert driven.names().index("close_landing") < driven.names().index("watch_job:check_import")
+    assert answer["phase"] == "Failed"
+
+
+def test_a_failed_job_after_databases_were_imported_is_a_partial_failure(run: Any) -> None:
+    _, answer = run(world(**{"watch_job:check_job": no("BackupJobFailed")}))
+
+    assert answer["phase"] == "PartiallyFailed"
+
+
+@pytest.mark.parametrize(
+    ("files", "phase"),
+    [
+        ([file("a", "imported"), file("b", "skipped")], "Completed"),
+        ([file("a", "imported"), file("b", "imported-with-warnings")], "CompletedWithWarnings"),
+        ([file("a", "imported"), file("b", "failed")], "PartiallyFailed"),
+        ([file("a", "failed"), file("roles.sql", "imported", kind="roles")], "Failed"),
+        ([file("a", "imported"), file("roles.sql", "failed", kind="roles")], "PartiallyFailed"),
+        ([file("a", "skipped")], "Completed"),
+    ],
+)
+def test_the_files_decide_the_terminal_phase(run: Any, files: list[dict[str, Any]], phase: str) -> None:
+    _, answer = run(world(files))
+
+    assert answer["phase"] == phase
+
+
+def test_a_file_of_unknown_name_is_a_warning(run: Any) -> None:
+    imported = ok({"files": [file("a", "imported")], "unknown": ["notes.txt"]})
+    _, answer = run(world(**{"watch_job:check_import": imported}))
+
+    assert answer["phase"] == "CompletedWithWarnings"
+    assert "1 unknown file(s) left alone" in answer["message"]
+
+
+def test_a_database_that_the_backup_does_not_hold_rejects_the_request(run: Any) -> None:
+    driven, answer = run(world(**{"watch_job:check_import": ok({"missing": ["nowhere"]})}))
+
+    assert answer["phase"] == "Rejected"
+    assert driven.statuses[-1]["errors"][0]["details"] == ["databases: nowhere is not in the backup"]
+
+
+def test_files_that_have_landed_are_imported_without_the_vault_once_they_settled(run: Any) -> None:
+    driven, answer = run(world(make_plan=ok(LANDED)))
+
+    assert driven.names() == [
+        "make_plan", "watch_job:settle_landing", "open_import", "watch_job:check_import", "verify_restore",
+        "write_report", "release_landing",
+    ]  # fmt: skip
+    assert answer["phase"] == "Completed"
+
+
+def test_an_event_that_cannot_be_delivered_stops_nothing(run: Any, lost_worker: Exception) -> None:
+    _, answer = run(world(publish_phase=lambda _: (_ for _ in ()).throw(lost_worker)))
+
+    assert answer["phase"] == "Completed"
+
+
+def test_a_restore_ends_although_its_report_cannot_be_written(run: Any, lost_worker: Exception) -> None:
+    _, answer = run(world(write_report=lost_worker))
+
+    assert answer == {"phase": "Completed", "message": "files: 1 imported", "report": None}

@@ -1,0 +1,62 @@
+"""The survey: what the request says about each file that has landed."""
+
+import pytest
+
+from shared.contracts.files import Listing, RestoredFile
+from shared.contracts.importing import Survey
+from shared.contracts.progress import FileState
+from shared.contracts.request import read_request
+from shared.storage.landing import classify
+from shared.survey import survey
+
+NAMES = ["backupstarttimestamp", "b_database_bank.sql", "b_database_postgres.sql", "b_roles.sql", "b_schema.sql"]
+
+
+def surveyed(names: list[str], *, closed: bool = True, **options: object) -> Survey:
+    files: list[RestoredFile] = [file for name in names if (file := classify(name))]
+    listing = Listing(container="landing-1", backup_name="b", files=tuple(files), closed=closed)
+    request = read_request({"requestId": "r", "source": {"backupInstance": "x"}, "target": "t", **options})
+    return survey(listing, request)
+
+
+def state(found: Survey, name: str) -> FileState:
+    return next(file.state for file in found.files if file.name == name)
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "expected"),
+    [
+        ({}, "b_database_bank.sql", FileState.LANDED),
+        ({}, "b_database_postgres.sql", FileState.SKIPPED),
+        ({"databases": ["postgres"]}, "b_database_postgres.sql", FileState.SKIPPED),
+        ({}, "b_roles.sql", FileState.LANDED),
+        ({"roles": "skip"}, "b_roles.sql", FileState.SKIPPED),
+        ({}, "b_schema.sql", FileState.SKIPPED),
+        ({"schema": "import"}, "b_schema.sql", FileState.LANDED),
+        ({}, "backupstarttimestamp", FileState.SKIPPED),
+        ({"exclude": ["bank"]}, "b_database_bank.sql", FileState.SKIPPED),
+    ],
+)
+def test_each_kind_of_file_has_its_fate(options: dict[str, object], name: str, expected: FileState) -> None:
+    assert state(surveyed(NAMES, **options), name) is expected
+
+
+def test_every_skipped_file_says_why() -> None:
+    skipped = [file for file in surveyed(NAMES).files if file.state is FileState.SKIPPED]
+
+    assert skipped
+    assert all(file.reason for file in skipped)
+
+
+def test_a_database_that_the_request_names_and_that_is_not_there_is_missing() -> None:
+    assert surveyed(NAMES, databases=["bank", "nowhere"]).missing == ("nowhere",)
+
+
+def test_a_pattern_misses_nothing() -> None:
+    assert surveyed(NAMES, databases=["no*"]).missing == ()
+
+
+def test_a_database_gets_the_name_that_the_request_gives_it() -> None:
+    found = surveyed(NAMES, databases=[{"name": "*", "as": "*_drill"}])
+
+    assert next(file.final_name for file in found.files if file.database == "bank") == "bank_drill"
