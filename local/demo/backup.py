@@ -3,6 +3,9 @@
 import time
 
 from azure.core.credentials import AccessToken
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.dataprotection import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.models import AdHocBackupRuleOptions, AdhocBackupTriggerOption, TriggerBackupRequest
 
@@ -27,7 +30,7 @@ def take_backup(environment: Environment) -> str:
     config = environment.vault.config
     names = (config.resource_group, config.vault)
     with DataProtectionMgmtClient(
-        _Identity(config), config.subscription, base_url=environment.vault.url, enforce_https=False
+        _Identity(config), config.subscription, base_url=environment.vault.url, per_call_policies=[_PlainHttp()]
     ) as client:
         rule = AdHocBackupRuleOptions(rule_name="BackupWeekly", trigger_option=AdhocBackupTriggerOption())
         operation = client.backup_instances.begin_adhoc_backup(
@@ -52,3 +55,10 @@ class _Identity:
 
     def get_token(self, *_scopes: str, **_options: object) -> AccessToken:
         return AccessToken(token_for(self._config, ARM_RESOURCE), int(time.time()) + 3600)
+
+
+class _PlainHttp(SansIOHTTPPolicy[HttpRequest, HttpResponse]):
+    """Lets the token travel without TLS, to a service on this machine; the SDK takes this option per request only."""
+
+    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
+        request.context.options["enforce_https"] = False
