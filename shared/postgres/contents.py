@@ -5,16 +5,14 @@ from dataclasses import dataclass
 
 from shared.contracts.imports import Note, NoteKind
 from shared.errors import TargetRefused
+from shared.postgres.diagnostics import SYSTEM_EXTENSIONS
 from shared.postgres.server import Capabilities
 from shared.postgres.toc import Entry
 
 SYSTEM_ROLE = "azuresu"
 """The superuser of a flexible server; what it owns comes with the server."""
 
-SYSTEM_EXTENSIONS = frozenset(
-    {"azure", "pg_availability", "pg_qs", "pgaadauth", "pgms_stats", "pgms_wait_sampling", "plpgsql"}
-)
-"""Extensions that the service itself installs, in databases of its own or in every one."""
+_OWN_EXTENSIONS = SYSTEM_EXTENSIONS | {"plpgsql"}
 
 _SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 
@@ -67,11 +65,6 @@ class Selection:
         """The extensions that it needs."""
         return tuple(entry.name for entry in self.first if entry.desc == "EXTENSION")
 
-    @property
-    def has_data(self) -> bool:
-        """Whether anything in the main pass needs more of the archive than its table of contents."""
-        return any(entry.desc in {"TABLE DATA", "BLOBS", "BLOB"} for entry in self.main)
-
 
 def select(entries: Sequence[Entry]) -> Selection:
     """Sort the entries into passes and leave out what a managed server cannot take."""
@@ -84,7 +77,12 @@ def select(entries: Sequence[Entry]) -> Selection:
         if entry.dump_id not in left_out and entry.desc not in _SETTINGS:
             passes[_pass_of(entry)].append(entry)
     notes = [
-        Note(kind=NoteKind.SKIPPED, subject=str(entry), reason=left_out[entry.dump_id])
+        Note(
+            kind=NoteKind.SKIPPED,
+            subject=str(entry),
+            reason=left_out[entry.dump_id],
+            matters=entry.desc in _NOT_MANAGED,
+        )
         for entry in entries
         if entry.dump_id in left_out
     ]
@@ -97,7 +95,7 @@ def check_extensions(extensions: Iterable[str], capabilities: Capabilities, pres
     Raises:
         TargetRefused: names all of them, and how to allow them.
     """
-    needed = {name.lower(): name for name in extensions if name not in {*present, *SYSTEM_EXTENSIONS}}
+    needed = {name.lower(): name for name in extensions if name not in {*present, *_OWN_EXTENSIONS}}
     absent = sorted(name for name in needed.values() if name not in capabilities.extensions_available)
     allowed = capabilities.extensions_allowed
     forbidden = [] if allowed is None else sorted(name for low, name in needed.items() if low not in allowed)
@@ -120,6 +118,11 @@ def check_extensions(extensions: Iterable[str], capabilities: Capabilities, pres
     )
 
 
+def own_extension(name: str) -> bool:
+    """Whether the extension is there without the import's doing, or the service keeps it to its own databases."""
+    return name in _OWN_EXTENSIONS
+
+
 def _pass_of(entry: Entry) -> str:
     about_database = entry.desc in _ATTACHED and not entry.schema and entry.name.startswith("DATABASE ")
     if entry.desc in _DATABASE or about_database:
@@ -135,7 +138,7 @@ def _why_not(entry: Entry, left_out: dict[int, str]) -> str | None:
     """Why an entry is left out, in words; None when it is imported."""
     if reason := _NOT_MANAGED.get(entry.desc):
         return reason
-    if entry.desc == "EXTENSION" and entry.name in SYSTEM_EXTENSIONS:
+    if entry.desc == "EXTENSION" and own_extension(entry.name):
         return "the service installs this extension itself"
     if entry.desc in _ATTACHED:
         return _why_not_attached(entry, left_out)
@@ -150,10 +153,8 @@ def _why_not_attached(entry: Entry, left_out: dict[int, str]) -> str | None:
     if any(dependency in left_out for dependency in entry.dependencies):
         return "what it is about is not restored"
     kind, _, name = entry.name.partition(" ")
-    if kind == "EXTENSION" and name.strip('"') in SYSTEM_EXTENSIONS:
+    if kind == "EXTENSION" and own_extension(name.strip('"')):
         return "the service installs this extension itself"
     if entry.schema in _SYSTEM_SCHEMAS or (kind == "SCHEMA" and name in _SYSTEM_SCHEMAS):
         return f"{entry.schema or name} belongs to the server"
-    if entry.desc == "ACL" and entry.owner == SYSTEM_ROLE:
-        return f"it belongs to {SYSTEM_ROLE}, and the server sets its privileges itself"
     return None

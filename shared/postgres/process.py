@@ -39,12 +39,13 @@ def run(  # noqa: PLR0913  a child has that many ends
     on_stderr: LineSink,
     on_stdout: ByteSink | None = None,
     timeout_seconds: float | None = None,
+    codec: str = "utf-8",
 ) -> int:
     """Run a child to its end and answer its exit code; negative numbers are signals.
 
     `feed` is written to its stdin from a thread; a child that stops reading just ends the feeding. `on_stderr` gets
-    each line of its stderr, without the newline and cut at 64 KiB; `on_stdout` gets chunks. Both are called from
-    threads of their own. Secrets belong into `environment`, never into `argv`.
+    each line of its stderr, decoded, without the newline and cut at 64 KiB; `on_stdout` gets chunks. Both are called
+    from threads of their own. Secrets belong into `environment`, never into `argv`.
 
     Raises:
         DeadlinePassed: the child took longer than `timeout_seconds` and was killed.
@@ -59,7 +60,7 @@ def run(  # noqa: PLR0913  a child has that many ends
         process_group=0,
     )
     errors: list[BaseException] = []
-    threads = [_helper(child, errors, _read_lines, _end(child.stderr), on_stderr)]
+    threads = [_helper(child, errors, _read_lines, _end(child.stderr), on_stderr, codec)]
     if on_stdout is not None:
         threads.append(_helper(child, errors, _read_chunks, _end(child.stdout), on_stdout))
     if feed is not None:
@@ -147,13 +148,13 @@ def _helper[**P](
     return thread
 
 
-def _read_lines(stream: IO[bytes], sink: LineSink) -> None:
+def _read_lines(stream: IO[bytes], sink: LineSink, codec: str) -> None:
     with stream:
         while line := stream.readline(LINE_LIMIT):
             rest = line
             while rest and not rest.endswith(b"\n"):
                 rest = stream.readline(LINE_LIMIT)
-            sink(line.rstrip(b"\r\n").decode("utf-8", "backslashreplace"))
+            sink(line.rstrip(b"\r\n").decode(codec, "backslashreplace"))
 
 
 def _read_chunks(stream: IO[bytes], sink: ByteSink) -> None:

@@ -37,8 +37,13 @@ _REFUSALS = (
 _KEEPALIVES: dict[str, Any] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """Seconds; Azure's load balancer drops connections that are silent for four minutes."""
 
-_TIMEOUTS = {"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}
-"""An operator's limits for applications are none for an import."""
+_SETTINGS = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_read_only": "off",
+}
+"""Limits that a server or a database has for applications are none for an import."""
 
 
 @dataclass(frozen=True)
@@ -65,22 +70,20 @@ class Capabilities:
 
 
 @dataclass(frozen=True)
-class SettableRoles:
-    """Which of some roles the import's user can give objects to."""
+class Roles:
+    """The roles of the server, and which of those that were asked for the import's user can give objects to."""
 
-    missing: frozenset[str]
-    unsettable: frozenset[str]
-    """Roles that exist, but that the user may not become."""
-    granted: tuple[str, ...]
-    """Roles that the user made itself a member of to become them."""
+    existing: frozenset[str]
+    settable: frozenset[str]
+    """Of those asked for: the user may become them, and has their rights."""
+    granted: tuple[str, ...] = ()
+    """Of those asked for: the user made itself a member of them for this."""
 
-    def reason(self, role: str) -> str | None:
+    def why_not(self, role: str) -> str | None:
         """Why the role cannot own an object here, in words; None when it can."""
-        if role in self.missing:
+        if role not in self.existing:
             return f'there is no role "{role}" on the target server'
-        if role in self.unsettable:
-            return f'the import\'s user may not SET ROLE to "{role}"'
-        return None
+        return None if role in self.settable else f'the import\'s user cannot become role "{role}"'
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class TargetServer:
                 sslmode=self.sslmode,
                 application_name=application_name,
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                client_encoding="utf8",
                 options=_options({f"tcp_{name}": str(value) for name, value in _KEEPALIVES.items()}),
                 autocommit=autocommit,
                 **_KEEPALIVES,
@@ -197,30 +201,30 @@ def read_capabilities(connection: Connection) -> Capabilities:
     )
 
 
-def ensure_can_set(connection: Connection, roles: Iterable[str]) -> SettableRoles:
+def ensure_can_set(connection: Connection, wanted: Iterable[str]) -> Roles:
     """Make the connection's user able to give objects to these roles, where it has the right to do so."""
-    wanted = sorted(set(roles) - {""})
     new = connection.info.server_version >= 160_000
     rows = connection.execute(
         "SELECT rolname, pg_has_role(current_user, oid, %s) AND pg_has_role(current_user, oid, 'USAGE')"
-        " FROM pg_catalog.pg_roles WHERE rolname = ANY(%s) ORDER BY 1",
-        ["SET" if new else "MEMBER", wanted],
+        " FROM pg_catalog.pg_roles ORDER BY 1",
+        ["SET" if new else "MEMBER"],
     ).fetchall()
-    granted: list[str] = []
-    unsettable: set[str] = set()
-    for role, settable in rows:
-        if settable:
-            continue
-        statement = sql.SQL("GRANT {} TO CURRENT_USER" + (" WITH INHERIT TRUE, SET TRUE" if new else ""))
-        try:
-            connection.execute(statement.format(sql.Identifier(role)))
-        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidGrantOperation) as error:
-            log.info("cannot become role %s: %s", role, error.diag.message_primary)
-            unsettable.add(role)
-        else:
-            granted.append(role)
-    missing = frozenset(wanted) - {name for name, _ in rows}
-    return SettableRoles(missing=missing, unsettable=frozenset(unsettable), granted=tuple(granted))
+    asked = frozenset(wanted)
+    settable = {role for role, able in rows if able and role in asked}
+    granted = [role for role, able in rows if not able and role in asked and _join(connection, role, new=new)]
+    existing = frozenset(role for role, _ in rows)
+    return Roles(existing, settable=frozenset({*settable, *granted}), granted=tuple(granted))
+
+
+def _join(connection: Connection, role: str, *, new: bool) -> bool:
+    """Make the user a member of the role, if it may."""
+    statement = sql.SQL("GRANT {} TO CURRENT_USER" + (" WITH INHERIT TRUE, SET TRUE" if new else ""))
+    try:
+        connection.execute(statement.format(sql.Identifier(role)))
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidGrantOperation) as error:
+        log.info("cannot become role %s: %s", role, error.diag.message_primary)
+        return False
+    return True
 
 
 def _allow_list(setting: str) -> frozenset[str]:
@@ -229,4 +233,4 @@ def _allow_list(setting: str) -> frozenset[str]:
 
 def _options(settings: dict[str, str]) -> str:
     """The value of libpq's `options`: our defaults and the given settings."""
-    return " ".join(f"-c {name}={value}" for name, value in (_TIMEOUTS | settings).items())
+    return " ".join(f"-c {name}={value}" for name, value in (_SETTINGS | settings).items())

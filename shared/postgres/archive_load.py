@@ -1,0 +1,127 @@
+"""Load an archive, custom or tar, into an empty database, in passes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from shared.contracts.imports import Note, NoteKind
+from shared.errors import ImportFailed
+from shared.postgres.archive import Archive
+from shared.postgres.contents import Selection, check_extensions, select
+from shared.postgres.destination import Destination
+from shared.postgres.diagnostics import Expected
+from shared.postgres.pg_restore import Restorer
+from shared.postgres.privileges import describe, grantors, plan_grants, run_grants
+from shared.postgres.properties import Properties, read_properties
+from shared.postgres.schemas import close_schemas, open_schemas
+from shared.postgres.server import Connection, Roles, ensure_can_set, read_capabilities
+from shared.postgres.staging import Route, stage
+from shared.postgres.toc import Entry
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """How a database was filled."""
+
+    route: Route
+    notes: tuple[Note, ...] = ()
+    absent: tuple[int, ...] = ()
+    """Dump ids of entries that could not be made and need not be."""
+    closing: tuple[str, ...] = ()
+    """Statements about the database itself, for when it gets its name."""
+
+
+@dataclass(frozen=True)
+class ArchiveLoad:
+    """One archive on its way into one server."""
+
+    archive: Archive
+    selection: Selection
+    roles: Roles
+    properties: Properties
+
+    @classmethod
+    def prepare(cls, archive: Archive, connection: Connection) -> "ArchiveLoad":
+        """Look at what the archive needs and at what the server has, and touch nothing but the user's memberships.
+
+        Raises:
+            TargetRefused: the server lacks extensions.
+        """
+        selection = select(archive.entries)
+        check_extensions(selection.extensions, read_capabilities(connection))
+        grants = grantors([*selection.privileges, *selection.database])
+        roles = ensure_can_set(connection, selection.owners | grants)
+        return cls(archive, selection, roles, read_properties(archive.database, selection.database))
+
+    def fill(self, destination: Destination, route: Route) -> Loaded:
+        """Fill the database: schemas and extensions, everything else, privileges, materialized views.
+
+        Only the main pass reads data; the others work from the archive's head on the local disk.
+
+        Raises:
+            ImportFailed: statements failed that are not known to be harmless.
+            FlexRestoreError: as `Restorer.run`.
+        """
+        head = destination.folder / "head"
+        self.archive.write_head(head)
+        owners = frozenset(role for role in self.selection.owners if self.roles.why_not(role))
+        restorer = Restorer(self.archive, destination, Expected(owners=owners))
+        first = restorer.run(self.selection.first, head)
+        with destination.connect() as connection:
+            opened = open_schemas(connection)
+            main, comment_notes = _without_foreign_comments(connection, self.selection.main)
+        route, file = stage(self.archive.source, destination.folder, route)
+        second = restorer.run(main, file, jobs=route.jobs)
+        with destination.connect() as connection:
+            close_schemas(connection, opened)
+            grant_notes = self._grant(connection)
+        third = restorer.run(self.selection.refreshes, head)
+        closing, closing_notes = self._closing()
+        notes = [*self.selection.notes, *self._owner_notes(destination.server.user), *comment_notes, *grant_notes]
+        notes += [*closing_notes, *first.notes, *second.notes, *third.notes]
+        return Loaded(route, tuple(notes), first.absent + second.absent + third.absent, closing)
+
+    def _grant(self, connection: Connection) -> list[Note]:
+        grants = plan_grants(self.selection.privileges, self.roles)
+        tolerated, failed = run_grants(connection, grants)
+        if failed:
+            raise ImportFailed(
+                f"{len(failed)} grants failed; the first: {failed[0].reason}",
+                details=[describe(note) for note in failed],
+            )
+        return [*grants.notes, *tolerated]
+
+    def _closing(self) -> tuple[tuple[str, ...], tuple[Note, ...]]:
+        grants = plan_grants(self.properties.privileges, self.roles)
+        return (*self.properties.closing, *(text for _, text in grants.statements)), grants.notes
+
+    def _owner_notes(self, user: str) -> list[Note]:
+        """A note for each role that owned objects and cannot own them here."""
+        owned: dict[str, list[Entry]] = defaultdict(list)
+        for entry in self.selection.objects:
+            if entry.owner and self.roles.why_not(entry.owner):
+                owned[entry.owner].append(entry)
+        return [
+            Note(
+                kind=NoteKind.CHANGED,
+                subject=f'owner "{role}"',
+                reason=f"{self.roles.why_not(role)}: {user} owns {len(entries)} objects instead, such as {entries[0]}",
+            )
+            for role, entries in sorted(owned.items())
+        ]
+
+
+def _without_foreign_comments(connection: Connection, entries: Sequence[Entry]) -> tuple[list[Entry], list[Note]]:
+    """The entries without comments on extensions that belong to the server."""
+    rows = connection.execute(
+        "SELECT extname FROM pg_catalog.pg_extension WHERE NOT pg_catalog.pg_has_role(extowner, 'USAGE')"
+    )
+    foreign = {f"EXTENSION {quoted}" for (name,) in rows for quoted in (name, f'"{name}"')}
+    left_out = {entry.dump_id for entry in entries if entry.desc == "COMMENT" and entry.name in foreign}
+    kept = [entry for entry in entries if entry.dump_id not in left_out]
+    return kept, list(_comment_notes(entry for entry in entries if entry.dump_id in left_out))
+
+
+def _comment_notes(comments: Iterable[Entry]) -> Iterable[Note]:
+    reason = "the extension belongs to the server and brings its own comment"
+    return (Note(kind=NoteKind.SKIPPED, subject=str(entry), reason=reason, matters=False) for entry in comments)

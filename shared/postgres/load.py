@@ -1,0 +1,199 @@
+"""Load a database file into a new database under a temporary name, once, however often it is asked for."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import psycopg
+
+from shared.contracts.imports import ArchiveFormat, DatabaseLoad, LoadMethod, Note, NoteKind, Notes
+from shared.errors import ImportFailed, TargetRefused, TargetUnavailable
+from shared.postgres import temporary
+from shared.postgres.archive import Archive, inspect
+from shared.postgres.archive_load import ArchiveLoad, Loaded
+from shared.postgres.destination import Deadline, Destination
+from shared.postgres.properties import renamed
+from shared.postgres.script_load import ScriptLoad
+from shared.postgres.server import Connection, TargetServer
+from shared.postgres.source import FileSource
+from shared.postgres.staging import Route, Staging, choose, choose_jobs, workspace
+from shared.postgres.temporary import LoadKey, Record
+from shared.postgres.tools import Toolbox
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadJob:
+    """One database of a restore."""
+
+    restore_id: str
+    database: str
+    """The name in the backup."""
+    staging: Path | None = None
+    """Folder for staged files; None streams always."""
+    staging_budget: int = 0
+    """Bytes that this load may stage."""
+    jobs: int = 0
+    """Connections at once; 0 for as many as there are local processors, and within the server's limit in any case."""
+    timeout_seconds: float | None = None
+    keep_failed: bool = False
+    """Whether a database whose load failed stays, to be looked at, until the next attempt."""
+
+    @property
+    def key(self) -> LoadKey:
+        """What the load is fenced by."""
+        return LoadKey(self.restore_id, self.database)
+
+
+def load_database(
+    server: TargetServer, toolbox: Toolbox, source: FileSource, job: LoadJob, log_file: BinaryIO
+) -> DatabaseLoad:
+    """Load the file into a database of its own, which nobody else can connect to until it is promoted.
+
+    A second call for the same restore and database waits for the first, and answers what it answered. What a killed
+    call left behind is dropped.
+
+    Raises:
+        UnreadableFile, ToolTooOld: the file or the tool is not what it takes; nothing was touched.
+        TargetRefused: extensions are not allowed, or the database cannot be created as it was; nothing was touched.
+        ImportFailed: statements failed that are not known to be harmless.
+        DeadlinePassed: it took longer than the job's timeout.
+        TargetUnavailable, LoadInterrupted: try again.
+    """
+    archive = inspect(source, toolbox)
+    with server_errors(), server.advisory_lock(job.key.lock) as connection:
+        for database in temporary.temporaries(connection, job.key):
+            if record := database.record:
+                log.info("database %s of restore %s is loaded already", job.database, job.restore_id)
+                return record.load
+            temporary.drop(connection, database.name)
+        return _Load(server, archive, job, log_file, connection).run()
+
+
+@contextmanager
+def server_errors() -> Iterator[None]:
+    """Errors of our own statements as errors of the app.
+
+    Raises:
+        TargetUnavailable: the connection was lost, or the server is busy.
+        TargetRefused: the server does not allow it.
+        ImportFailed: anything else.
+    """
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise TargetRefused(f"the target server does not allow it: {_text(error)}") from error
+    except psycopg.OperationalError as error:
+        if (error.sqlstate or "08")[:2] in {"08", "53", "55", "57"} and not isinstance(error, psycopg.errors.DiskFull):
+            raise TargetUnavailable(f"the target server did not do it: {_text(error)}") from error
+        raise ImportFailed(_text(error)) from error
+    except psycopg.Error as error:
+        raise ImportFailed(_text(error)) from error
+
+
+def _text(error: psycopg.Error) -> str:
+    return error.diag.message_primary or str(error)
+
+
+@dataclass(frozen=True)
+class _Load:
+    """A load that holds its lock, on `connection`."""
+
+    server: TargetServer
+    archive: Archive
+    job: LoadJob
+    log_file: BinaryIO
+    connection: Connection
+
+    def run(self) -> DatabaseLoad:
+        """Create the database, fill it, and write into its comment that it is loaded."""
+        began = time.monotonic()
+        deadline = Deadline(self.job.timeout_seconds)
+        plain = self.archive.format is ArchiveFormat.PLAIN
+        plan = (ScriptLoad if plain else ArchiveLoad).prepare(self.archive, self.connection)
+        name = self.job.key.new_name()
+        oid = self._create(name, plan.properties.options)
+        try:
+            notes = self._set(name, plan.properties.name, plan.properties.settings)
+            with workspace(Staging(self.job.staging, self.job.staging_budget), self.job.key.lock) as folder:
+                destination = Destination(self.server, name, folder, self.log_file, deadline)
+                loaded = plan.fill(destination, self._route())
+            notes += [*loaded.notes, *_analyze(destination)]
+            result = self._result(name, oid, loaded, notes, time.monotonic() - began)
+            record = Record(load=result, source_name=plan.properties.name, closing=loaded.closing)
+            temporary.comment(self.connection, name, record.model_dump_json())
+        except BaseException:
+            self._clean_up(name)
+            raise
+        return result
+
+    def _create(self, name: str, options: str) -> int:
+        try:
+            return temporary.create(self.connection, name, options)
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            asked = f" with {options}" if options else ""
+            raise TargetRefused(f"the target server cannot create the database{asked}: {_text(error)}") from error
+
+    def _set(self, name: str, source_name: str, statements: Iterable[str]) -> list[Note]:
+        """Apply the database's settings; what this server does not take is noted."""
+        notes = []
+        for statement in statements:
+            try:
+                self.connection.execute(renamed(statement, source_name, name).encode())
+            except psycopg.OperationalError:
+                raise
+            except psycopg.Error as error:
+                subject = f"setting of database {source_name}"
+                notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=_text(error), statement=statement))
+        return notes
+
+    def _route(self) -> Route:
+        if self.archive.format is ArchiveFormat.PLAIN:
+            return Route(LoadMethod.SCRIPT, "the file is plain SQL: psql reads it front to back")
+        jobs = choose_jobs(self.job.jobs, self.server.max_jobs)
+        return choose(self.archive.source.size, Staging(self.job.staging, self.job.staging_budget), jobs)
+
+    def _result(self, name: str, oid: int, loaded: Loaded, notes: list[Note], seconds: float) -> DatabaseLoad:
+        for note in notes:
+            self.log_file.write(f"-- {note.model_dump_json()}\n".encode("utf-8", "backslashreplace"))
+        return DatabaseLoad(
+            temporary_name=name,
+            oid=oid,
+            method=loaded.route.method,
+            method_reason=loaded.route.reason,
+            jobs=loaded.route.jobs,
+            seconds=round(seconds, 3),
+            archive=self.archive.summary,
+            absent=loaded.absent,
+            notes=Notes.bounded(notes),
+        )
+
+    def _clean_up(self, name: str) -> None:
+        """Drop the database of a failed load; when the server is gone too, the next attempt does it."""
+        if self.job.keep_failed:
+            log.info("the failed load's database %s is kept", name)
+            return
+        try:
+            with self.server.connect() as connection:
+                temporary.drop(connection, name)
+        except (psycopg.Error, TargetUnavailable, TargetRefused) as error:
+            log.warning("database %s stays until the next attempt: %s", name, error)
+
+
+def _analyze(destination: Destination) -> list[Note]:
+    """Give the planner its statistics; a database without them is complete, only slow."""
+    left = destination.deadline.left()
+    with destination.connect() as connection:
+        try:
+            connection.execute(f"SET statement_timeout = {0 if left is None else max(1, int(left * 1000))}")
+            connection.execute("ANALYZE")
+        except psycopg.Error as error:
+            return [Note(kind=NoteKind.TOLERATED, subject="ANALYZE", reason=_text(error), matters=False)]
+    return []

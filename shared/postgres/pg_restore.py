@@ -1,0 +1,83 @@
+"""Run pg_restore on chosen entries of an archive."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.errors import LoadInterrupted
+from shared.postgres import process
+from shared.postgres.archive import Archive
+from shared.postgres.destination import Destination
+from shared.postgres.diagnostics import Diagnostic, DiagnosticReader, Expected
+from shared.postgres.toc import Entry, python_codec
+from shared.postgres.tolerance import Findings, sort_out
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """Runs pg_restore against one database."""
+
+    archive: Archive
+    destination: Destination
+    expected: Expected = field(default_factory=Expected)
+
+    def run(self, entries: Sequence[Entry], file: Path | None, *, jobs: int = 1) -> Findings:
+        """Restore these entries in their order, from a local file or, with None, streamed from the source.
+
+        Raises:
+            ImportFailed: statements failed that are not known to be harmless.
+            UnreadableFile: the archive is truncated or corrupt.
+            TargetUnavailable: the server went away.
+            LoadInterrupted: pg_restore was killed.
+            DeadlinePassed: it took too long.
+        """
+        if not entries:
+            return Findings()
+        how = f"from {file.name} with {jobs} jobs" if file else "streamed"
+        self.destination.write(f"-- pg_restore: {len(entries)} entries, {how}")
+        failures, exit_code = self._run(self._command(entries, file, jobs), stream=file is None)
+        if exit_code < 0:
+            raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
+        if exit_code != 0 and not failures:
+            raise LoadInterrupted(f"pg_restore ended with exit code {exit_code} and said nothing")
+        return sort_out(failures, self.expected)
+
+    def _command(self, entries: Sequence[Entry], file: Path | None, jobs: int) -> list[str | Path]:
+        wanted = self.destination.folder / "entries"
+        wanted.write_text("".join(f"{entry.dump_id}\n" for entry in entries))
+        return [
+            self.archive.toolbox.pg_restore.path,
+            "--no-password",
+            "--no-tablespaces",
+            f"--format={self.archive.format}",
+            f"--use-list={wanted}",
+            f"--dbname={self.destination.dbname}",
+            *([f"--jobs={jobs}"] if jobs > 1 else []),
+            *([file] if file else []),
+        ]
+
+    def _run(self, argv: Sequence[str | Path], *, stream: bool) -> tuple[list[Diagnostic], int]:
+        reader = DiagnosticReader()
+        failures: list[Diagnostic] = []
+
+        def keep(diagnostic: Diagnostic | None) -> None:
+            if diagnostic and diagnostic.failed:
+                failures.append(diagnostic)
+
+        def on_line(line: str) -> None:
+            self.destination.write(line)
+            keep(reader.feed(line))
+
+        exit_code = process.run(
+            argv,
+            environment=self.destination.server.environment(self.destination.dbname),
+            feed=self.archive.source.chunks() if stream else None,
+            on_stderr=on_line,
+            timeout_seconds=self.destination.deadline.left(),
+            codec=python_codec(self.archive.encoding),
+        )
+        keep(reader.close())
+        return failures, exit_code

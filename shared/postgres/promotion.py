@@ -1,0 +1,193 @@
+"""Give a loaded and verified database its final name, or drop it."""
+
+import logging
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import psycopg
+from psycopg import sql
+
+from shared.contracts.imports import Note, NoteKind, Notes, Promotion
+from shared.errors import DatabaseExists, ImportFailed, TargetRefused, TargetUnavailable
+from shared.postgres import temporary
+from shared.postgres.load import server_errors
+from shared.postgres.properties import renamed
+from shared.postgres.server import Connection, TargetServer
+from shared.postgres.temporary import Database, LoadKey, Record, Replaced
+
+log = logging.getLogger(__name__)
+
+type OnConflict = Literal["fail", "skip", "replace"]
+
+_NEVER_REPLACED = frozenset({"postgres", "template0", "template1", "azure_maintenance", "azure_sys"})
+_NAME_BYTES = 63
+_QUIET_SECONDS = 20
+"""How long sessions may take to end after they were told to."""
+
+
+def promote(
+    server: TargetServer, key: LoadKey, oid: int, final_name: str, *, on_conflict: OnConflict = "fail"
+) -> Promotion:
+    """Rename the loaded database, known by its OID, and give it the owner, privileges and comment of the source.
+
+    The rename is one transaction: other sessions see the old database or the new one under the name, never none. The
+    replaced database is dropped afterwards. Calling again is safe at any point, and answers the same.
+
+    Raises:
+        DatabaseExists: the name is taken and `on_conflict` is "fail"; the loaded database stays.
+        TargetRefused: the database of that name may not be replaced.
+        ImportFailed: the loaded database is gone.
+        TargetUnavailable: try again.
+    """
+    with server_errors(), server.advisory_lock(key.lock) as connection:
+        database = temporary.by_oid(connection, oid)
+        existing = temporary.by_name(connection, final_name)
+        if database is None:
+            if existing and on_conflict == "skip":
+                return Promotion(name=final_name, oid=existing.oid, replaced=False, skipped=True)
+            raise ImportFailed(f"the database that was loaded for {final_name} (OID {oid}) is no longer on the server")
+        notes: list[Note] = []
+        if database.name != final_name:
+            if existing:
+                if on_conflict == "skip":
+                    temporary.drop(connection, database.name)
+                    return Promotion(name=final_name, oid=existing.oid, replaced=False, skipped=True)
+                _check_replaceable(connection, existing, on_conflict)
+            notes = _rename(connection, database, existing, final_name)
+        replaced = _drop_replaced(connection, oid) or (existing is not None and existing.oid != oid)
+        for leftover in temporary.temporaries(connection, key):
+            temporary.drop(connection, leftover.name)
+    return Promotion(name=final_name, oid=oid, replaced=replaced, notes=Notes.bounded(notes))
+
+
+def discard(server: TargetServer, key: LoadKey) -> tuple[str, ...]:
+    """Drop all temporary databases of the load; waits for a load that still runs. Answers their names.
+
+    Raises:
+        TargetUnavailable: try again.
+    """
+    with server_errors(), server.advisory_lock(key.lock) as connection:
+        names = tuple(database.name for database in temporary.temporaries(connection, key))
+        for name in names:
+            temporary.drop(connection, name)
+    return names
+
+
+def _check_replaceable(connection: Connection, existing: Database, on_conflict: OnConflict) -> None:
+    if on_conflict == "fail":
+        raise DatabaseExists(
+            f'there is a database "{existing.name}" on the target server: restore under another name, '
+            "or ask for it to be replaced"
+        )
+    if existing.name in _NEVER_REPLACED:
+        raise TargetRefused(f'database "{existing.name}" belongs to the server and is never replaced')
+    row = connection.execute(
+        "SELECT pg_catalog.pg_get_userbyid(datdba), pg_catalog.pg_has_role(datdba, 'USAGE')"
+        " FROM pg_catalog.pg_database WHERE oid = %s",
+        [existing.oid],
+    ).fetchone()
+    if row and not row[1]:
+        raise TargetRefused(
+            f'database "{existing.name}" belongs to role "{row[0]}", which the import\'s user is no member of: '
+            "it cannot be renamed or dropped"
+        )
+
+
+def _rename(connection: Connection, database: Database, existing: Database | None, final_name: str) -> list[Note]:
+    record = database.record
+    if record is None:
+        raise ImportFailed(f"database {database.name} was not loaded to its end")
+    with _closed_to_sessions(connection, [database, *([existing] if existing else [])]), connection.transaction():
+        if existing:
+            old_name = _replaced_name(final_name)
+            _alter(connection, "ALTER DATABASE {} RENAME TO {}", existing.name, old_name)
+            temporary.comment(connection, old_name, Replaced(replaced_by=database.oid).model_dump_json())
+        _alter(connection, "ALTER DATABASE {} RENAME TO {}", database.name, final_name)
+        _alter(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS true", final_name)
+        return _close(connection, record, final_name)
+
+
+@contextmanager
+def _closed_to_sessions(connection: Connection, databases: Iterable[Database]) -> Iterator[None]:
+    """Keep everyone out of the databases; when what follows fails, let them in again."""
+    closed: list[Database] = []
+    try:
+        for database in databases:
+            _alter(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS false", database.name)
+            closed.append(database)
+            _end_sessions(connection, database)
+        yield
+    except BaseException:
+        for database in closed:
+            _alter(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS true", database.name)
+        raise
+
+
+def _end_sessions(connection: Connection, database: Database) -> None:
+    """Throw out whoever is connected.
+
+    Raises:
+        TargetRefused: some may not be thrown out by this user.
+        TargetUnavailable: they do not go.
+    """
+    deadline = time.monotonic() + _QUIET_SECONDS
+    while sessions := connection.execute(
+        # Processes of the server itself have no user; renaming and dropping wait for those.
+        "SELECT pid, usename FROM pg_catalog.pg_stat_activity WHERE datid = %s AND usename IS NOT NULL ORDER BY pid",
+        [database.oid],
+    ).fetchall():
+        if time.monotonic() > deadline:
+            raise TargetUnavailable(f'{len(sessions)} sessions on database "{database.name}" do not end')
+        for pid, role in sessions:
+            try:
+                connection.execute("SELECT pg_catalog.pg_terminate_backend(%s, 1000)", [pid])
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise TargetRefused(
+                    f'a session of role "{role}" is connected to database "{database.name}", and the import\'s user '
+                    "may not end it: end it, or make the user a member of pg_signal_backend"
+                ) from error
+
+
+def _close(connection: Connection, record: Record, final_name: str) -> list[Note]:
+    """Set what waited for the name: first the default privileges, then what the source had."""
+    _alter(connection, "REVOKE CREATE ON DATABASE {} FROM PUBLIC", final_name)
+    _alter(connection, "GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC", final_name)
+    temporary.comment(connection, final_name, None)
+    notes: list[Note] = []
+    for original in record.closing:
+        statement = renamed(original, record.source_name, final_name)
+        try:
+            with connection.transaction():
+                connection.execute(statement.encode("utf-8", "surrogateescape"))
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            reason = error.diag.message_primary or str(error)
+            subject = f'database "{final_name}"'
+            notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=reason, statement=statement))
+    connection.execute("RESET ROLE")
+    return notes
+
+
+def _drop_replaced(connection: Connection, oid: int) -> bool:
+    """Drop what made way; whether there was anything."""
+    databases = temporary.replaced(connection, oid)
+    for database in databases:
+        _alter(connection, "ALTER DATABASE {} IS_TEMPLATE false", database.name)
+        temporary.drop(connection, database.name)
+    return bool(databases)
+
+
+def _replaced_name(name: str) -> str:
+    """A free name for the database that makes way, which still tells what it was."""
+    suffix = f"_replaced_{secrets.token_hex(4)}"
+    kept = name.encode()[: _NAME_BYTES - len(suffix)].decode("utf-8", "ignore")
+    return kept + suffix
+
+
+def _alter(connection: Connection, statement: str, *names: str) -> None:
+    template = sql.SQL(statement)
+    connection.execute(template.format(*map(sql.Identifier, names)))

@@ -1,0 +1,284 @@
+"""Load a plain SQL dump of one database into an empty database."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+
+from shared.contracts.imports import Note, NoteKind
+from shared.errors import ImportFailed, cut
+from shared.postgres.archive import Archive
+from shared.postgres.archive_load import Loaded
+from shared.postgres.contents import check_extensions, own_extension
+from shared.postgres.destination import Destination
+from shared.postgres.privileges import Adapted, adapt_grant, named_roles
+from shared.postgres.properties import Properties, creation_options, is_closing, renamed
+from shared.postgres.psql import run_script
+from shared.postgres.schemas import open_schemas
+from shared.postgres.script import Blank, Event, Statement, Statements, Token, quote_identifier, tokens
+from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
+from shared.postgres.staging import Route
+from shared.postgres.tolerance import describe, sort_out
+
+_BEGINNING = 200
+"""Events among which a script made with --create has its CREATE DATABASE."""
+_HEAD = 400
+"""Bytes of a statement that tell its kind; only of the kinds that are short, more is read."""
+_LEADING_COMMENTS = re.compile(rb"(?:\s|--[^\n]*\n)*")
+
+_NOT_MANAGED = {
+    ("event", "trigger"): "only a superuser can create event triggers, and a managed server has none for customers",
+    ("subscription",): "a restored copy must not start to replicate from the source's publisher",
+    ("tablespace",): "a managed server has no tablespaces of its own",
+    ("role",): "roles are imported from the roles file",
+    ("user",): "roles are imported from the roles file",
+}
+
+
+@dataclass(frozen=True)
+class ScriptLoad:
+    """One plain SQL dump on its way into one server."""
+
+    archive: Archive
+    properties: Properties
+    connection: Connection
+    """To the server's maintenance database."""
+    capabilities: Capabilities
+
+    @classmethod
+    def prepare(cls, archive: Archive, connection: Connection) -> "ScriptLoad":
+        """Read the script's beginning; what it needs further on is met as it comes."""
+        capabilities = read_capabilities(connection)
+        for event in islice(Statements(archive.source.chunks()), _BEGINNING):
+            if isinstance(event, Statement):
+                words = _beginning(event)
+                if len(words) > 2 and words[0].is_word("create") and words[1].is_word("database"):
+                    properties = Properties(words[2].value, creation_options(event.text))
+                    return cls(archive, properties, connection, capabilities)
+        return cls(archive, Properties("", ""), connection, capabilities)
+
+    def fill(self, destination: Destination, route: Route) -> Loaded:
+        """Run the script, without what this server cannot take and with what owners need on the way.
+
+        Raises:
+            ImportFailed: statements failed that are not known to be harmless.
+            TargetRefused: the script creates an extension that is not allowed.
+            FlexRestoreError: as `run_script`.
+        """
+        with destination.connect() as connection:
+            opened = [schema for schema, privilege in open_schemas(connection) if privilege == "CREATE"]
+        adapter = _Adapter(self, destination, opened)
+        result = run_script(
+            destination.server,
+            self.archive.toolbox,
+            destination.dbname,
+            adapter.events(Statements(self.archive.source.chunks())),
+            log=destination.log,
+            on_error="go on",
+            timeout_seconds=destination.deadline.left(),
+        )
+        findings = sort_out(result.failures)
+        if not result.complete:
+            failures = [describe(failure) for failure in result.failures]
+            raise ImportFailed("psql did not come to the end of the script", details=failures)
+        notes = (*adapter.all_notes(), *result.notes, *findings.notes)
+        return Loaded(route, notes, closing=tuple(adapter.closing))
+
+
+@dataclass
+class _Adapter:
+    """Changes a script's statements on their way to psql."""
+
+    load: ScriptLoad
+    destination: Destination
+    opened: list[str]
+    """Schemas that everyone may create in until the first grant."""
+    closing: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    without_owner: Counter[str] = field(default_factory=Counter)
+    roles: Roles = field(default_factory=lambda: Roles(frozenset(), frozenset()))
+    asked: set[str] = field(default_factory=set)
+    open: bool = True
+    """Whether the first grant is still to come."""
+
+    def events(self, script: Statements) -> Iterator[Event]:
+        """The script as it is run; what is left out keeps its lines, so that messages name the script's own."""
+        if not self.load.properties.name:
+            reason = "the dump does not say how the database was created: encoding and locale are the server's defaults"
+            self.notes.append(Note(kind=NoteKind.CHANGED, subject="the database", reason=reason))
+        for event in script:
+            if isinstance(event, Statement) and event.complete and not event.takes_data:
+                yield from self._statement(event)
+            else:
+                yield event
+        yield from self._close_schemas()
+
+    def all_notes(self) -> list[Note]:
+        """What was changed and left out."""
+        user = self.destination.server.user
+        owners = [
+            Note(
+                kind=NoteKind.CHANGED,
+                subject=f'owner "{role}"',
+                reason=f"{self.roles.why_not(role)}: {user} owns {count} objects instead",
+            )
+            for role, count in sorted(self.without_owner.items())
+        ]
+        return [*self.notes, *owners]
+
+    def _statement(self, event: Statement) -> Iterator[Event]:
+        words = _beginning(event)
+        if not words:
+            yield event
+            return
+        handler = self._handler(words)
+        if handler is None:
+            yield event
+        else:
+            yield from handler(event, tokens(event.text))
+
+    def _handler(self, words: list[Token]) -> Callable[[Statement, list[Token]], Iterator[Event]] | None:
+        """Who takes care of a statement that begins with these words."""
+        verb, rest = words[0].value, [token.value for token in words[1:4] if token.is_identifier]
+        if verb in {"create", "alter", "drop", "comment"}:
+            if "database" in rest[:1] or rest[:2] == ["on", "database"]:
+                return self._database
+            for kind in _NOT_MANAGED:
+                if tuple(rest[: len(kind)]) == kind and not _in_database(words):
+                    return self._not_managed
+        if verb == "alter" and rest[:1] == ["role"]:
+            return self._database
+        return self._by_verb(verb, rest)
+
+    def _by_verb(self, verb: str, rest: list[str]) -> Callable[[Statement, list[Token]], Iterator[Event]] | None:
+        if verb in {"grant", "revoke"} or (verb, rest[:2]) == ("alter", ["default", "privileges"]):
+            return self._grant
+        if (verb, rest[:2]) == ("set", ["session", "authorization"]) or (verb, rest[:1]) == ("reset", ["session"]):
+            return self._grant
+        if verb == "alter":
+            return self._owner
+        if verb == "create" and rest[:1] in (["schema"], ["extension"]):
+            return self._schema if rest[0] == "schema" else self._extension
+        return None
+
+    def _database(self, event: Statement, words: list[Token]) -> Iterator[Event]:
+        """About the database: creating it is done, some of it waits for its name, its settings hold from now on."""
+        name = self.load.properties.name
+        statement = event.text.strip().removesuffix(";")
+        if renamed(statement, name, "x") == statement or words[0].is_word("drop"):
+            yield self._leave_out(event, "it is about another database, or drops this one")
+        elif words[0].is_word("create"):
+            yield _blank(event)
+        elif is_closing(words):
+            self.closing.append(statement)
+            yield _blank(event)
+        else:
+            yield _replaced(event, renamed(statement, name, self.destination.dbname))
+
+    def _not_managed(self, event: Statement, words: list[Token]) -> Iterator[Event]:
+        values = [token.value for token in words[1:3]]
+        reason = next(reason for kind, reason in _NOT_MANAGED.items() if tuple(values[: len(kind)]) == kind)
+        yield self._leave_out(event, reason)
+
+    def _extension(self, event: Statement, words: list[Token]) -> Iterator[Event]:
+        name = next(
+            token.value for token in words[2:] if token.is_identifier and not token.is_word("if", "not", "exists")
+        )
+        if own_extension(name):
+            yield self._leave_out(event, "the service installs this extension itself", matters=False)
+            return
+        check_extensions([name], self.load.capabilities)
+        yield event
+
+    def _schema(self, event: Statement, words: list[Token]) -> Iterator[Event]:
+        yield event
+        names = [token.value for token in words[2:] if token.is_identifier and not token.is_word("if", "not", "exists")]
+        if self.open and names and not words[2].is_word("authorization"):
+            self.opened.append(names[0])
+            yield _injected(f"GRANT USAGE, CREATE ON SCHEMA {quote_identifier(names[0])} TO PUBLIC", event)
+
+    def _owner(self, event: Statement, words: list[Token]) -> Iterator[Event]:
+        owner = next(
+            (
+                words[i + 2].value
+                for i in range(len(words) - 2)
+                if words[i].is_word("owner") and words[i + 1].is_word("to")
+            ),
+            None,
+        )
+        if owner is None or self._know([owner]).why_not(owner) is None:
+            yield event
+            return
+        self.without_owner[owner] += 1
+        yield _blank(event)
+
+    def _grant(self, event: Statement, words: list[Token]) -> Iterator[Event]:
+        statement = event.text.strip().removesuffix(";")
+        if renamed(statement, self.load.properties.name, "x") != statement:
+            self.closing += [text for text in [self._adapt(statement, words).statement] if text]
+            yield _blank(event)
+            return
+        if _about_database(words):
+            yield self._leave_out(event, "it is about another database")
+            return
+        yield from self._close_schemas()
+        adapted = self._adapt(statement, words)
+        yield _replaced(event, adapted.statement) if adapted.statement else _blank(event)
+
+    def _adapt(self, statement: str, words: list[Token]) -> Adapted:
+        roles = self._know(named_roles(words))
+        adapted = adapt_grant(cut(statement, 80), "", statement, roles)
+        self.notes += [adapted.note] if adapted.note else []
+        return adapted
+
+    def _know(self, roles: list[str]) -> Roles:
+        if not self.asked.issuperset(roles):
+            self.asked.update(roles)
+            self.roles = ensure_can_set(self.load.connection, self.asked)
+        return self.roles
+
+    def _close_schemas(self) -> Iterator[Event]:
+        """Take back, before the script grants, what was granted to everyone."""
+        if self.open:
+            self.open = False
+            for schema in self.opened:
+                rights = "CREATE" if schema == "public" else "USAGE, CREATE"
+                yield _injected(f"REVOKE {rights} ON SCHEMA {quote_identifier(schema)} FROM PUBLIC")
+
+    def _leave_out(self, event: Statement, reason: str, *, matters: bool = True) -> Blank:
+        text = cut(event.text.strip(), 600)
+        self.notes.append(
+            Note(kind=NoteKind.SKIPPED, subject=f"line {event.line}", reason=reason, statement=text, matters=matters)
+        )
+        return _blank(event)
+
+
+def _beginning(event: Statement) -> list[Token]:
+    """The first tokens of a statement, which may be long."""
+    comments = _LEADING_COMMENTS.match(event.source)
+    start = comments.end() if comments else 0
+    return tokens(event.source[start : start + _HEAD].decode("utf-8", "surrogateescape"))
+
+
+def _in_database(words: list[Token]) -> bool:
+    """Whether it is an ALTER ROLE … IN DATABASE, which sets something of the database."""
+    return any(first.is_word("in") and then.is_word("database") for first, then in pairwise(words))
+
+
+def _about_database(words: list[Token]) -> bool:
+    """Whether it is a GRANT … ON DATABASE."""
+    return any(first.is_word("on") and then.is_word("database") for first, then in pairwise(words))
+
+
+def _blank(event: Statement) -> Blank:
+    return Blank(b"\n" * event.source.count(b"\n"))
+
+
+def _replaced(event: Statement, statement: str) -> Statement:
+    lines = event.source.count(b"\n") - statement.count("\n")
+    return Statement(b"\n" * lines + statement.encode("utf-8", "surrogateescape") + b";", event.line)
+
+
+def _injected(statement: str, after: Statement | None = None) -> Statement:
+    return Statement(f" {statement};".encode(), after.line if after else 0)

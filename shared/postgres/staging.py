@@ -1,0 +1,103 @@
+"""Decide whether an archive is staged on the local disk or streamed, and keep staged files until they were used."""
+
+import errno
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.contracts.imports import LoadMethod
+from shared.postgres.source import FileSource
+
+log = logging.getLogger(__name__)
+
+RESERVE = 256 << 20
+"""Bytes of local disk that a staged file leaves free."""
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Where files may be staged, and how much of it one load may take."""
+
+    directory: Path | None
+    """None: never."""
+    budget: int
+    """Bytes."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """How an archive gets into pg_restore."""
+
+    method: LoadMethod
+    reason: str
+    jobs: int = 1
+
+
+def choose(size: int, staging: Staging, jobs: int) -> Route:
+    """Stage the file where that allows several jobs at once, else stream it."""
+    if jobs <= 1:
+        return Route(LoadMethod.STREAMED, "one job only: it reads the file front to back, from the network as well")
+    if staging.directory is None:
+        return Route(LoadMethod.STREAMED, "no local folder for staged files is configured")
+    if size > staging.budget:
+        return Route(LoadMethod.STREAMED, f"the file needs {_size(size)}, a load may stage {_size(staging.budget)}")
+    staging.directory.mkdir(parents=True, exist_ok=True)
+    free = max(0, shutil.disk_usage(staging.directory).free - RESERVE)
+    facts = f"local disk has {_size(free)} to spare, the file needs {_size(size)}"
+    if size > free:
+        return Route(LoadMethod.STREAMED, facts)
+    return Route(LoadMethod.STAGED_PARALLEL, facts, jobs)
+
+
+def choose_jobs(wanted: int, max_jobs: int) -> int:
+    """How many connections a load uses; 0 asks for as many as there are local processors."""
+    return max(1, min(wanted or os.cpu_count() or 1, max_jobs))
+
+
+@contextmanager
+def workspace(staging: Staging, key: str) -> Iterator[Path]:
+    """An empty folder of the load's own, deleted at the end; what a killed attempt left in it goes first.
+
+    The caller holds the load's lock, so no other attempt uses it.
+    """
+    if staging.directory is None:
+        with tempfile.TemporaryDirectory(prefix="flex-restore-") as name:
+            yield Path(name)
+        return
+    folder = staging.directory / f"load-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def stage(source: FileSource, folder: Path, route: Route) -> tuple[Route, Path | None]:
+    """Download the file where the route says so; a disk that fills up meanwhile turns the route into streaming."""
+    if route.method is not LoadMethod.STAGED_PARALLEL:
+        return route, None
+    path = folder / "archive"
+    try:
+        source.download(path)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        path.unlink(missing_ok=True)
+        return Route(LoadMethod.STREAMED, f"the local disk filled up while the file was staged ({route.reason})"), None
+    return route, path
+
+
+def _size(size: int) -> str:
+    value = float(size)
+    for unit in ("bytes", "KB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

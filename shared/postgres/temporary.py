@@ -1,0 +1,140 @@
+"""Temporary databases: what a load fills before anyone may see it."""
+
+import hashlib
+import json
+import logging
+import secrets
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from pydantic import ValidationError
+
+from shared.contracts.base import Contract
+from shared.contracts.imports import DatabaseLoad
+from shared.postgres.server import Connection
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadKey:
+    """One database of one restore: what a load is fenced by, and what its temporary databases are called after."""
+
+    restore_id: str
+    database: str
+    """The name in the backup."""
+
+    @property
+    def lock(self) -> str:
+        """The key of the advisory lock."""
+        return f"flex-restore load {json.dumps([self.restore_id, self.database])}"
+
+    @property
+    def prefix(self) -> str:
+        """How the names of its temporary databases begin."""
+        digest = hashlib.sha256(json.dumps([self.restore_id, self.database]).encode()).hexdigest()
+        return f"flexrestore_{digest[:16]}_"
+
+    def new_name(self) -> str:
+        """A name for one attempt: what a killed attempt left running cannot write into the next one's database."""
+        return self.prefix + secrets.token_hex(6)
+
+
+class Record(Contract):
+    """What is kept in a temporary database's comment: that it is loaded, and what to do when it gets its name."""
+
+    load: DatabaseLoad
+    source_name: str
+    """The name that `closing` calls the database."""
+    closing: tuple[str, ...] = ()
+    """Statements that set owner, privileges, limits and comment of the database, in this order."""
+
+
+class Replaced(Contract):
+    """What is kept in the comment of a database that made way for a loaded one and is still to be dropped."""
+
+    replaced_by: int
+    """OID of the loaded one."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of the server."""
+
+    oid: int
+    name: str
+    comment: str
+
+    @property
+    def record(self) -> Record | None:
+        """What a finished load wrote; None when it is not finished or this is no temporary database."""
+        try:
+            return Record.model_validate_json(self.comment)
+        except ValidationError:
+            return None
+
+    @property
+    def replaced_by(self) -> int | None:
+        """OID of the database that this one made way for."""
+        try:
+            return Replaced.model_validate_json(self.comment).replaced_by
+        except ValidationError:
+            return None
+
+
+_DATABASES = (
+    "SELECT oid, datname, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), '') FROM pg_catalog.pg_database"
+)
+
+
+def temporaries(connection: Connection, key: LoadKey) -> list[Database]:
+    """All temporary databases of the load, finished or not."""
+    rows = connection.execute(f"{_DATABASES} WHERE starts_with(datname, %s) ORDER BY oid", [key.prefix])
+    return [Database(*row) for row in rows]
+
+
+def by_oid(connection: Connection, oid: int) -> Database | None:
+    """The database of that OID."""
+    row = connection.execute(f"{_DATABASES} WHERE oid = %s", [oid]).fetchone()
+    return Database(*row) if row else None
+
+
+def by_name(connection: Connection, name: str) -> Database | None:
+    """The database of that name."""
+    row = connection.execute(f"{_DATABASES} WHERE datname = %s", [name]).fetchone()
+    return Database(*row) if row else None
+
+
+def replaced(connection: Connection, oid: int) -> list[Database]:
+    """Databases that made way for the one of that OID and were not dropped yet."""
+    databases = [Database(*row) for row in connection.execute(_DATABASES)]
+    return [database for database in databases if database.replaced_by == oid]
+
+
+def create(connection: Connection, name: str, options: str) -> int:
+    """Create a database that only its owner can connect to; answers its OID.
+
+    Nothing in it is public while it fills, so everyone may create in it: the owners of objects need that right at the
+    moment they get them, and have it on the source through grants that come at the end of an archive.
+    """
+    create_it = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(name)).as_bytes(connection)
+    connection.execute(create_it + options.encode())
+    connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO PUBLIC").format(sql.Identifier(name)))
+    database = by_name(connection, name)
+    if database is None:
+        raise psycopg.DatabaseError(f"database {name} is gone right after it was created")
+    return database.oid
+
+
+def comment(connection: Connection, name: str, text: str | None) -> None:
+    """Set a database's comment; None takes it away."""
+    statement = sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(text))
+    connection.execute(statement)
+
+
+def drop(connection: Connection, name: str) -> None:
+    """Drop a database and throw out whoever is connected to it; none of that name is fine."""
+    log.info("dropping database %s", name)
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

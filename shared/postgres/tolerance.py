@@ -1,0 +1,128 @@
+"""Which failed statements of a load are tolerated, and what the report says of them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.contracts.imports import Note, NoteKind
+from shared.errors import ImportFailed, LoadInterrupted, TargetUnavailable, UnreadableFile, cut
+from shared.postgres.diagnostics import Diagnostic, Expected, Harmless, classify
+
+_UNREADABLE = re.compile(
+    r"could not read from input file|unexpected end of file|could not find block ID|could not find header for file"
+    r"|did not find magic string|corrupt|could not uncompress data|unrecognized data block|bad magic|truncated"
+)
+_DISK_FULL = re.compile(r"No space left on device|could not extend file|disk is full|read-only transaction")
+_INTERRUPTED = re.compile(r"a worker process died unexpectedly|parallel worker .* failed")
+
+_SUPERUSER_ONLY = Harmless(
+    "superuser only",
+    "only a superuser can create this, and a managed server has none for customers",
+    "PostgreSQL documentation of CREATE PUBLICATION",
+    re.compile(r"must be superuser to (?:create|alter|add)"),
+    re.compile(r"\s*(?:CREATE|ALTER) PUBLICATION ", re.IGNORECASE),
+)
+_OWNER_OF_SERVER = Harmless(
+    "owner of a foreign server",
+    "its owner needs a right on the foreign-data wrapper that only the service could give",
+    "PostgreSQL documentation of ALTER SERVER",
+    re.compile(r"permission denied for foreign-data wrapper"),
+    re.compile(r"\s*ALTER SERVER .* OWNER TO ", re.IGNORECASE | re.DOTALL),
+)
+_NEWER_SETTING = Harmless(
+    "setting of a newer version",
+    "pg_dump and pg_restore set it for their session, whatever the server's version",
+    "PostgreSQL source of pg_backup_archiver.c",
+    re.compile(r'unrecognized configuration parameter "(?:transaction_timeout|idle_in_transaction_session_timeout)"'),
+    re.compile(r"\s*SET ", re.IGNORECASE),
+)
+_CHANGES_OWNER = re.compile(r"\bOWNER TO ")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a run said that is not fatal."""
+
+    notes: tuple[Note, ...] = ()
+    absent: tuple[int, ...] = ()
+    """Dump ids of entries that could not be made and need not be."""
+
+
+def sort_out(failures: Iterable[Diagnostic], expected: Expected = Expected()) -> Findings:  # noqa: B008  it is frozen
+    """What may be tolerated of the failures of a run.
+
+    That an expected owner is not to be had is no note: those are counted by owner, not by object.
+
+    Raises:
+        TargetUnavailable: the server went away.
+        LoadInterrupted: a process of the tool was ended.
+        UnreadableFile: the tool could not read the archive.
+        ImportFailed: some may not be tolerated.
+    """
+    notes: list[Note] = []
+    absent: list[int] = []
+    fatal: list[Diagnostic] = []
+    for failure in failures:
+        if failure.lost_connection or failure.cannot_connect:
+            raise TargetUnavailable(f"the target server went away during the load: {failure.message}")
+        harmless = _harmless(failure, expected)
+        if harmless is None:
+            fatal.append(failure)
+        elif _CHANGES_OWNER.search(failure.statement):
+            notes += [_note(failure, harmless)] if harmless is _OWNER_OF_SERVER else []
+        else:
+            notes.append(_note(failure, harmless))
+            absent += _dump_id(failure)
+    if fatal:
+        raise _failed(fatal)
+    return Findings(tuple(notes), tuple(absent))
+
+
+def describe(failure: Diagnostic) -> str:
+    """Entry, message and statement of a failure in a line."""
+    statement = f"statement: {cut(failure.statement.strip(), 300)}" if failure.statement else ""
+    return " | ".join(part for part in (subject(failure), failure.message, failure.detail, statement) if part)
+
+
+def subject(failure: Diagnostic) -> str:
+    """What failed, for people: `TABLE public foo owner` of `212; 1259 16406 TABLE public foo owner`, or a line."""
+    if failure.entry:
+        return failure.entry.split(" ", 3)[-1]
+    return f"line {failure.line}" if failure.line else "the file"
+
+
+def _harmless(failure: Diagnostic, expected: Expected) -> Harmless | None:
+    ours = (_SUPERUSER_ONLY, _OWNER_OF_SERVER, _NEWER_SETTING)
+    return classify(failure, expected) or next((one for one in ours if one.matches(failure)), None)
+
+
+def _note(failure: Diagnostic, harmless: Harmless) -> Note:
+    return Note(
+        kind=NoteKind.TOLERATED,
+        subject=subject(failure),
+        reason=f"{failure.message} ({harmless.reason})",
+        statement=cut(failure.statement, 600),
+        matters=harmless in {_SUPERUSER_ONLY, _OWNER_OF_SERVER},
+    )
+
+
+def _dump_id(failure: Diagnostic) -> list[int]:
+    number = failure.entry.partition(";")[0]
+    return [int(number)] if number.isdigit() else []
+
+
+def _failed(fatal: list[Diagnostic]) -> ImportFailed | UnreadableFile | LoadInterrupted:
+    for failure in fatal:
+        if failure.statement:
+            continue
+        if _UNREADABLE.search(failure.message):
+            return UnreadableFile(f"the archive is truncated or corrupt: {failure.message}")
+        if _INTERRUPTED.search(failure.message):
+            return LoadInterrupted(f"a process of the load was ended: {failure.message}")
+    details = [describe(failure) for failure in fatal]
+    full = next((failure for failure in fatal if _DISK_FULL.search(failure.message)), None)
+    if full:
+        text = f"the target server ran out of storage: {full.message}; give it more storage and restore again"
+    else:
+        text = f"{len(fatal)} statements failed; the first, for {subject(fatal[0])}: {fatal[0].message}"
+    return ImportFailed(text, details=details)
