@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 _SHORTEST_POLL = 0.1
 # Azure hides a running message for ten minutes. Here a killed host shall find its messages again within seconds.
-_LEASE_SECONDS = 10
-_RENEW_SECONDS = 3.0
+_LEASE_SECONDS = 6
+_RENEW_SECONDS = 2.0
 _RELEASE_SECONDS = 1.0
 
 

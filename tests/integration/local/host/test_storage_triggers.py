@@ -1,0 +1,97 @@
+"""Queue, blob and timer triggers, and the output bindings."""
+
+import json
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _queues(site: Any) -> None:
+    for name in ("sample", "answers", "start-queue"):
+        site.queue(name)
+
+
+def test_a_message_is_handled_once_and_its_outputs_are_written(site: Any, wait_for: Any) -> None:
+    site.queue("sample").send_message("hello")
+    wait_for(lambda: "HELLO" in site.messages("answers"), "the answer")
+    assert site.blobs.get_blob_client("copies", "hello.txt").download_blob().readall() == b"hello"
+    wait_for(lambda: not site.messages("sample"), "the message's deletion")
+    assert site.notes("message").count("hello 1") == 1
+
+
+def test_a_message_that_fails_five_times_goes_to_the_poison_queue(site: Any, wait_for: Any) -> None:
+    site.queue("sample").send_message("poison")
+    wait_for(lambda: site.messages("sample-poison") == ["poison"], "the poison message")
+    assert [note for note in site.notes("message") if note.startswith("poison")] == [f"poison {i}" for i in range(1, 6)]
+    assert "poison" not in site.messages("sample")
+
+
+def test_a_message_whose_worker_dies_is_seen_again(site: Any, wait_for: Any) -> None:
+    site.queue("sample").send_message("die")
+    wait_for(lambda: "DIE" in site.messages("answers"), "the answer of the second try")
+    assert {"die 1", "die 2"} <= set(site.notes("message"))
+
+
+def test_a_message_can_start_an_orchestration(site: Any) -> None:
+    site.queue("start-queue").send_message(json.dumps({"name": "chain", "id": "from-queue", "input": 1}))
+    assert site.ended("from-queue")["output"] == 4
+
+
+def test_a_blob_of_a_late_container_is_handed_over_once_with_name_and_length(site: Any, wait_for: Any) -> None:
+    container = site.blobs.create_container("inbox")
+    container.upload_blob("deep/er/file.txt", b"content")
+    wait_for(lambda: site.notes("blob"), "the blob's call")
+    container.upload_blob("second", b"2")
+    wait_for(lambda: len(site.notes("blob")) > 1, "the second blob's call")
+    assert site.notes("blob") == ["inbox/deep/er/file.txt 7 content", "inbox/second 1 2"]
+
+
+def test_a_blob_that_is_written_again_is_handed_over_again(site: Any, wait_for: Any) -> None:
+    container = site.blobs.get_container_client("inbox")
+    container.upload_blob("again", b"1")
+    wait_for(lambda: "inbox/again 1 1" in site.notes("blob"), "the first call")
+    container.upload_blob("again", b"22", overwrite=True)
+    wait_for(lambda: "inbox/again 2 22" in site.notes("blob"), "the second call")
+
+
+def test_a_blob_that_fails_five_times_is_reported_in_the_poison_queue(site: Any, wait_for: Any) -> None:
+    site.blobs.get_container_client("inbox").upload_blob("poison", b"x")
+    (message,) = wait_for(lambda: site.messages("webjobs-blobtrigger-poison"), "the poison message")
+    assert json.loads(message)["BlobName"] == "poison"
+    assert json.loads(message)["ContainerName"] == "inbox"
+    assert site.notes("blob").count("inbox/poison 1 x") == 5
+
+
+def test_a_blob_bound_to_the_sdk_type_comes_as_a_client_and_may_start_an_orchestration(site: Any) -> None:
+    site.blobs.create_container("landing").upload_blob("set/a.sql", b"12345")
+    assert site.ended("blob-set-a.sql")["output"] == 4
+    assert site.notes("landing") == ["set/a.sql 5"]
+
+
+def test_handled_blobs_stay_handled_over_a_restart(own_site: Any, wait_for: Any) -> None:
+    container = own_site.blobs.get_container_client("inbox")
+    if not container.exists():
+        container.create_container()
+    container.upload_blob("before-restart", b"x", overwrite=True)
+    seen = "inbox/before-restart 1 x"
+    own_site.start()
+    wait_for(lambda: seen in own_site.notes("blob"), "the first call")
+    own_site.process.stop()
+    own_site.start()
+    container.upload_blob("after-restart", b"y", overwrite=True)
+    wait_for(lambda: "inbox/after-restart 1 y" in own_site.notes("blob"), "the new blob's call")
+    assert own_site.notes("blob").count(seen) == 1
+
+
+def test_timers_run_by_their_schedule_at_startup_and_when_they_were_missed(own_site: Any, wait_for: Any) -> None:
+    del own_site.settings["AzureWebJobs.every_second.Disabled"]
+    own_site.start()
+    wait_for(lambda: len(own_site.notes("second")) >= 2, "two runs")
+    assert own_site.notes("startup") == ["False"]
+    assert set(own_site.notes("second")) == {"False"}
+    own_site.process.stop()
+    runs = len(own_site.notes("second"))
+    own_site.start()
+    wait_for(lambda: len(own_site.notes("second")) > runs, "a run after the restart")
+    assert own_site.notes("second")[runs] == "True"
