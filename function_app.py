@@ -41,8 +41,8 @@ for activity in (
 ):
     app.activity_trigger(input_name="subject")(activity)
 
-for activity in (imports.open_import, imports.check_import):
-    app.activity_trigger(input_name="subject")(app.durable_client_input(client_name="client")(activity))
+for client_activity in (imports.open_import, imports.check_import):
+    app.activity_trigger(input_name="subject")(app.durable_client_input(client_name="client")(client_activity))
 
 app.queue_trigger(arg_name="message", queue_name=REQUEST_QUEUE, connection=APP_STORAGE)(
     app.durable_client_input(client_name="client")(request_queued)

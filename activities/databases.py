@@ -10,17 +10,17 @@ from shared.contracts.importing import DatabaseImport, LandingRef
 from shared.contracts.imports import DatabaseLoad, Notes, Promotion, Verification
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
-from shared.errors import VerificationFailed
-from shared.postgres.archive import Archive, inspect
+from shared.errors import DatabaseExists, VerificationFailed
+from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob
 from shared.postgres.load import load_database as load
 from shared.postgres.promotion import discard, promote
 from shared.postgres.server import TargetServer
-from shared.postgres.staging import Staging
+from shared.postgres.temporary import LoadKey
 from shared.postgres.verification import verify_database as verify
 from shared.settings import settings
 from shared.storage.landing import BlobFile
-from shared.storage.ledger import Ledger, database_record
+from shared.storage.ledger import Ledger, database_record, promotions
 from shared.storage.logs import import_log
 from shared.targets import target_server, toolbox
 
@@ -34,9 +34,10 @@ class _Work:
         self.plan: Plan = self.ledger.plan()
         self.server: TargetServer = target_server(self.plan.request.target)
 
-    def archive(self) -> Archive:
-        """The database file, looked into."""
-        return inspect(BlobFile(self.job.container, self.job.file), toolbox())
+    @property
+    def file(self) -> BlobFile:
+        """The database file."""
+        return BlobFile(self.job.container, self.job.file)
 
     def loaded(self) -> DatabaseLoad:
         """The load that the ledger holds."""
@@ -44,6 +45,11 @@ class _Work:
         if load is None:
             raise LookupError(f"the ledger holds no load of {self.job.file.database}")
         return load
+
+    @property
+    def key(self) -> LoadKey:
+        """What the load is fenced by on the server."""
+        return LoadKey(self.job.request_id, self.job.file.database)
 
     def record(self, name: str) -> str:
         """The name of one of the database's records."""
@@ -59,20 +65,34 @@ class _Work:
 def load_database(subject: dict[str, Any]) -> Json:
     """Load the file into a database of a temporary name."""
     work = _Work(subject)
-    if reason := _kept(work):
-        return {"skipped": reason}
-    with import_log(work.job.request_id, work.job.file.name) as log:
-        result = load(work.server, work.archive(), _load_job(work.job), log)
+    result = work.ledger.read(work.record("load"), DatabaseLoad)
+    if result is None:
+        if reason := _kept(work):
+            return {"skipped": reason}
+        with import_log(work.job.request_id, work.job.file.name) as log:
+            result = load(work.server, toolbox(), work.file, _load_job(work.job), log)
     return work.answer("load", result, result.notes)
 
 
 def _kept(work: _Work) -> str:
-    """Why the database is not imported although its file is there; only ever before anything of it was touched."""
-    if work.plan.request.on_conflict != "skip" or work.ledger.read(work.record("load")) is not None:
-        return ""
+    """Why the database is not imported although its file is there; asked before anything of it is touched.
+
+    Raises:
+        DatabaseExists: the name is taken, and the request says to fail then.
+    """
+    name, conflict = work.job.final_name, work.plan.request.on_conflict
     with work.server.connect() as connection:
-        taken = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [work.job.final_name]).fetchone()
-    return f"database {work.job.final_name!r} exists on the target server and the request says skip" if taken else ""
+        taken = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+    if taken and conflict == "fail":
+        raise DatabaseExists(
+            f"Database {name!r} exists on the target server: give it another name with 'as', "
+            "or say onConflict: replace or skip."
+        )
+    return (
+        f"database {name!r} exists on the target server and the request says skip"
+        if taken and conflict == "skip"
+        else ""
+    )
 
 
 def _load_job(job: DatabaseImport) -> LoadJob:
@@ -81,8 +101,8 @@ def _load_job(job: DatabaseImport) -> LoadJob:
     return LoadJob(
         restore_id=job.request_id,
         database=job.file.database,
-        final_name=job.final_name,
-        staging=Staging(directory=directory if limit else None, budget=limit * 1024 * 1024),
+        staging=directory if limit else None,
+        staging_budget=limit * 1024 * 1024,
         jobs=settings().jobs,
         timeout_seconds=settings().load_timeout_minutes * 60,
     )
@@ -92,10 +112,9 @@ def _load_job(job: DatabaseImport) -> LoadJob:
 def verify_database(subject: dict[str, Any]) -> Json:
     """Compare the loaded database with the file it came from."""
     work = _Work(subject)
-    promoted = work.ledger.read(work.record("promotion"), Promotion)
-    if promoted is not None:
-        return {"warnings": 0}
-    result: Verification = verify(work.server, work.loaded(), work.archive())
+    result = work.ledger.read(work.record("verification"), Verification)
+    if result is None:
+        result = verify(work.server, work.loaded(), inspect(work.file, toolbox()))
     return work.answer("verification", result, result.notes)
 
 
@@ -104,7 +123,8 @@ def promote_database(subject: dict[str, Any]) -> Json:
     """Give the verified database its final name; whether the whole import has warnings."""
     work = _Work(subject)
     loaded = work.loaded()
-    result = promote(work.server, loaded, work.job.final_name, work.plan.request.on_conflict)
+    conflict = work.plan.request.on_conflict
+    result = promote(work.server, work.key, loaded.oid, work.job.final_name, on_conflict=conflict)
     if result.skipped:
         return {"skipped": f"database {work.job.final_name!r} appeared on the target server meanwhile"}
     answer = work.answer("promotion", result, result.notes)
@@ -119,7 +139,7 @@ def discard_database(subject: dict[str, Any]) -> None:
     """Drop what was loaded of a database that failed, and record why it did."""
     work = _Work(subject["job"])
     work.ledger.write(work.record("failure"), Failure.from_wire(subject["error"]))
-    discard(work.server, work.job.request_id, work.job.file.database)
+    discard(work.server, work.key)
 
 
 @answering
@@ -127,15 +147,14 @@ def verify_restore(subject: dict[str, Any]) -> Json:
     """Whether every database that was put into place stands there: the same database, by its OID, under its name."""
     where = LandingRef.from_wire(subject)
     ledger = Ledger(where.request_id)
-    records = ledger.records("databases")
-    promotions = [Promotion.from_wire(one) for name, one in records.items() if name.endswith("/promotion")]
+    promoted = promotions(ledger).values()
     with target_server(ledger.plan().request.target).connect() as connection:
         rows = connection.execute("SELECT datname, oid FROM pg_database WHERE datallowconn").fetchall()
     standing = {name: int(oid) for name, oid in rows}
-    lost = [one.name for one in promotions if standing.get(one.name) != one.oid]
+    lost = [one.name for one in promoted if standing.get(one.name) != one.oid]
     if lost:
         raise VerificationFailed(
             f"{len(lost)} database(s) no longer stand where they were put: {', '.join(lost)}; "
             "somebody dropped or renamed them during the restore."
         )
-    return {"databases": len(promotions)}
+    return {"databases": len(promoted)}

@@ -13,7 +13,7 @@ from shared.postgres.globals import run_globals
 from shared.postgres.roles import import_roles as run_roles
 from shared.postgres.roles import read_roles
 from shared.storage.landing import BlobFile
-from shared.storage.ledger import Ledger
+from shared.storage.ledger import Ledger, promotions
 from shared.storage.logs import import_log
 from shared.targets import target_server, toolbox
 
@@ -34,10 +34,12 @@ def import_roles(subject: dict[str, Any]) -> Json:
 def run_script(subject: dict[str, Any]) -> Json:
     """Run a schema or tablespaces file, as the request asked for."""
     job = ScriptImport.from_wire(subject)
-    server = target_server(Ledger(job.request_id).plan().request.target)
+    ledger = Ledger(job.request_id)
+    server = target_server(ledger.plan().request.target)
+    databases = {database: one.name for database, one in promotions(ledger).items()}
     with import_log(job.request_id, job.file.name) as log:
         chunks = BlobFile(job.container, job.file).chunks()
-        return _recorded(job, lambda: run_globals(server, toolbox(), chunks, log))
+        return _recorded(job, lambda: run_globals(server, toolbox(), chunks, databases, log))
 
 
 def _recorded(job: ScriptImport, run: Callable[[], ScriptRun]) -> Json:

@@ -5,9 +5,10 @@ must be right once and for all are created with `If-None-Match: *`, so that the 
 """
 
 from typing import Any, overload
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from shared.contracts.base import Contract
+from shared.contracts.imports import Promotion
 from shared.contracts.plan import Plan
 from shared.storage import documents
 from shared.storage.accounts import control_container
@@ -48,10 +49,6 @@ class Ledger:
         document = documents.read(self._container, self._name(record))
         return document if model is None or document is None else model.from_wire(document)
 
-    def records(self, folder: str) -> dict[str, Any]:
-        """Every record of a folder by its name, in the order of names."""
-        return {name: self.read(f"{folder}/{name}") for name in self.names(folder)}
-
     def names(self, folder: str) -> list[str]:
         """The names of a folder's records, sorted."""
         prefix = f"restores/{self.request_id}/{folder}/"
@@ -69,6 +66,16 @@ class Ledger:
 def database_record(database: str, record: str) -> str:
     """The name of a database's record; the database's name is quoted, for it may hold anything."""
     return f"databases/{quote(database, safe='')}/{record}"
+
+
+def promotions(ledger: Ledger) -> dict[str, Promotion]:
+    """The databases that a restore has put into place, by their names in the backup."""
+    found = (name.rpartition("/") for name in ledger.names("databases"))
+    return {
+        unquote(database): Promotion.from_wire(ledger.read(f"databases/{database}/{record}"))
+        for database, _, record in found
+        if record == "promotion"
+    }
 
 
 def _plain(content: Contract | dict[str, Any] | list[Any]) -> Any:

@@ -1,0 +1,138 @@
+r"""Run the schema or tablespaces file of a backup, when the request asks for it.
+
+pg_dumpall writes them for psql: statements of the whole server, then a section for each database behind a `\connect`.
+That command is not executed but understood: a section runs in the database that this restore has put into place under
+its final name, and nowhere when there is none. What the database files have brought already is no failure.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
+from typing import BinaryIO
+
+from shared.contracts.imports import Note, NoteKind, Notes, ScriptRun
+from shared.errors import ImportFailed, cut
+from shared.postgres.diagnostics import Diagnostic, classify
+from shared.postgres.psql import ScriptResult, run_script
+from shared.postgres.script import Backslash, Event, Statement, Statements, tokens
+from shared.postgres.server import TargetServer
+from shared.postgres.tools import Toolbox
+
+_CONNECT = "\\connect"
+_HEAD = 400
+"""Characters of a statement that tell its kind."""
+_EXISTS = re.compile(
+    r"already exists|already a partition|already an identity column|multiple primary keys|more than once"
+    r"|is already member of (?:extension|publication)"
+)
+_DBNAME = re.compile(r"dbname='(?P<name>(?:[^'\\]|\\.)*)'", re.DOTALL)
+
+
+def run_globals(
+    server: TargetServer, toolbox: Toolbox, chunks: Iterable[bytes], databases: Mapping[str, str], log: BinaryIO
+) -> ScriptRun:
+    """Run the script, section by section; `databases` are this restore's final names by the names in the backup.
+
+    Raises:
+        ImportFailed: statements failed that are not known to be harmless; sections before stay.
+    """
+    began = time.monotonic()
+    statements, notes, failures = 0, list[Note](), list[str]()
+    for name, events in _sections(Statements(chunks)):
+        dbname = databases.get(name) if name else server.maintenance_database
+        if dbname is None:
+            notes.append(_skipped_section(name, sum(isinstance(event, Statement) for event in events)))
+            continue
+        result = run_script(
+            server, toolbox, dbname, _without_databases(events, notes), log=log, on_error="go on", timeout_seconds=None
+        )
+        statements += result.statements
+        notes += [*result.notes, *_sorted_out(result, name or "the server", failures)]
+    if failures:
+        raise ImportFailed(f"{len(failures)} statement(s) failed", details=failures)
+    return ScriptRun(statements=statements, seconds=round(time.monotonic() - began, 3), notes=Notes.bounded(notes))
+
+
+def _sections(events: Iterable[Event]) -> Iterator[tuple[str, Iterator[Event]]]:
+    """Each section's database, empty for the server itself, and its events; take one section before the next."""
+    stream = iter(events)
+    following: list[str] = [""]
+
+    def is_inside(event: Event) -> bool:
+        if isinstance(event, Backslash) and event.name == _CONNECT:
+            following.append(connected_database(event.text))
+            return False
+        return True
+
+    while following:
+        section = takewhile(is_inside, stream)
+        yield following.pop(), section
+        for _ in section:
+            pass
+
+
+def connected_database(command: str) -> str:
+    r"""The database of a `\connect`: a name, or a connection string where the name is not plain."""
+    names = [token.value for token in tokens(command.removeprefix(_CONNECT)) if token.is_identifier]
+    last = names[-1] if names else ""
+    found = _DBNAME.search(last)
+    return re.sub(r"\\(.)", r"\1", found["name"]) if found else last
+
+
+def _without_databases(events: Iterable[Event], notes: list[Note]) -> Iterator[Event]:
+    """The events without statements about databases as such: they are in place under their final names."""
+    for event in events:
+        if isinstance(event, Statement) and _is_about_databases(event.text[:_HEAD]):
+            notes.append(
+                Note(
+                    kind=NoteKind.SKIPPED,
+                    subject=f"line {event.line}",
+                    reason="databases are put into place from their own files",
+                    statement=cut(event.text.strip(), 300),
+                    matters=False,
+                )
+            )
+        else:
+            yield event
+
+
+def _is_about_databases(statement: str) -> bool:
+    words = [token.value for token in tokens(statement)[:4]]
+    return words[:1] != ["comment"] and words[1:2] == ["database"] and words[0] in {"create", "alter", "drop"}
+
+
+def _skipped_section(name: str, statements: int) -> Note:
+    return Note(
+        kind=NoteKind.SKIPPED,
+        subject=f"section of database {name}",
+        reason=f"this restore has put no database {name} into place; {statements} statement(s) were not run",
+        matters=False,
+    )
+
+
+def _sorted_out(result: ScriptResult, where: str, failures: list[str]) -> Iterator[Note]:
+    """Notes of what is harmless; the rest goes to `failures`."""
+    existing = 0
+    for diagnostic in result.failures:
+        if _EXISTS.search(diagnostic.message):
+            existing += 1
+        elif harmless := classify(diagnostic):
+            yield Note(
+                kind=NoteKind.TOLERATED,
+                subject=where,
+                reason=f"{diagnostic.message}: {harmless.reason}",
+                statement=cut(diagnostic.statement, 300),
+                matters=False,
+            )
+        else:
+            failures.append(_described(diagnostic, where))
+    if existing:
+        reason = f"{existing} object(s) were there already, from the database files"
+        yield Note(kind=NoteKind.TOLERATED, subject=where, reason=reason, matters=False)
+    if not result.complete:
+        failures.append(f"{where}: psql did not come to the end of the script")
+
+
+def _described(diagnostic: Diagnostic, where: str) -> str:
+    return f"{where}, line {diagnostic.line}: {diagnostic.message}: {cut(diagnostic.statement, 300)}"
