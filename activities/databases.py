@@ -7,7 +7,7 @@ from typing import Any
 from activities.answers import answering
 from shared.contracts.base import Contract, Json
 from shared.contracts.importing import DatabaseImport, LandingRef
-from shared.contracts.imports import DatabaseLoad, Notes, Promotion, Verification
+from shared.contracts.imports import DatabaseLoad, Notes, Verification
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
 from shared.errors import DatabaseExists, VerificationFailed
