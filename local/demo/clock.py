@@ -25,4 +25,6 @@ class Clock:
 
     def say(self, what: str) -> None:
         """A line with the seconds since the start."""
-        self._console.print(f"{monotonic() - self._start:6.1f} s  {what}", markup=False, highlight=False)
+        self._console.print(
+            f"{monotonic() - self._start:6.1f} s  {what}", markup=False, highlight=False, soft_wrap=True
+        )

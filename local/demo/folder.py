@@ -31,7 +31,7 @@ def clean_folder(path: Path) -> Iterator[Path]:
         except BlockingIOError:
             raise FolderTaken(f"another run of the demo uses {path}: stop it or choose another --directory") from None
         for entry in path.iterdir():
-            if entry.is_dir():
+            if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry)
             elif entry != mark:
                 entry.unlink()
