@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal, NoReturn
 
 from shared.contracts.imports import Note, NoteKind
-from shared.errors import ImportFailed, LoadInterrupted, TargetUnavailable, ToolTooOld, UnreadableFile
+from shared.errors import ImportFailed, LoadInterrupted, TargetRefused, TargetUnavailable, ToolTooOld, UnreadableFile
 from shared.postgres import process
 from shared.postgres.diagnostics import Diagnostic, DiagnosticReader, Severity
 from shared.postgres.script import Backslash, CopyData, Event, Statement, redact, tokens
@@ -35,20 +35,6 @@ r"""The minor version of each major one that knows `\restrict`; newer major vers
 
 _ENDS_RESTRICTION = frozenset({"\\restrict", "\\unrestrict"})
 """pg_dump's own fence; ours stands already, so that these are left out without a word."""
-
-_REFUSED_COPY = "FR001"
-_GUARD = (
-    "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ROLE;"
-    f" DO $$BEGIN RAISE WARNING USING MESSAGE = 'COPY was refused', ERRCODE = '{_REFUSED_COPY}';"
-    " PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()); END$$;\n"
-).encode()
-"""Stands before COPY data when psql goes on after errors.
-
-When the server accepts the COPY this is the header line, which it drops. When it refuses the COPY, psql before 18 would
-run the data as SQL; then this ends the session, and with it psql.
-"""
-_HEADER_SINCE = 150_000
-"""The server version that drops a header line in COPY's text format."""
 
 
 @dataclass(frozen=True)
@@ -91,20 +77,21 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
     """Run a script's statements in a database; what failed is in the result.
 
     `single_transaction` is ours and not psql's, which commits what it has when its input breaks off; `rehearse` rolls
-    all of it back at the end. With "go on", a refused COPY may still end the script; on servers before PostgreSQL 15
-    every failure does. Log lines hold no literals of statements that speak of passwords.
+    all of it back at the end. With "go on", a refused COPY may still end the script. Log lines hold no literals of
+    statements that speak of passwords.
 
     Raises:
         UnreadableFile: the script breaks off, or is none; what ran before stays unless it is a single transaction.
         ImportFailed: too many statements failed to tell the harmless ones from the others.
         ToolTooOld: this psql cannot be restricted.
         DeadlinePassed: it took longer than `timeout_seconds`.
-        TargetRefused, TargetUnavailable, LoadInterrupted: there was no session, or it was lost.
+        TargetRefused, TargetUnavailable, LoadInterrupted: there was no session, or it was lost; the first one also when
+            a script with data is to go on after failures on a server before PostgreSQL 15.
     """
     _require_restriction(toolbox.psql)
+    feed = _Feed(events, transaction=single_transaction or rehearse, commit=not rehearse)
     if on_error == "go on":
-        on_error = _safe_mode(server)
-    feed = _Feed(events, on_error=on_error, transaction=single_transaction or rehearse, commit=not rehearse)
+        feed.guard = _Guard(server)
     listener = _Listener(feed, log)
     exit_code = process.run(
         [toolbox.psql.path, *_options(on_error, transaction=feed.transaction)],
@@ -129,14 +116,6 @@ def _require_restriction(psql: Tool) -> None:
         )
 
 
-def _safe_mode(server: TargetServer) -> OnError:
-    with server.connect() as connection:
-        if connection.info.server_version >= _HEADER_SINCE:
-            return "go on"
-    log.info("the server is older than PostgreSQL 15: the script ends at its first failure")
-    return "stop"
-
-
 def _options(on_error: OnError, *, transaction: bool) -> Sequence[str]:
     return (
         "--no-psqlrc",
@@ -151,15 +130,57 @@ def _options(on_error: OnError, *, transaction: bool) -> Sequence[str]:
     )
 
 
+class _Guard:
+    """Stands before COPY data when psql goes on after errors.
+
+    When the server accepts the COPY this is the header line, which it drops. When it refuses the COPY, psql before 18
+    would run the data as SQL; then this ends the session, and with it psql.
+    """
+
+    SQLSTATE = "FR001"
+    LINE = (
+        "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ROLE;"
+        f" DO $$BEGIN RAISE WARNING USING MESSAGE = 'COPY was refused', ERRCODE = '{SQLSTATE}';"
+        " PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()); END$$;\n"
+    ).encode()
+
+    def __init__(self, server: TargetServer) -> None:
+        self._server = server
+        self._checked = False
+
+    def __call__(self, copy: Statement) -> bytes:
+        """The COPY with the guard where its data begin.
+
+        Raises:
+            UnreadableFile: it is no COPY as pg_dump writes it.
+            TargetRefused: the server knows no header line in COPY's text format.
+        """
+        text, found = copy.text, tokens(copy.text)
+        if not found[-2].is_word("stdin"):
+            raise UnreadableFile(
+                f"line {copy.line}: a COPY with options is not what pg_dump writes: {text.strip()[:200]}"
+            )
+        if not self._checked:
+            self._check_version()
+        semicolon = found[-1].start
+        return f"{text[:semicolon]} WITH (HEADER){text[semicolon:]}".encode("utf-8", "surrogateescape") + self.LINE
+
+    def _check_version(self) -> None:
+        with self._server.connect() as connection:
+            if connection.info.server_version < 150_000:
+                raise TargetRefused("plain SQL with data is imported into PostgreSQL 15 and newer only")
+        self._checked = True
+
+
 class _Feed:
     """What psql reads: the statements, on the lines where the script has them, and what keeps psql in bounds."""
 
-    def __init__(self, events: Iterable[Event], *, on_error: OnError, transaction: bool, commit: bool) -> None:
+    def __init__(self, events: Iterable[Event], *, transaction: bool, commit: bool) -> None:
         self.statements = 0
         self.notes: list[Note] = []
         self.transaction = transaction
+        self.guard: _Guard | None = None
         self._events = events
-        self._guarded = on_error == "go on"
         self._end = b"COMMIT;\n" if commit else b"ROLLBACK;\n"
         self._lines = 0
         """Lines of the script so far."""
@@ -193,7 +214,7 @@ class _Feed:
             elif isinstance(event, Statement):
                 self.statements += 1
                 broken_off = event if event.takes_data else None
-                yield self._guard(event) if event.takes_data and self._guarded else event.source
+                yield self._guarded(self.guard, event) if event.takes_data and self.guard else event.source
             else:
                 broken_off = broken_off if isinstance(event, CopyData) else None
                 yield event.source
@@ -212,22 +233,9 @@ class _Feed:
         subject = f"psql command {command.name}"
         self.notes.append(Note(kind=NoteKind.SKIPPED, subject=subject, reason=reason, statement=redact(statement)))
 
-    def _guard(self, copy: Statement) -> bytes:
-        """The COPY with the guard where its data begin.
-
-        Raises:
-            UnreadableFile: it is no COPY as pg_dump writes it.
-        """
-        text = copy.text
-        found = tokens(text)
-        semicolon = found[-1]
-        if not found[-2].is_word("stdin"):
-            raise UnreadableFile(
-                f"line {copy.line}: a COPY with options is not what pg_dump writes: {text.strip()[:200]}"
-            )
+    def _guarded(self, guard: _Guard, copy: Statement) -> bytes:
         self._guards.append(self._lines + 2 + len(self._guards))
-        guarded = f"{text[: semicolon.start]} WITH (HEADER){text[semicolon.start :]}"
-        return guarded.encode("utf-8", "surrogateescape") + _GUARD
+        return guard(copy)
 
 
 class _Listener:
@@ -267,7 +275,7 @@ class _Listener:
 def _without_guard(diagnostics: list[Diagnostic]) -> tuple[tuple[Diagnostic, ...], bool]:
     """The diagnostics up to where a guard ended the session, and whether one did."""
     for index, diagnostic in enumerate(diagnostics):
-        if diagnostic.sqlstate == _REFUSED_COPY:
+        if diagnostic.sqlstate == _Guard.SQLSTATE:
             return tuple(diagnostics[:index]), True
     return tuple(diagnostics), False
 
