@@ -25,7 +25,6 @@ _PR_SET_PDEATHSIG = 1
 def main() -> int:
     """Start the server, wait for its end or the owner's, and leave nothing behind."""
     options = _options()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     children = _child_ends()
     server = _start(options)
     print(server.pid, flush=True)

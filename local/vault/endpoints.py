@@ -13,7 +13,7 @@ from local.vault.arm import ArmError, Json, UserError, instance_id, not_found, n
 from local.vault.backup import server_is_ready
 from local.vault.config import BackupInstance, VaultConfig
 from local.vault.faults import Faults
-from local.vault.jobs import RestoreTarget, job_body, new_job
+from local.vault.jobs import Job, RestoreTarget, job_body, new_job
 from local.vault.operations import Operation, new_operation, result_body, status_body
 from local.vault.recovery_points import RecoveryPoint, point_body, select
 from local.vault.restore_request import check, check_point, parse, resolve_target
@@ -166,9 +166,7 @@ def operation_result(vault: Vault, call: Call) -> Answer:
 def list_jobs(vault: Vault, _call: Call) -> Answer:
     """All jobs, newest first."""
     jobs = sorted(vault.state.jobs, key=lambda job: job.start, reverse=True)
-    instances = {instance.name: instance for instance in vault.config.instances}
-    bodies = [job_body(vault.config, instances[job.instance], job) for job in jobs if job.instance in instances]
-    return Answer(body={"value": bodies})
+    return Answer(body={"value": [_job_body(vault, job) for job in jobs]})
 
 
 def get_job(vault: Vault, call: Call) -> Answer:
@@ -176,8 +174,7 @@ def get_job(vault: Vault, call: Call) -> Answer:
     job = vault.state.jobs.get(call.names["job"].lower())
     if job is None:
         raise not_found(call.path)
-    instance = next(instance for instance in vault.config.instances if instance.name == job.instance)
-    return Answer(body=job_body(vault.config, instance, job))
+    return Answer(body=_job_body(vault, job))
 
 
 def get_account(vault: Vault, call: Call) -> Answer:
@@ -230,6 +227,11 @@ def _instance(vault: Vault, call: Call) -> BackupInstance:
 
 def _point(vault: Vault, instance: BackupInstance, point_id: str) -> RecoveryPoint | None:
     return next((point for point in vault.state.points_of(instance.name) if point.id == point_id.lower()), None)
+
+
+def _job_body(vault: Vault, job: Job) -> Json:
+    instance = next(instance for instance in vault.config.instances if instance.name == job.instance)
+    return job_body(vault.config, instance, job)
 
 
 def _operation(vault: Vault, call: Call) -> Operation:

@@ -4,8 +4,6 @@ import re
 import uuid
 from dataclasses import dataclass
 
-from azure.storage.blob import BlobServiceClient
-
 from local.vault.arm import (
     DATASOURCE_TYPE,
     VAULT_TYPE,
@@ -17,6 +15,7 @@ from local.vault.arm import (
     vault_id,
 )
 from local.vault.config import BackupInstance, StorageAccount, VaultConfig
+from local.vault.storage import blob_address
 
 # Ids of built-in roles, the same in every tenant.
 STORAGE_BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
@@ -75,8 +74,6 @@ def instance_body(config: VaultConfig, instance: BackupInstance) -> Json:
 
 def account_body(config: VaultConfig, account: StorageAccount) -> Json:
     """A storage account, with what decides whether the vault can restore into it."""
-    with BlobServiceClient.from_connection_string(account.connection_string) as client:
-        blob_endpoint = f"{client.url.rstrip('/')}/"
     properties = {
         "publicNetworkAccess": account.public_network_access,
         "allowCrossTenantReplication": account.allow_cross_tenant_replication,
@@ -91,7 +88,7 @@ def account_body(config: VaultConfig, account: StorageAccount) -> Json:
         "supportsHttpsTrafficOnly": True,
         "accessTier": "Hot",
         "provisioningState": "Succeeded",
-        "primaryEndpoints": {"blob": blob_endpoint},
+        "primaryEndpoints": {"blob": blob_address(account)},
         "primaryLocation": config.location,
         "statusOfPrimary": "available",
     }

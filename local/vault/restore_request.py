@@ -1,11 +1,8 @@
 """Restore requests: what they say, and whether the vault can do it."""
 
-from collections.abc import Callable
 from typing import Literal
-from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError
-from azure.storage.blob import BlobServiceClient, ContainerClient
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -13,6 +10,7 @@ from local.vault.arm import ArmError, UserError, account_id, invalid_restore
 from local.vault.config import StorageAccount, VaultConfig
 from local.vault.jobs import RestoreTarget
 from local.vault.recovery_points import RecoveryPoint
+from local.vault.storage import blob_address, container_client
 
 
 class _Wire(BaseModel):
@@ -69,7 +67,7 @@ def resolve_target(config: VaultConfig, request: RestoreRequest) -> RestoreTarge
     """
     details = request.restore_target_info.target_details
     for account in config.accounts:
-        for address in (_real_address(account), f"https://{account.name}.blob.core.windows.net/"):
+        for address in (blob_address(account), f"https://{account.name}.blob.core.windows.net/"):
             if details.url.lower().startswith(address.lower()):
                 container = details.url[len(address) :].strip("/")
                 if container and "/" not in container:
@@ -77,10 +75,7 @@ def resolve_target(config: VaultConfig, request: RestoreRequest) -> RestoreTarge
                     return RestoreTarget(
                         url=details.url, account=account.name, container=container, prefix=details.file_prefix
                     )
-    host = urlsplit(details.url).hostname
-    raise invalid_restore(
-        "ResourceNotFound", f"'{details.url}' is no container of a known storage account (host {host})."
-    )
+    raise invalid_restore("ResourceNotFound", f"'{details.url}' is no container of a known storage account.")
 
 
 def check(config: VaultConfig, request: RestoreRequest, point: RecoveryPoint | None) -> RestoreTarget:
@@ -97,7 +92,7 @@ def check(config: VaultConfig, request: RestoreRequest, point: RecoveryPoint | N
     target = resolve_target(config, request)
     account = account_of(config, target)
     check_role(config, account)
-    if not _storage(lambda: container_client(account, target).exists()):
+    if not _container_exists(account, target.container):
         raise invalid_restore("ContainerNotFound", f"The specified container does not exist: {target.url}")
     return target
 
@@ -157,26 +152,15 @@ def account_of(config: VaultConfig, target: RestoreTarget) -> StorageAccount:
     return next(account for account in config.accounts if account.name == target.account)
 
 
-def container_client(account: StorageAccount, target: RestoreTarget) -> ContainerClient:
-    """A client of the target container that never holds more than 4 MiB of a file."""
-    return ContainerClient.from_connection_string(
-        account.connection_string, target.container, max_single_put_size=4 << 20, max_block_size=4 << 20
-    )
-
-
 def _check_arm_id(config: VaultConfig, account: StorageAccount, container: str, arm_id: str | None) -> None:
     expected = f"{account_id(config, account)}/blobServices/default/containers/{container}"
     if arm_id is not None and arm_id.lower() != expected.lower():
         raise invalid_restore("InvalidTargetResourceArmId", f"targetResourceArmId is not {expected}.")
 
 
-def _real_address(account: StorageAccount) -> str:
-    with BlobServiceClient.from_connection_string(account.connection_string) as client:
-        return f"{client.url.rstrip('/')}/"
-
-
-def _storage[Result](call: Callable[[], Result]) -> Result:
+def _container_exists(account: StorageAccount, container: str) -> bool:
     try:
-        return call()
+        with container_client(account, container) as client:
+            return client.exists()
     except AzureError as error:
         raise invalid_restore("StorageError", str(error).splitlines()[0]) from error

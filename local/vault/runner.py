@@ -12,8 +12,9 @@ from local.vault.faults import Faults
 from local.vault.jobs import Job, RestoreTarget
 from local.vault.recovery_points import RecoveryPoint
 from local.vault.restore import copy_file
-from local.vault.restore_request import account_of, check_reachable, check_role, container_client
+from local.vault.restore_request import account_of, check_reachable, check_role
 from local.vault.state import State
+from local.vault.storage import container_client
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class JobRunner:
             raise UserError("UserErrorRecoveryPointNotFound", "The recovery point is gone.", "Choose another one.")
         withheld = job.fault.withhold if job.fault else ()
         files = [file for file in point.files if not file.blob.endswith(withheld)]
-        with container_client(account, target) as container:
+        with container_client(account, target.container) as container:
             for number, file in enumerate(files):
                 self._meet_fault(job, number)
                 begun = file.blob in job.begun

@@ -22,9 +22,12 @@ DECLARE
 BEGIN
     FOR attribute IN
         SELECT attrelid::regclass AS relation, attname FROM pg_attribute
-         WHERE attnum > 0 AND attname NOT IN ('subskiplsn', 'subpasswordrequired') AND attrelid IN (
+         WHERE attnum > 0 AND attrelid IN (
                'pg_config'::regclass, 'pg_hba_file_rules'::regclass, 'pg_replication_origin_status'::regclass,
                'pg_shmem_allocations'::regclass, 'pg_statistic'::regclass, 'pg_subscription'::regclass)
+           AND (attrelid <> 'pg_subscription'::regclass OR attname IN (
+               'oid', 'subdbid', 'subname', 'subowner', 'subenabled', 'subconninfo', 'subslotname', 'subsynccommit',
+               'subpublications'))
     LOOP
         EXECUTE format('GRANT SELECT (%I) ON pg_catalog.%s TO azure_pg_admin', attribute.attname, attribute.relation);
     END LOOP;
