@@ -129,18 +129,31 @@ _FIELD = re.compile(
 )
 _ENTRY = re.compile(r"from TOC entry (?P<entry>.*)")
 _STAGE = re.compile(r"while (?:INITIALIZING|PROCESSING TOC|FINALIZING):")
+_AGAIN = re.compile(r"(?:pg_restore: ?)+")
+_FAILURE = re.compile(r"\b(?:(?:error|fatal): |(?:ERROR|FATAL|PANIC):  )")
 _IGNORED = re.compile(r"errors ignored on restore: (?P<count>\d+)")
 
 
 class DiagnosticReader:
-    """Reads stderr of psql or pg_restore line by line; of a message's text only a bounded part is held."""
+    """Reads stderr of psql or pg_restore line by line; of a message's text only a bounded part is held.
+
+    Which entry a message is about, pg_restore tells with --verbose only. The processes of a parallel pg_restore write
+    over each other, also within a line; what looks like a failure in such a line is taken for one.
+    """
 
     def __init__(self) -> None:
-        self.ignored: int | None = None
-        """How many errors pg_restore says that it ignored."""
+        self._ignored = 0
+        self._failures = 0
+        self._spoken = False
+        """Whether the tool itself has written something; what comes before is a loader's or a shell's."""
         self._draft: _Draft | None = None
         self._field = ""
         self._entry = ""
+
+    @property
+    def missed(self) -> int:
+        """How many failures pg_restore counted beyond those that were read here; a parallel one counts too few."""
+        return max(0, self._ignored - self._failures)
 
     def feed(self, line: str) -> Diagnostic | None:
         """Take a line without its newline; answer the message before, when this line ends it."""
@@ -158,13 +171,17 @@ class DiagnosticReader:
     def close(self) -> Diagnostic | None:
         """The last message; there are no more lines."""
         draft, self._draft, self._field = self._draft, None, ""
-        return draft.finish() if draft else None
+        if draft is None:
+            return None
+        finished = draft.finish()
+        self._failures += finished.failed
+        return finished
 
     def _body(self, line: str) -> Diagnostic | None:
         """A line that the tool did not put its name before."""
         if self._draft is None:
-            if line.strip():
-                self._start(_Draft(Severity.ERROR), line)
+            if _FAILURE.search(line) if self._spoken else line.strip():
+                self._start(_Draft(Severity.ERROR, entry=self._entry), line)
             return None
         if found := _FIELD.fullmatch(line):
             # An error's excerpt (LINE 1) and place are for people who look at the log.
@@ -175,13 +192,14 @@ class DiagnosticReader:
         return None
 
     def _open(self, header: re.Match[str]) -> None:
-        rest, line = header["rest"], header["line"]
+        self._spoken = True
+        rest, line = _AGAIN.sub("", header["rest"], count=1), header["line"]
         if _STAGE.fullmatch(rest):
             self._entry = ""
         elif found := _ENTRY.fullmatch(rest):
             self._entry = found["entry"]
         elif found := _IGNORED.search(rest):
-            self.ignored = int(found["count"])
+            self._ignored = int(found["count"])
         else:
             self._message(header["tool"], rest, int(line) if line else None)
 
@@ -195,7 +213,7 @@ class DiagnosticReader:
         elif by_tool:
             self._start(_Draft(_SEVERITIES[by_tool["severity"]], None, self._entry, line), by_tool["message"])
         elif tool == "psql":
-            self._start(_Draft(Severity.ERROR, None, "", line), rest)
+            self._start(_Draft(Severity.ERROR, line=line), rest)
         # What else pg_restore says is progress (--verbose).
 
     def _start(self, draft: _Draft, message: str) -> None:
