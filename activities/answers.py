@@ -14,9 +14,16 @@ _log = logging.getLogger(__name__)
 type Work = Callable[[dict[str, Any]], Contract | Json | None]
 
 
+def plain[F: Callable[..., Any]](activity: F) -> F:
+    """The activity with annotations that the Python worker takes: it refuses parametrized ones."""
+    activity.__annotations__ = {**activity.__annotations__, "subject": dict, "return": dict}
+    return activity
+
+
 def answering(work: Work) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """An activity that answers an outcome."""
 
+    @plain
     @wraps(work)
     def activity(subject: dict[str, Any]) -> dict[str, Any]:
         try:

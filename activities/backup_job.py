@@ -31,28 +31,36 @@ def check_operation(subject: dict[str, Any]) -> Sighting:
 
 @answering
 def start_restore(subject: dict[str, Any]) -> Sighting:
-    """Start the restore as files, unless an earlier attempt did; ends with `{"jobId", "operation"}`, one of them set.
+    """Start the restore as files, unless an earlier attempt did; ends with `{"jobId": …}` once its job is known.
 
-    A vault that is busy with another job of the datasource is no failure: the sighting says so and is taken again.
+    A vault that is busy with another job of the datasource is no failure: the sighting says so, and the next one asks
+    again.
     """
     order = RestoreOrder.from_wire(subject)
-    if job := jobs.find(order):
-        return Sighting(ended=True, value={"jobId": job, "operation": None})
     ledger = Ledger(order.request_id)
     operation = ledger.read("restore-operation", Operation)
-    if operation is None:
+    try:
+        if operation is not None:
+            return operations.look(operation)
+        if job := jobs.find(order):
+            return Sighting(ended=True, value={"jobId": job})
         if not _may_ask(ledger):
             return Sighting(ended=False, status="an earlier attempt may have asked: waiting for its job to show up")
-        try:
-            operation = operations.start_restore(order)
-        except ServiceBusy as error:
-            ledger.delete("restore-asked")
-            return Sighting(ended=False, status=error.text)
-        except VaultRefused:
-            ledger.delete("restore-asked")
-            raise
-        ledger.write("restore-operation", operation)
-    return Sighting(ended=True, value={"jobId": None, "operation": operation.to_wire()})
+        operation = operations.start_restore(order)
+    except ServiceBusy as error:
+        _log.info("restore %s is not started yet: %s", order.request_id, error)
+        _forget_asking(ledger)
+        return Sighting(ended=False, status=error.text)
+    except VaultRefused:
+        _forget_asking(ledger)
+        raise
+    ledger.write("restore-operation", operation)
+    return Sighting(ended=False, status="accepted", retry_after=operation.retry_after)
+
+
+def _forget_asking(ledger: Ledger) -> None:
+    ledger.delete("restore-operation")
+    ledger.delete("restore-asked")
 
 
 def _may_ask(ledger: Ledger) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from activities.answers import plain
 from shared.contracts.importing import LandingRef
 from shared.contracts.outcome import Outcome, failure, success
 from shared.contracts.watch import Sighting
@@ -11,12 +12,14 @@ from shared.errors import ImportFailed, cut
 from shared.instances import is_over, start_import_once
 
 
+@plain
 async def open_import(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Start the import, unless a file that landed has started it."""
     started = await start_import_once(client, LandingRef.from_wire(subject))
     return success({"started": started})
 
 
+@plain
 async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Look at an import; it ends with a `SetResult`."""
     status = await client.get_status(subject["instanceId"])

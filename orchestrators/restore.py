@@ -48,8 +48,10 @@ def _plan(context: df.DurableOrchestrationContext, course: Course) -> Steps[Brie
 def _validate(context: df.DurableOrchestrationContext, briefing: Briefing) -> Steps[None]:
     """Ask the service whether it would restore; the permissions are the same for every landing container."""
     started = yield from attempt(context, "start_validation", briefing.order(LANDING_CONTAINERS[0]))
-    ended = yield from _operation(context, briefing, "validation", Operation.from_wire(_value(started)))
-    _value(ended, Phase.REJECTED)
+    operation = Operation.from_wire(_value(started, Phase.REJECTED))
+    deadline = later(context, hours=1)
+    watch = briefing.watch("check_operation", operation, what="the vault's validation", deadline=deadline)
+    _value((yield from watched(context, "validation", watch)), Phase.REJECTED)
 
 
 def _reserve(context: df.DurableOrchestrationContext, course: Course, briefing: Briefing) -> Steps[LandingRef]:
@@ -72,12 +74,8 @@ def _run_backup_job(
     yield from course.enter(Phase.RESTORING, f"the vault restores files into {landing.container}")
     order = briefing.order(landing.container)
     deadline = later(context, hours=briefing.pace.job_deadline_hours)
-    watch = briefing.watch("start_restore", order, what="the vault to accept the restore", deadline=deadline)
-    started = _value((yield from watched(context, "start", watch)))
-    job_id = started["jobId"]
-    if job_id is None:
-        operation = Operation.from_wire(started["operation"])
-        job_id = _value((yield from _operation(context, briefing, "trigger", operation)))["jobId"]
+    watch = briefing.watch("start_restore", order, what="the vault to start the restore", deadline=deadline)
+    job_id = _value((yield from watched(context, "start", watch)))["jobId"]
     course.note(job=job_id)
     watch = briefing.watch(
         "check_job",
@@ -150,14 +148,6 @@ def _end(
     yield from attempt(context, "release_landing", ending)
     yield from course.enter(phase, message, errors)
     return {"phase": phase.value, "message": message, "report": report.value}
-
-
-def _operation(
-    context: df.DurableOrchestrationContext, briefing: Briefing, name: str, operation: Operation
-) -> Steps[Outcome]:
-    deadline = later(context, hours=1)
-    watch = briefing.watch("check_operation", operation, what=f"the vault's {name}", deadline=deadline)
-    return (yield from watched(context, name, watch))
 
 
 def _verdict(result: SetResult) -> Phase:

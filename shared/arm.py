@@ -98,9 +98,14 @@ def arm_errors(doing: str) -> Iterator[None]:
     except HttpResponseError as error:
         code, text = describe(_body(error))
         message = f"While {doing}: {code}: {text}"
-        if error.status_code in {408, 429} or (error.status_code or 500) >= 500 or code in _BUSY_CODES:
+        if error.status_code in {408, 429} or (error.status_code or 500) >= 500:
             raise ServiceBusy(message) from error
-        raise VaultRefused(message) from error
+        raise refusal(code, message) from error
+
+
+def refusal(code: str, message: str) -> ServiceBusy | VaultRefused:
+    """The exception of a refusal: some codes say that another moment may be better."""
+    return ServiceBusy(message) if code in _BUSY_CODES else VaultRefused(message)
 
 
 def _body(error: HttpResponseError) -> Any:

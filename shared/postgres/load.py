@@ -157,6 +157,8 @@ class _Load:
     def _route(self) -> Route:
         if self.archive.format is ArchiveFormat.PLAIN:
             return Route(LoadMethod.SCRIPT, "the file is plain SQL: psql reads it front to back")
+        if self.archive.format is ArchiveFormat.TAR:
+            return Route(LoadMethod.STREAMED, "pg_restore reads a tar archive with one job only, front to back")
         jobs = choose_jobs(self.job.jobs, self.server.max_jobs)
         return choose(self.archive.source.size, Staging(self.job.staging, self.job.staging_budget), jobs)
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shared.errors import LoadInterrupted
@@ -10,6 +10,7 @@ from shared.postgres import process
 from shared.postgres.archive import Archive
 from shared.postgres.destination import Destination
 from shared.postgres.diagnostics import Diagnostic, DiagnosticReader, Expected
+from shared.postgres.script import redact
 from shared.postgres.toc import Entry, python_codec
 from shared.postgres.tolerance import Findings, sort_out
 
@@ -63,19 +64,17 @@ class Restorer:
         reader = DiagnosticReader()
         failures: list[Diagnostic] = []
 
-        def keep(diagnostic: Diagnostic | None) -> None:
-            if diagnostic and diagnostic.failed:
-                failures.append(diagnostic)
-
-        def on_line(line: str) -> None:
-            self.destination.write(line)
-            keep(reader.feed(line))
+        def keep(said: Diagnostic | None) -> None:
+            if said:
+                diagnostic = replace(said, statement=redact(said.statement))
+                self.destination.write(str(diagnostic))
+                failures.extend([diagnostic] if diagnostic.failed else [])
 
         exit_code = process.run(
             argv,
             environment=self.destination.server.environment(self.destination.dbname),
             feed=self.archive.source.chunks() if stream else None,
-            on_stderr=on_line,
+            on_stderr=lambda line: keep(reader.feed(line)),
             timeout_seconds=self.destination.deadline.left(),
             codec=python_codec(self.archive.encoding),
         )

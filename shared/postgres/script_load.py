@@ -16,7 +16,17 @@ from shared.postgres.privileges import Adapted, adapt_grant, named_roles
 from shared.postgres.properties import Properties, creation_options, is_closing, renamed
 from shared.postgres.psql import run_script
 from shared.postgres.schemas import open_schemas
-from shared.postgres.script import Blank, Event, Statement, Statements, Token, quote_identifier, tokens
+from shared.postgres.script import (
+    Backslash,
+    Blank,
+    Event,
+    Statement,
+    Statements,
+    Token,
+    quote_identifier,
+    redact,
+    tokens,
+)
 from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
 from shared.postgres.staging import Route
 from shared.postgres.tolerance import describe, sort_out
@@ -26,6 +36,9 @@ _BEGINNING = 200
 _HEAD = 400
 """Bytes of a statement that tell its kind; only of the kinds that are short, more is read."""
 _LEADING_COMMENTS = re.compile(rb"(?:\s|--[^\n]*\n)*")
+
+_OF_PG_DUMP = frozenset({"\\connect", "\\encoding"})
+"""psql's commands in a script made with --create: the connection is there already."""
 
 _NOT_MANAGED = {
     ("event", "trigger"): "only a superuser can create event triggers, and a managed server has none for customers",
@@ -107,11 +120,15 @@ class _Adapter:
         if not self.load.properties.name:
             reason = "the dump does not say how the database was created: encoding and locale are the server's defaults"
             self.notes.append(Note(kind=NoteKind.CHANGED, subject="the database", reason=reason))
+        cut_off = False
         for event in script:
             if isinstance(event, Statement) and event.complete and not event.takes_data:
                 yield from self._statement(event)
+            elif isinstance(event, Backslash) and event.name in _OF_PG_DUMP and not cut_off:
+                yield Blank(b"")
             else:
                 yield event
+            cut_off = isinstance(event, Statement) and not event.complete
         yield from self._close_schemas()
 
     def all_notes(self) -> list[Note]:
@@ -144,9 +161,8 @@ class _Adapter:
         if verb in {"create", "alter", "drop", "comment"}:
             if "database" in rest[:1] or rest[:2] == ["on", "database"]:
                 return self._database
-            for kind in _NOT_MANAGED:
-                if tuple(rest[: len(kind)]) == kind and not _in_database(words):
-                    return self._not_managed
+            if _why_not(rest) and not _in_database(words):
+                return self._not_managed
         if verb == "alter" and rest[:1] == ["role"]:
             return self._database
         return self._by_verb(verb, rest)
@@ -177,9 +193,7 @@ class _Adapter:
             yield _replaced(event, renamed(statement, name, self.destination.dbname))
 
     def _not_managed(self, event: Statement, words: list[Token]) -> Iterator[Event]:
-        values = [token.value for token in words[1:3]]
-        reason = next(reason for kind, reason in _NOT_MANAGED.items() if tuple(values[: len(kind)]) == kind)
-        yield self._leave_out(event, reason)
+        yield self._leave_out(event, _why_not([token.value for token in words[1:4]]))
 
     def _extension(self, event: Statement, words: list[Token]) -> Iterator[Event]:
         name = next(
@@ -247,7 +261,7 @@ class _Adapter:
                 yield _injected(f"REVOKE {rights} ON SCHEMA {quote_identifier(schema)} FROM PUBLIC")
 
     def _leave_out(self, event: Statement, reason: str, *, matters: bool = True) -> Blank:
-        text = cut(event.text.strip(), 600)
+        text = cut(redact(event.text), 600)
         self.notes.append(
             Note(kind=NoteKind.SKIPPED, subject=f"line {event.line}", reason=reason, statement=text, matters=matters)
         )
@@ -259,6 +273,13 @@ def _beginning(event: Statement) -> list[Token]:
     comments = _LEADING_COMMENTS.match(event.source)
     start = comments.end() if comments else 0
     return tokens(event.source[start : start + _HEAD].decode("utf-8", "surrogateescape"))
+
+
+def _why_not(words: list[str]) -> str:
+    """Why what these words name is left out; empty when it is not."""
+    if words[:2] == ["user", "mapping"]:
+        return ""
+    return next((reason for kind, reason in _NOT_MANAGED.items() if tuple(words[: len(kind)]) == kind), "")
 
 
 def _in_database(words: list[Token]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.contracts.imports import Note, NoteKind
 from shared.errors import ImportFailed, LoadInterrupted, TargetUnavailable, UnreadableFile, cut
-from shared.postgres.diagnostics import Diagnostic, Expected, Harmless, classify
+from shared.postgres.diagnostics import SYSTEM_ROLES, Diagnostic, Expected, Harmless, classify
 
 _UNREADABLE = re.compile(
     r"could not read from input file|unexpected end of file|could not find block ID|could not find header for file"
@@ -36,6 +36,14 @@ _NEWER_SETTING = Harmless(
     re.compile(r'unrecognized configuration parameter "(?:transaction_timeout|idle_in_transaction_session_timeout)"'),
     re.compile(r"\s*SET ", re.IGNORECASE),
 )
+_GRANTED_BACK = Harmless(
+    "granted back",
+    "the server itself grants this to its own roles",
+    "PostgreSQL source of acl.c: the grantee has the right from whom the import's user has it",
+    re.compile(r"grant options cannot be granted back to your own grantor"),
+    re.compile(rf"\s*GRANT .* TO (?:{'|'.join(SYSTEM_ROLES)})\b", re.IGNORECASE | re.DOTALL),
+)
+_OURS = (_SUPERUSER_ONLY, _OWNER_OF_SERVER, _NEWER_SETTING, _GRANTED_BACK)
 _CHANGES_OWNER = re.compile(r"\bOWNER TO ")
 
 
@@ -92,8 +100,7 @@ def subject(failure: Diagnostic) -> str:
 
 
 def _harmless(failure: Diagnostic, expected: Expected) -> Harmless | None:
-    ours = (_SUPERUSER_ONLY, _OWNER_OF_SERVER, _NEWER_SETTING)
-    return classify(failure, expected) or next((one for one in ours if one.matches(failure)), None)
+    return classify(failure, expected) or next((one for one in _OURS if one.matches(failure)), None)
 
 
 def _note(failure: Diagnostic, harmless: Harmless) -> Note:

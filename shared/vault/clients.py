@@ -2,7 +2,10 @@
 
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.dataprotection import DataProtectionMgmtClient
 from azure.mgmt.storage import StorageManagementClient
@@ -12,13 +15,21 @@ from shared.settings import settings
 from shared.storage.accounts import credential
 
 
+class _PlainHttp(SansIOHTTPPolicy[Any, Any]):
+    """Lets the token travel without TLS; only ever used for an endpoint on this machine."""
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        request.context.options.setdefault("enforce_https", False)
+
+
 def _options() -> dict[str, Any]:
-    """Endpoint, scope and retries; plain HTTP is for an endpoint on this machine, which the settings then name."""
+    """Endpoint, scope and retries."""
     endpoint = settings().arm_endpoint.rstrip("/")
+    on_this_machine = urlsplit(endpoint).hostname in {"127.0.0.1", "localhost"}
     return {
         "base_url": endpoint,
         "credential_scopes": ["https://management.azure.com/.default"],
-        "enforce_https": not endpoint.startswith(("http://127.0.0.1", "http://localhost")),
+        "per_call_policies": [_PlainHttp()] if on_this_machine else [],
         "retry_total": 3,
     }
 

@@ -16,7 +16,7 @@ from azure.mgmt.dataprotection.models import (
     ValidateRestoreRequestObject,
 )
 
-from shared.arm import arm_errors, describe, last_segment
+from shared.arm import arm_errors, describe, last_segment, refusal
 from shared.contracts.vaultjobs import Operation, RestoreOrder
 from shared.contracts.watch import Sighting
 from shared.errors import VaultRefused
@@ -83,7 +83,7 @@ def look(operation: Operation) -> Sighting:
     """Look at an operation once; its value, once ended, is `{"jobId": …}` where a job was made.
 
     Raises:
-        VaultRefused: the operation ended without success; the service's reasons are in the text.
+        VaultRefused, ServiceBusy: the operation ended without success; the service's reasons are in the text.
     """
     client = data_protection(vault_id().subscription)
     with arm_errors("reading the status of an operation"):
@@ -98,7 +98,7 @@ def look(operation: Operation) -> Sighting:
             return Sighting(ended=True, status=status, value={"jobId": last_segment(job) if job else None})
         case "failed" | "canceled" | "cancelled":
             code, text = describe(body.get("error") or {})
-            raise VaultRefused(f"{code}: {text or 'the service gave no reason.'}")
+            raise refusal(code, f"{code}: {text or 'the service gave no reason.'}")
         case _:
             return Sighting(ended=False, status=status, retry_after=wait)
 

@@ -37,9 +37,9 @@ def world(files: list[dict[str, Any]] | None = None, **answers: Any) -> dict[str
     return {
         "make_plan": ok(BRIEFING),
         "start_validation": ok(OPERATION),
-        "watch_job:check_operation": ok({"jobId": "job-1"}),
+        "watch_job:check_operation": ok({"jobId": None}),
         "watch_job:reserve_landing": ok({"container": "landing-1"}),
-        "watch_job:start_restore": ok({"jobId": None, "operation": OPERATION}),
+        "watch_job:start_restore": ok({"jobId": "job-1"}),
         "watch_job:check_job": ok({"status": "Completed"}),
         "watch_job:check_import": ok({"files": files or [file("bank", "imported")]}),
         "write_report": ok({"json": "report.json"}),
@@ -59,7 +59,7 @@ def test_the_steps_of_a_restore(run: Any) -> None:
         "make_plan",
         "start_validation", "watch_job:check_operation",
         "watch_job:reserve_landing",
-        "watch_job:start_restore", "watch_job:check_operation", "watch_job:check_job", "close_landing",
+        "watch_job:start_restore", "watch_job:check_job", "close_landing",
         "open_import", "watch_job:check_import",
         "verify_restore",
         "write_report", "release_landing",
@@ -69,13 +69,6 @@ def test_the_steps_of_a_restore(run: Any) -> None:
     ]  # fmt: skip
     assert answer["phase"] == "Completed"
     assert driven.statuses[-1]["job"] == "job-1"
-
-
-def test_a_job_of_an_earlier_attempt_is_watched_and_not_started_again(run: Any) -> None:
-    driven, _ = run(world(**{"watch_job:start_restore": ok({"jobId": "old", "operation": None})}))
-
-    assert driven.names().count("watch_job:check_operation") == 1  # the validation's
-    assert driven.statuses[-1]["job"] == "old"
 
 
 def test_a_dry_run_ends_with_the_plan(run: Any) -> None:
