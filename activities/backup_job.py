@@ -7,7 +7,7 @@ from typing import Any
 from activities.answers import answering
 from shared.contracts.vaultjobs import BackupJob, Operation, RestoreOrder
 from shared.contracts.watch import Sighting
-from shared.errors import ServiceBusy, VaultRefused
+from shared.errors import VaultBusy, VaultRefused
 from shared.storage.ledger import Ledger
 from shared.vault import jobs, operations
 
@@ -47,7 +47,7 @@ def start_restore(subject: dict[str, Any]) -> Sighting:
         if not _may_ask(ledger):
             return Sighting(ended=False, status="an earlier attempt may have asked: waiting for its job to show up")
         operation = operations.start_restore(order)
-    except ServiceBusy as error:
+    except VaultBusy as error:
         _log.info("restore %s is not started yet: %s", order.request_id, error)
         _forget_asking(ledger)
         return Sighting(ended=False, status=error.text)

@@ -9,7 +9,7 @@ from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
-from shared.errors import ServiceBusy, VaultRefused
+from shared.errors import ServiceBusy, VaultBusy, VaultRefused
 
 _ID = re.compile(
     r"^/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/(?P<provider>[^/]+)/(?P<rest>.+)$",
@@ -103,9 +103,9 @@ def arm_errors(doing: str) -> Iterator[None]:
         raise refusal(code, message) from error
 
 
-def refusal(code: str, message: str) -> ServiceBusy | VaultRefused:
+def refusal(code: str, message: str) -> VaultBusy | VaultRefused:
     """The exception of a refusal: some codes say that another moment may be better."""
-    return ServiceBusy(message) if code in _BUSY_CODES else VaultRefused(message)
+    return VaultBusy(message) if code in _BUSY_CODES else VaultRefused(message)
 
 
 def _body(error: HttpResponseError) -> Any:

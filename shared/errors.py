@@ -17,7 +17,8 @@ FlexRestoreError
 │   ├── ImportFailed            statements failed that are not known to be harmless
 │   └── VerificationFailed      what was loaded is not what the archive holds
 └── TransientError              try again
-    ├── ServiceBusy             the service throttles, or another job is in the way
+    ├── ServiceBusy             the service throttles or does not answer
+    │   └── VaultBusy           another job of the datasource is in the way; nothing was started
     ├── TargetUnavailable       the target server does not answer
     └── LoadInterrupted         a load ended without an answer of its own
 
@@ -126,7 +127,11 @@ class TransientError(FlexRestoreError):
 
 
 class ServiceBusy(TransientError):
-    """The service throttles, or another job is in the way."""
+    """The service throttles or does not answer."""
+
+
+class VaultBusy(ServiceBusy):
+    """Another job of the datasource is in the way; nothing was started."""
 
 
 class TargetUnavailable(TransientError):

@@ -83,7 +83,7 @@ def look(operation: Operation) -> Sighting:
     """Look at an operation once; its value, once ended, is `{"jobId": …}` where a job was made.
 
     Raises:
-        VaultRefused, ServiceBusy: the operation ended without success; the service's reasons are in the text.
+        VaultRefused, VaultBusy: the operation ended without success; the service's reasons are in the text.
     """
     client = data_protection(vault_id().subscription)
     with arm_errors("reading the status of an operation"):
