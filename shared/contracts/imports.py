@@ -9,8 +9,8 @@ from pydantic import Field
 from shared.contracts.base import Contract
 from shared.errors import cut
 
-NOTES_LIMIT = 40
-"""Notes of one file that cross a durable boundary."""
+NOTES_LIMIT = 1_000
+"""Notes of one file that its record and the report hold; none of them is in a history."""
 
 
 class NoteKind(StrEnum):
