@@ -98,7 +98,11 @@ def _statements(text: str | None) -> list[str]:
 
 def _reason(difference: Difference, statement: str, notes: tuple[Note, ...]) -> str:
     for note in notes:
-        if _names_statement(note, difference, statement) or _names_object(note, difference):
+        if (
+            _names_statement(note, difference, statement)
+            or _names_object(note, difference)
+            or _names_owner(note, statement)
+        ):
             return note.reason
     return ""
 
@@ -119,6 +123,12 @@ def _names_object(note: Note, difference: Difference) -> bool:
     return left_out and difference.target is None and _plain(note.subject) == _plain(difference.item.subject)
 
 
+def _names_owner(note: Note, statement: str) -> bool:
+    """Whether the note says of the owner that this statement names that it cannot own anything there."""
+    owner = re.fullmatch(r"ALTER .* OWNER TO (.+)", _plain(statement))
+    return owner is not None and note.kind is NoteKind.CHANGED and _plain(note.subject) == f"owner {owner[1]}"
+
+
 def _plain(text: str) -> str:
-    """One line, single blanks, no end mark."""
-    return " ".join(text.split()).rstrip("; ")
+    """One line, single blanks, no end mark; and no quotes, which people's texts and SQL set in different places."""
+    return " ".join(text.replace('"', "").split()).rstrip("; ")

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,7 +17,7 @@ from local.demo.differences import Difference
 from shared.contracts.outcome import Failure
 from shared.contracts.progress import Phase
 
-_SHOWN = 20
+_SHOWN = 8
 """Unexplained differences that are shown in full."""
 
 
@@ -71,7 +72,7 @@ def _part(part: Compared) -> dict[str, Any]:
 
 def show(outcome: Outcome, console: Console) -> None:
     """Print the comparison: a table, the reasons of what is explained, the texts of what is not."""
-    table = Table("", "tables", "rows", "compared", "equal", "explained", "unexplained", title="source and target")
+    table = Table("", "tables", "rows", "items", "equal", "explained", "unexplained", box=SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
     for part in outcome.comparison.parts:
@@ -80,9 +81,8 @@ def show(outcome: Outcome, console: Console) -> None:
     for part in outcome.comparison.parts:
         _show_reasons(part, console)
         _show_unexplained(part, console)
-    for error in outcome.errors:
-        _line(console, "\n  ".join([f"{error.code}: {error.message}", *error.details]))
-    _line(console, f"{outcome.phase}: {outcome.message}")
+    details = (f"\n  {detail}" for error in outcome.errors for detail in error.details)
+    _line(console, f"{outcome.phase}: {outcome.message}{''.join(details)}")
     _line(console, f"The report: {outcome.report}")
 
 

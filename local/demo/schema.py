@@ -13,6 +13,7 @@ from local.servers.postgres import FlexibleServer
 _HEADER = re.compile(
     r"^--\n-- Name: (?P<name>.*); Type: (?P<kind>[A-Z ]+); Schema: (?P<schema>.*); Owner: .*\n--\n", re.MULTILINE
 )
+_SYSTEM_SCHEMAS = ("pg_catalog", "information_schema")
 _END = "\n--\n-- PostgreSQL database dump complete\n"
 
 # A flexible server has one tablespace and one access method for tables. Without these options pg_dump sets both
@@ -44,16 +45,19 @@ def read_schema(server: FlexibleServer, database: str) -> Inventory:
 
 
 def schema_objects(dump: str) -> Inventory:
-    """The statements of each object in a plain dump; what stands before the first and after the last is left out.
+    """The statements of each object in a plain dump.
 
-    That is the servers' versions, the session's settings and psql's `restrict` key, which is another in each dump.
+    What stands before the first and after the last is left out: the servers' versions, the session's settings and
+    psql's `restrict` key, which is another in each dump. So are the service's grants on the system's own schemas, which
+    no customer can give or take.
     """
     body, _, _ = dump.partition(_END)
     headers = list(_HEADER.finditer(body))
     starts = [*(header.start() for header in headers), len(body)]
     texts: defaultdict[Item, list[str]] = defaultdict(list)
     for header, end in zip(headers, starts[1:], strict=True):
-        texts[Item(Area.SCHEMA, _subject(header))].append(body[header.end() : end].strip())
+        if header["schema"] not in _SYSTEM_SCHEMAS:
+            texts[Item(Area.SCHEMA, _subject(header))].append(body[header.end() : end].strip())
     return {item: "\n\n".join(sorted(parts)) for item, parts in texts.items()}
 
 

@@ -48,6 +48,16 @@ def test_both_texts_are_shown_as_a_unified_diff() -> None:
             note(statement="ALTER ROLE app SET work_mem TO '64MB';"),
             id="a property by the head of its statement",
         ),
+        pytest.param(
+            Difference(TABLE, OWNED_BY_SERVICE, OWNED_BY_ADMIN),
+            note(NoteKind.CHANGED, subject='owner "azuresu"'),
+            id="an owner that cannot own anything there",
+        ),
+        pytest.param(
+            Difference(Item(Area.ROLE, 'ALTER ROLE "the ""app""" PASSWORD'), "set", None),
+            note(statement='ALTER ROLE the "app" PASSWORD'),
+            id="a name whose quotes were doubled for SQL",
+        ),
     ],
 )
 def test_a_note_about_it_explains_a_difference(difference: Difference, the_note: Note) -> None:
@@ -79,6 +89,11 @@ def test_a_note_about_it_explains_a_difference(difference: Difference, the_note:
             id="a failure is no excuse",
         ),
         pytest.param(Difference(TABLE, CREATE, None), note(subject="TABLE app probes"), id="another object"),
+        pytest.param(
+            Difference(TABLE, OWNED_BY_SERVICE, OWNED_BY_ADMIN),
+            note(NoteKind.CHANGED, subject='owner "azure"'),
+            id="another owner",
+        ),
         pytest.param(
             Difference(ROLE, "64MB", None),
             note(statement="ALTER ROLE app SET work_mem_of_mine TO '64MB';"),

@@ -59,3 +59,9 @@ def test_neither_the_order_of_entries_nor_the_key_of_a_dump_matters() -> None:
 
 def test_a_database_without_objects_has_none() -> None:
     assert schema_objects(dump()) == {}
+
+
+def test_grants_on_the_systems_own_schemas_are_the_services_and_left_out() -> None:
+    grant = entry("FUNCTION pg_stat_reset()", "ACL", "pg_catalog", "GRANT ALL ON FUNCTION pg_stat_reset() TO x;")
+
+    assert schema_objects(dump(grant, *ENTRIES)) == schema_objects(dump(*ENTRIES))
