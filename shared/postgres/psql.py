@@ -5,7 +5,6 @@ runs restricted (`\restrict`, made for scripts that are not trusted). The second
 the last error in place of `:LAST_ERROR_MESSAGE`, commands included, and that text is the script's to choose.
 """
 
-import logging
 import secrets
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +18,6 @@ from shared.postgres.diagnostics import Diagnostic, DiagnosticReader, Severity
 from shared.postgres.script import Backslash, CopyData, Event, Statement, redact, tokens
 from shared.postgres.server import TargetServer
 from shared.postgres.tools import Tool, Toolbox, Version
-
-log = logging.getLogger(__name__)
 
 type OnError = Literal["stop", "go on"]
 
@@ -139,7 +136,7 @@ class _Guard:
 
     SQLSTATE = "FR001"
     LINE = (
-        "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ROLE;"
+        "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ROLE; SET client_min_messages = warning;"
         f" DO $$BEGIN RAISE WARNING USING MESSAGE = 'COPY was refused', ERRCODE = '{SQLSTATE}';"
         " PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()); END$$;\n"
     ).encode()
@@ -205,19 +202,22 @@ class _Feed:
         broken_off: Event | None = None
         for event in self._events:
             self._lines += event.source.count(b"\n")
-            if isinstance(event, Backslash):
-                self._skip(event, broken_off)
-                broken_off = None
-            elif isinstance(event, Statement) and not event.complete:
-                broken_off = event
-                yield b"\n" * event.source.count(b"\n")
-            elif isinstance(event, Statement):
-                self.statements += 1
-                broken_off = event if event.takes_data else None
-                yield self._guarded(self.guard, event) if event.takes_data and self.guard else event.source
-            else:
-                broken_off = broken_off if isinstance(event, CopyData) else None
-                yield event.source
+            match event:
+                case Backslash():
+                    self._skip(event, broken_off)
+                    broken_off = None
+                case Statement(complete=False):
+                    broken_off = event
+                    yield b"\n" * event.source.count(b"\n")
+                case Statement():
+                    self.statements += 1
+                    broken_off = event if event.takes_data else None
+                    yield self._guarded(self.guard, event) if event.takes_data and self.guard else event.source
+                case CopyData():
+                    yield event.source
+                case _:
+                    broken_off = None
+                    yield event.source
         if broken_off is not None:
             raise UnreadableFile(f"the script breaks off behind line {self._lines}: it is not whole")
 

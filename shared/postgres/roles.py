@@ -1,6 +1,5 @@
 """Import a roles file: rehearse the plan in a transaction that is rolled back, then run what did not fail."""
 
-import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,8 +13,6 @@ from shared.postgres.role_plan import PlannedStatement, RoleTarget, StatementKin
 from shared.postgres.script import Statements, redact
 from shared.postgres.server import Connection, TargetServer, read_capabilities
 from shared.postgres.tools import Toolbox
-
-log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 600.0
 _LOCK = "import of roles"
