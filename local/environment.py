@@ -19,7 +19,7 @@ from local.servers.ports import LOOPBACK, free_port
 from local.servers.postgres import FlexibleServer
 from local.servers.process import Leash, ServerProcess
 from local.vault.arm import account_id, instance_id, vault_id
-from local.vault.config import BackupInstance, SourceServer, StorageAccount, VaultConfig
+from local.vault.config import BackupInstance, Pacing, SourceServer, StorageAccount, VaultConfig
 from local.vault.process import VaultProcess
 from shared.topology import (
     APP_STORAGE,
@@ -61,13 +61,21 @@ class Environment:
         self._stack = stack
 
     @classmethod
-    def start(cls, directory: Path, *, app: Path = ROOT, settings: Mapping[str, str] = MappingProxyType({})) -> Self:
+    def start(
+        cls,
+        directory: Path,
+        *,
+        app: Path = ROOT,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        pacing: Pacing = Pacing(),
+    ) -> Self:
         """Start everything.
 
         Args:
             directory: where data and logs go.
             app: the function app's folder.
             settings: app settings above those that the services call for.
+            pacing: how slow the backup vault is.
 
         Raises:
             ServerError: a part did not start; the text holds the end of its log.
@@ -75,7 +83,7 @@ class Environment:
         directory = directory.resolve()
         directory.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            services = _start_services(directory, stack)
+            services = _start_services(directory, stack, pacing)
             host = LeashedHost(app, directory, {**services.app_settings(directory), **settings})
             stack.callback(host.stop)
             host.start()
@@ -199,7 +207,7 @@ class LeashedHost:
             self._process.kill()
 
 
-def _start_services(directory: Path, stack: ExitStack) -> Services:
+def _start_services(directory: Path, stack: ExitStack, pacing: Pacing) -> Services:
     """Start the services side by side; what has started stops with the stack, also when another one has not."""
     with ThreadPoolExecutor() as threads:
         starting = threads.submit(lambda: stack.enter_context(Azurite.start(directory / "azurite")))
@@ -209,7 +217,7 @@ def _start_services(directory: Path, stack: ExitStack) -> Services:
         ]
     azurite, (source, target) = starting.result(), (server.result() for server in creating)
     _make_containers(azurite)
-    config = _vault_config(directory, azurite, source)
+    config = _vault_config(directory, azurite, source, pacing)
     return Services(azurite, source, target, stack.enter_context(VaultProcess.start(config, directory / "vault.log")))
 
 
@@ -227,7 +235,7 @@ def _make_containers(azurite: Azurite) -> None:
             queues.create_queue(name)
 
 
-def _vault_config(directory: Path, azurite: Azurite, source: FlexibleServer) -> VaultConfig:
+def _vault_config(directory: Path, azurite: Azurite, source: FlexibleServer, pacing: Pacing) -> VaultConfig:
     """One vault that protects the source and may restore into the storage account."""
     access = SourceServer(host=source.host, port=source.port, user=source.superuser, password=source.superuser_password)
     return VaultConfig(
@@ -241,4 +249,5 @@ def _vault_config(directory: Path, azurite: Azurite, source: FlexibleServer) -> 
             ),
         ),
         state=directory / "vault",
+        pacing=pacing,
     )
