@@ -44,6 +44,7 @@ _GROUP = "orders-rg"
 _PASSWORD_SETTING = "DRILL_PASSWORD"
 _START_SECONDS = 60
 _READY = b"host ready "
+_PACING = Pacing()
 
 
 class Environment:
@@ -67,7 +68,7 @@ class Environment:
         *,
         app: Path = ROOT,
         settings: Mapping[str, str] = MappingProxyType({}),
-        pacing: Pacing = Pacing(),
+        pacing: Pacing = _PACING,
     ) -> Self:
         """Start everything.
 
