@@ -173,6 +173,12 @@ class Worker:
         if self.process.returncode is None:
             self.process.kill()
 
+    async def discard(self) -> None:
+        """End a process that never served."""
+        self.kill()
+        self._writer.close()
+        await self.process.wait()
+
     def _settle(self, message: dict[str, Any]) -> None:
         if message["type"] == "log":
             _forward(message)
@@ -201,26 +207,27 @@ class WorkerPool:
         self._level = level
         self._size = size
         self._pids_file = pids_file
+        self._spawned: list[Worker] = []
         self._workers: list[Worker] = []
         self._available = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
         self._is_stopping = False
 
-    async def start(self) -> list[dict[str, Any]]:
-        """Start all workers; the metadata of the app's functions.
+    async def spawn(self) -> None:
+        """Start the processes; they begin to import the app while the caller does something else."""
+        for _ in range(self._size):
+            self._spawned.append(await Worker.spawn(self._app, self._environment, self._level))
+
+    async def import_app(self) -> list[dict[str, Any]]:
+        """Wait until all spawned workers are ready; the metadata of the app's functions.
 
         Raises:
             AppImportError: the app could not be imported.
         """
-        first = await asyncio.gather(*(self._launch() for _ in range(self._size)), return_exceptions=True)
-        workers = [worker for worker in first if isinstance(worker, Worker)]
-        for error in first:
-            if isinstance(error, BaseException):
-                for worker in workers:
-                    worker.kill()
-                raise error
-        self._slots = [asyncio.create_task(self._keep(worker)) for worker in workers]
-        return workers[0].functions
+        await asyncio.gather(*(worker.import_app() for worker in self._spawned))
+        ready, self._spawned = self._spawned, []
+        self._slots = [asyncio.create_task(self._keep(worker)) for worker in ready]
+        return ready[0].functions
 
     async def invoke(self, invocation: Invocation, time_limit: float | None) -> InvocationResult:
         """Run a function in the least busy worker, waiting for one to be there.
@@ -245,6 +252,7 @@ class WorkerPool:
     async def stop(self) -> None:
         """End all workers: first asked, then killed."""
         self._is_stopping = True
+        await asyncio.gather(*(worker.discard() for worker in self._spawned))
         for end in (Worker.terminate, Worker.kill):
             for worker in self._workers:
                 end(worker)
@@ -260,8 +268,7 @@ class WorkerPool:
         try:
             await worker.import_app()
         except BaseException:
-            worker.kill()
-            await worker.process.wait()
+            await worker.discard()
             raise
         return worker
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from croniter import croniter
@@ -59,41 +60,42 @@ class TimerListener:
 
     async def run(self) -> None:
         """Run by the schedule until cancelled; a run that is still going on when the next is due makes it wait."""
-        status = self._schedules.status(self._function.name) if self._is_monitored else None
-        now = datetime.now(UTC)
-        due = datetime.fromisoformat(status["Next"]) if status else self._schedule.next(now)
-        if due <= now or self._runs_on_startup:
-            await self._call(due, is_past_due=due <= now)
-            due = self._schedule.next(datetime.now(UTC))
-        self._note(due, ran=None)
+        due, is_past_due = self._first()
         while True:
             await _sleep_until(due)
-            await self._call(due, is_past_due=False)
-            due = self._schedule.next(max(due, datetime.now(UTC)))
-            self._note(due, ran=datetime.now(UTC))
+            await self._call(due, is_past_due=is_past_due)
+            # Noted after the run: one that a killed host did not finish is past due at the next start.
+            now = datetime.now(UTC)
+            due, is_past_due = self._schedule.next(max(due, now)), False
+            self._note(last=now, following=due)
+
+    def _first(self) -> tuple[datetime, bool]:
+        """The first run since the host started, and whether it makes up for one that was missed."""
+        now = datetime.now(UTC)
+        status = self._schedules.status(self._function.name) if self._is_monitored else None
+        if status is not None and datetime.fromisoformat(status["Next"]) <= now:
+            return now, True
+        due = now if self._runs_on_startup else self._schedule.next(now)
+        if status is None:
+            self._note(last=now, following=due)
+        return due, False
 
     async def _call(self, due: datetime, *, is_past_due: bool) -> None:
-        status = self._schedules.status(self._function.name) or {"Last": _iso(due), "LastUpdated": _iso(due)}
-        info = {
-            "Schedule": {"AdjustForDST": True},
-            "ScheduleStatus": {**status, "Next": _iso(due)},
-            "IsPastDue": is_past_due,
-        }
-        try:
+        status = self._schedules.status(self._function.name) or _status(last=due, following=due)
+        info = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": is_past_due}
+        # What it raised is in the log; the next run is by the schedule.
+        with suppress(*INVOCATION_ERRORS):
             await self._invoker.call(self._function, Value("json", json.dumps(info)))
-        except INVOCATION_ERRORS:
-            return  # it is in the log; the next run is by the schedule
-        finally:
-            self._note(self._schedule.next(max(due, datetime.now(UTC))), ran=datetime.now(UTC))
 
-    def _note(self, following: datetime, ran: datetime | None) -> None:
-        if not self._is_monitored:
-            return
-        known = self._schedules.status(self._function.name) or {}
-        last = _iso(ran) if ran else known.get("Last", _iso(datetime.now(UTC)))
-        self._schedules.put(
-            self._function.name, {"Last": last, "Next": _iso(following), "LastUpdated": _iso(datetime.now(UTC))}
-        )
+    def _note(self, last: datetime, following: datetime) -> None:
+        if self._is_monitored:
+            self._schedules.put(self._function.name, _status(last, following))
+
+
+def _status(last: datetime, following: datetime) -> dict[str, str]:
+    """A schedule's status, by the names of the protocol."""
+    now = datetime.now(UTC)
+    return {"Last": last.isoformat(), "Next": following.isoformat(), "LastUpdated": now.isoformat()}
 
 
 async def _sleep_until(due: datetime) -> None:
@@ -102,7 +104,3 @@ async def _sleep_until(due: datetime) -> None:
     while left > 0:
         await asyncio.sleep(min(left, _LONGEST_SLEEP))
         left = (due - datetime.now(UTC)).total_seconds()
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat()

@@ -145,8 +145,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, storage: str) -> Iterator[Sit
 
 @pytest.fixture
 def own_site(tmp_path: Path, storage: str) -> Iterator[Site]:
-    """A host of one test's own, not started."""
-    site = Site(tmp_path / "site", storage, {"FUNCTIONS_WORKER_PROCESS_COUNT": "2"})
+    """A host of one test's own, with one worker, not started."""
+    site = Site(tmp_path / "site", storage)
     yield site
     if site.process is not None:
         site.process.stop()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 import pytest
 import requests
 
@@ -30,6 +30,7 @@ def _started(site: Any, wait_for: Any, count: int) -> None:
 
 
 def test_a_worker_killed_in_a_fan_out_costs_retries_and_nothing_else(own_site: Any, wait_for: Any) -> None:
+    own_site.settings["FUNCTIONS_WORKER_PROCESS_COUNT"] = "2"
     process = own_site.start().process
     own_site.begin("fan_out", "fan", FAN_OUT)
     _started(own_site, wait_for, 5)

@@ -57,7 +57,6 @@ def test_the_log_has_a_line_for_each_call_and_the_lines_of_the_app(site: Any, wa
 
 def test_a_call_past_the_function_timeout_is_ended_with_its_worker(own_site: Any, wait_for: Any) -> None:
     own_site.write_host_json({"version": "2.0", "functionTimeout": "00:00:01"})
-    own_site.settings["FUNCTIONS_WORKER_PROCESS_COUNT"] = "1"
     process: HostProcess = own_site.start().process
     before = process.worker_pids()
     own_site.begin("napping", "nap", 30)
