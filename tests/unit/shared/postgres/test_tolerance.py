@@ -1,0 +1,80 @@
+"""Failures of a load are sorted: harmless ones are notes, the others fail the database in words."""
+
+import pytest
+
+from shared.contracts.imports import NoteKind
+from shared.errors import FlexRestoreError, ImportFailed, LoadInterrupted, TargetUnavailable, UnreadableFile
+from shared.postgres.diagnostics import Diagnostic, Expected, Severity
+from shared.postgres.toc import Entry
+from shared.postgres.tolerance import sort_out
+
+TABLE = Entry(215, "TABLE", "public", "my table", "gone", "", ())
+PUBLICATION = Entry(300, "PUBLICATION", "", "p", "azuresu", "", ())
+COMMENT = Entry(301, "COMMENT", "", "PUBLICATION p", "azuresu", "", (300,))
+
+
+def error(message: str, statement: str = "", entry: str = "") -> Diagnostic:
+    return Diagnostic(Severity.ERROR, message, statement=statement, entry=entry)
+
+
+def test_an_expected_owner_is_no_note_for_each_object() -> None:
+    failure = error('role "gone" does not exist', 'ALTER TABLE public."my table" OWNER TO gone;', "215; 1259 1 TABLE …")
+    assert sort_out([failure], Expected(owners=frozenset({"gone"})), [TABLE]).notes == ()
+    with pytest.raises(ImportFailed, match=r'TABLE public my table: role "gone" does not exist'):
+        sort_out([failure], Expected(), [TABLE])
+
+
+def test_what_needs_a_superuser_is_absent_with_all_that_is_about_it() -> None:
+    failures = [
+        error(
+            "must be superuser to create FOR ALL TABLES publication",
+            "CREATE PUBLICATION p FOR ALL TABLES;",
+            "300; 6104 1 PUBLICATION - p azuresu",
+        ),
+        error('publication "p" does not exist', "ALTER PUBLICATION p OWNER TO azuresu;", "300; 6104 1 PUBLICATION"),
+        error('publication "p" does not exist', "COMMENT ON PUBLICATION p IS 'x';", "301; 0 0 COMMENT"),
+    ]
+    found = sort_out(failures, Expected(), [PUBLICATION, COMMENT])
+    assert found.absent == (300, 301)
+    (note,) = found.notes
+    assert (note.kind, note.subject, note.matters) == (NoteKind.TOLERATED, "PUBLICATION p", True)
+
+
+def test_a_missing_object_whose_own_failure_was_not_tolerated_fails() -> None:
+    with pytest.raises(ImportFailed):
+        sort_out(
+            [error('publication "p" does not exist', "COMMENT ON PUBLICATION p IS 'x';", "301; 0 0 C")],
+            Expected(),
+            [COMMENT],
+        )
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "said"),
+    [
+        (error("server closed the connection unexpectedly"), TargetUnavailable, "went away"),
+        (error("could not read from input file: end of file"), UnreadableFile, "truncated or corrupt"),
+        (error("a worker process died unexpectedly"), LoadInterrupted, "was ended"),
+        (error('could not extend file "base/1": No space left on device', "COPY t"), ImportFailed, "out of storage"),
+        (
+            error("cannot execute CREATE TABLE in a read-only transaction", "CREATE TABLE"),
+            ImportFailed,
+            "out of storage",
+        ),
+        (
+            error("syntax error at or near x", "x", "215; 1259 1 TABLE"),
+            ImportFailed,
+            "TABLE public my table: syntax error",
+        ),
+        (error('row says "corrupt"', "INSERT INTO t"), ImportFailed, "1 statements failed"),
+    ],
+)
+def test_what_cannot_be_tolerated_is_told_apart(failure: Diagnostic, kind: type[FlexRestoreError], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        sort_out([failure], Expected(), [TABLE])
+
+
+def test_a_setting_that_an_older_server_does_not_know_is_harmless() -> None:
+    failure = error('unrecognized configuration parameter "transaction_timeout"', "SET transaction_timeout = 0;")
+    (note,) = sort_out([failure]).notes
+    assert not note.matters
