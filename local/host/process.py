@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.host.host import WORKERS_FILE
+
 _ROOT = Path(__file__).parents[2]
 _READY = b"host ready "
 _START_SECONDS = 60.0
@@ -72,7 +74,7 @@ class HostProcess:
     def worker_pids(self) -> list[int]:
         """The process ids of the workers that are there now."""
         try:
-            pids: list[int] = json.loads((self._data / "workers.json").read_text())
+            pids: list[int] = json.loads((self._data / WORKERS_FILE).read_text())
         except FileNotFoundError:
             return []
         return pids

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -179,7 +180,11 @@ async def serve(channel: Channel, app: Path) -> None:
     running = set()
 
     async def answer(message: dict[str, Any]) -> None:
-        channel.send(await invoke(message))
+        try:
+            channel.send(await invoke(message))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the host waits for an answer
+            text = f"{type(error).__name__}: {error}"
+            channel.send({"type": "failed", "id": message["id"], "message": text, "stack": traceback.format_exc()})
 
     while True:
         task = asyncio.create_task(answer(await messages.get()))

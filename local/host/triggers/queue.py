@@ -61,13 +61,7 @@ class QueueListener:
         """Take a batch and start it; whether there was one."""
         size = self._config.batch_size
         try:
-            pages = self._queue.receive_messages(
-                messages_per_page=size, max_messages=size, visibility_timeout=_LEASE_SECONDS
-            )
-            messages = [message async for message in pages]
-        except ResourceNotFoundError:
-            await _create(self._queue)
-            return False
+            messages = await self._receive(size)
         except AzureError as error:
             logger.warning("Queue %s cannot be read: %s", self._name, error)
             return False
@@ -77,6 +71,16 @@ class QueueListener:
             task.add_done_callback(self._done)
         return bool(messages)
 
+    async def _receive(self, size: int) -> list[QueueMessage]:
+        pages = self._queue.receive_messages(
+            messages_per_page=size, max_messages=size, visibility_timeout=_LEASE_SECONDS
+        )
+        try:
+            return [message async for message in pages]
+        except ResourceNotFoundError:
+            await _create(self._queue)
+            return []
+
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._progress.set()
@@ -85,15 +89,18 @@ class QueueListener:
             logger.error("A message of queue %s could not be settled", self._name, exc_info=task.exception())
 
     async def _process(self, message: QueueMessage) -> None:
-        lease = asyncio.create_task(self._renew(message))
+        ended = asyncio.Event()
+        lease = asyncio.create_task(self._renew(message, ended))
         try:
             is_done = await self._call(message)
         except asyncio.CancelledError:
             async with asyncio.timeout(_RELEASE_SECONDS):
-                await self._end(lease)
+                ended.set()
+                await lease
                 await self._hide(message, timedelta(0))
             raise
-        await self._end(lease)
+        ended.set()
+        await lease
         if is_done:
             await self._queue.delete_message(message)
         elif (message.dequeue_count or 0) >= self._config.max_dequeue_count:
@@ -126,10 +133,16 @@ class QueueListener:
         await self._poison.send_message(message.content)
         await self._queue.delete_message(message)
 
-    async def _renew(self, message: QueueMessage) -> None:
-        """Keep a message hidden while it is worked on."""
+    async def _renew(self, message: QueueMessage, ended: asyncio.Event) -> None:
+        """Keep a message hidden while it is worked on.
+
+        Ended by an event, not canceled: a renewal that is under way must hand over its receipt.
+        """
         while True:
-            await asyncio.sleep(_RENEW_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RENEW_SECONDS):
+                    await ended.wait()
+                    return
             try:
                 await self._hide(message, timedelta(seconds=_LEASE_SECONDS))
             except AzureError as error:
@@ -138,11 +151,6 @@ class QueueListener:
     async def _hide(self, message: QueueMessage, how_long: timedelta) -> None:
         updated = await self._queue.update_message(message, visibility_timeout=int(how_long.total_seconds()))
         message.pop_receipt = updated.pop_receipt
-
-    @staticmethod
-    async def _end(task: asyncio.Task[None]) -> None:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def _create(queue: QueueClient) -> None:

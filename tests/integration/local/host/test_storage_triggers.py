@@ -7,9 +7,11 @@ import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _queues(site: Any) -> None:
+def _begin(site: Any) -> None:
     for name in ("sample", "answers", "start-queue"):
         site.queue(name)
+    # Longer than a lease; begun here, so that nobody waits for it but the test that asks for it.
+    site.queue("sample").send_message("sleep8")
 
 
 def test_a_message_is_handled_once_and_its_outputs_are_written(site: Any, wait_for: Any) -> None:
@@ -67,6 +69,11 @@ def test_a_blob_bound_to_the_sdk_type_comes_as_a_client_and_may_start_an_orchest
     site.blobs.create_container("landing").upload_blob("set/a.sql", b"12345")
     assert site.ended("blob-set-a.sql")["output"] == 4
     assert site.notes("landing") == ["set/a.sql 5"]
+
+
+def test_a_message_that_takes_longer_than_its_lease_is_handled_once(site: Any, wait_for: Any) -> None:
+    wait_for(lambda: "SLEEP8" in site.messages("answers"), "the answer")
+    assert [note for note in site.notes("message") if note.startswith("sleep8")] == ["sleep8 1"]
 
 
 def test_what_was_handled_stays_handled_over_a_restart_and_what_was_missed_is_made_up_for(
