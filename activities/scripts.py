@@ -52,4 +52,4 @@ def _recorded(job: ScriptImport, run: Callable[[], ScriptRun]) -> Json:
         ledger.write(record, {"failure": Failure.of(error).to_wire()})
         raise
     ledger.write(record, {"run": result.to_wire()})
-    return {"warnings": sum(note.matters for note in result.notes.items)}
+    return {"warnings": sum(note.matters for note in result.notes.items) + len(result.without_password)}

@@ -145,6 +145,7 @@ def _end(
         "files": [file.to_wire() for file in course.files],
     }
     report = yield from attempt(context, "write_report", ending)
+    course.note(report=report.value)
     yield from attempt(context, "release_landing", ending)
     yield from course.enter(phase, message, errors)
     return {"phase": phase.value, "message": message, "report": report.value}

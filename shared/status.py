@@ -43,7 +43,6 @@ async def restore_status(client: df.DurableOrchestrationClient, request_id: str)
     if not status:
         return None
     progress = progress_of(status)
-    output = status.output if isinstance(status.output, dict) else {}
     return RestoreStatus(
         request_id=request_id,
         phase=progress.phase,
@@ -54,7 +53,7 @@ async def restore_status(client: df.DurableOrchestrationClient, request_id: str)
         container=progress.container,
         job=await _job(client, request_id, progress),
         files=await _files(client, request_id),
-        report=output.get("report"),
+        report=progress.report,
         errors=progress.errors or _crash(status),
     )
 

@@ -86,6 +86,8 @@ class RestoreProgress(Contract):
     phases: tuple[PhaseEntry, ...] = ()
     container: str = ""
     job: str = ""
+    report: dict[str, str] | None = None
+    """The addresses of the report's forms, `json` and `page`."""
     errors: tuple[Failure, ...] = ()
 
 

@@ -8,7 +8,7 @@ its final name, and nowhere when there is none. What the database files have bro
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import BinaryIO
 
 from shared.contracts.imports import Note, NoteKind, Notes, ScriptRun
@@ -22,6 +22,8 @@ from shared.postgres.tools import Toolbox
 _CONNECT = "\\connect"
 _HEAD = 400
 """Characters of a statement that tell its kind."""
+_SERVICE_TABLESPACE = "temptblspace"
+"""Every flexible server has it, for temporary files."""
 _EXISTS = re.compile(
     r"already exists|already a partition|already an identity column|multiple primary keys|more than once"
     r"|is already member of (?:extension|publication)"
@@ -45,7 +47,7 @@ def run_globals(
             notes.append(_skipped_section(name, sum(isinstance(event, Statement) for event in events)))
             continue
         result = run_script(
-            server, toolbox, dbname, _without_databases(events, notes), log=log, on_error="go on", timeout_seconds=None
+            server, toolbox, dbname, _without_others(events, notes), log=log, on_error="go on", timeout_seconds=None
         )
         statements += result.statements
         notes += [*result.notes, *_sorted_out(result, name or "the server", failures)]
@@ -80,26 +82,35 @@ def connected_database(command: str) -> str:
     return re.sub(r"\\(.)", r"\1", found["name"]) if found else last
 
 
-def _without_databases(events: Iterable[Event], notes: list[Note]) -> Iterator[Event]:
-    """The events without statements about databases as such: they are in place under their final names."""
+def _without_others(events: Iterable[Event], notes: list[Note]) -> Iterator[Event]:
+    """The events without statements that other files are for; each kind that is left out is noted once."""
+    left_out: dict[str, int] = {}
     for event in events:
-        if isinstance(event, Statement) and _is_about_databases(event.text[:_HEAD]):
-            notes.append(
-                Note(
-                    kind=NoteKind.SKIPPED,
-                    subject=f"line {event.line}",
-                    reason="databases are put into place from their own files",
-                    statement=cut(event.text.strip(), 300),
-                    matters=False,
-                )
-            )
+        reason = _not_here(event.text[:_HEAD]) if isinstance(event, Statement) else ""
+        if reason:
+            left_out[reason] = left_out.get(reason, 0) + 1
         else:
             yield event
+    notes += [
+        Note(kind=NoteKind.SKIPPED, subject=f"{count} statement(s)", reason=reason, matters=False)
+        for reason, count in left_out.items()
+    ]
 
 
-def _is_about_databases(statement: str) -> bool:
-    words = [token.value for token in tokens(statement)[:4]]
-    return words[:1] != ["comment"] and words[1:2] == ["database"] and words[0] in {"create", "alter", "drop"}
+def _not_here(statement: str) -> str:
+    """Why a statement is not run; empty when it is."""
+    words = [token.value for token in tokens(statement)]
+    if words[1:2] == ["database"] or ("on", "database") in pairwise(words):
+        return "databases are put into place from their own files"
+    match words[:3]:
+        case ["create" | "alter" | "drop", "role" | "user" | "group", *_] | ["comment", "on", "role"]:
+            return "roles are imported from the roles file"
+        case ["grant" | "revoke", *_] if "on" not in words:
+            return "roles are imported from the roles file"
+        case ["create" | "alter" | "grant" | "comment", *_] if _SERVICE_TABLESPACE in words:
+            return "this tablespace is the service's own"
+        case _:
+            return ""
 
 
 def _skipped_section(name: str, statements: int) -> Note:

@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,14 +10,14 @@ from typing import BinaryIO
 import psycopg
 
 from shared.contracts.imports import ArchiveFormat, DatabaseLoad, LoadMethod, Note, NoteKind, Notes
-from shared.errors import ImportFailed, TargetRefused, TargetUnavailable
+from shared.errors import TargetRefused, TargetUnavailable
 from shared.postgres import temporary
 from shared.postgres.archive import Archive, inspect
 from shared.postgres.archive_load import ArchiveLoad, Loaded
 from shared.postgres.destination import Deadline, Destination
 from shared.postgres.properties import renamed
 from shared.postgres.script_load import ScriptLoad
-from shared.postgres.server import Connection, TargetServer
+from shared.postgres.server import Connection, TargetServer, message, server_errors
 from shared.postgres.source import FileSource
 from shared.postgres.staging import Route, Staging, choose, choose_jobs, workspace
 from shared.postgres.temporary import LoadKey, Record
@@ -75,31 +74,6 @@ def load_database(
         return _Load(server, archive, job, log_file, connection).run()
 
 
-@contextmanager
-def server_errors() -> Iterator[None]:
-    """Errors of our own statements as errors of the app.
-
-    Raises:
-        TargetUnavailable: the connection was lost, or the server is busy.
-        TargetRefused: the server does not allow it.
-        ImportFailed: anything else.
-    """
-    try:
-        yield
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise TargetRefused(f"the target server does not allow it: {_text(error)}") from error
-    except psycopg.OperationalError as error:
-        if (error.sqlstate or "08")[:2] in {"08", "53", "55", "57"} and not isinstance(error, psycopg.errors.DiskFull):
-            raise TargetUnavailable(f"the target server did not do it: {_text(error)}") from error
-        raise ImportFailed(_text(error)) from error
-    except psycopg.Error as error:
-        raise ImportFailed(_text(error)) from error
-
-
-def _text(error: psycopg.Error) -> str:
-    return error.diag.message_primary or str(error)
-
-
 @dataclass(frozen=True)
 class _Load:
     """A load that holds its lock, on `connection`."""
@@ -117,8 +91,8 @@ class _Load:
         plain = self.archive.format is ArchiveFormat.PLAIN
         plan = (ScriptLoad if plain else ArchiveLoad).prepare(self.archive, self.connection)
         name = self.job.key.new_name()
-        oid = self._create(name, plan.properties.options)
         try:
+            oid = self._create(name, plan.properties.options)
             notes = self._set(name, plan.properties.name, plan.properties.settings)
             with workspace(Staging(self.job.staging, self.job.staging_budget), self.job.key.lock) as folder:
                 destination = Destination(self.server, name, folder, self.log_file, deadline)
@@ -139,7 +113,7 @@ class _Load:
             raise
         except psycopg.Error as error:
             asked = f" with {options}" if options else ""
-            raise TargetRefused(f"the target server cannot create the database{asked}: {_text(error)}") from error
+            raise TargetRefused(f"the target server cannot create the database{asked}: {message(error)}") from error
 
     def _set(self, name: str, source_name: str, statements: Iterable[str]) -> list[Note]:
         """Apply the database's settings; what this server does not take is noted."""
@@ -151,7 +125,7 @@ class _Load:
                 raise
             except psycopg.Error as error:
                 subject = f"setting of database {source_name}"
-                notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=_text(error), statement=statement))
+                notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=message(error), statement=statement))
         return notes
 
     def _route(self) -> Route:
@@ -197,5 +171,5 @@ def _analyze(destination: Destination) -> list[Note]:
             connection.execute(f"SET statement_timeout = {0 if left is None else max(1, int(left * 1000))}")
             connection.execute("ANALYZE")
         except psycopg.Error as error:
-            return [Note(kind=NoteKind.TOLERATED, subject="ANALYZE", reason=_text(error), matters=False)]
+            return [Note(kind=NoteKind.TOLERATED, subject="ANALYZE", reason=message(error), matters=False)]
     return []

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
-from shared.errors import TargetRefused, TargetUnavailable
+from shared.errors import ImportFailed, TargetRefused, TargetUnavailable
 from shared.postgres.tools import base_environment
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,6 @@ class Capabilities:
     extensions_available: frozenset[str]
     extensions_allowed: frozenset[str] | None
     """The allow-list of a flexible server, lower case; None where the server has none."""
-    max_connections: int
 
     @property
     def major(self) -> int:
@@ -172,6 +171,32 @@ class TargetServer:
             yield connection
 
 
+@contextmanager
+def server_errors() -> Iterator[None]:
+    """Errors of our own statements as errors of the app.
+
+    Raises:
+        TargetUnavailable: the connection was lost, or the server is busy.
+        TargetRefused: the server does not allow it.
+        ImportFailed: anything else.
+    """
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise TargetRefused(f"the target server does not allow it: {message(error)}") from error
+    except psycopg.OperationalError as error:
+        if (error.sqlstate or "08")[:2] in {"08", "53", "55", "57"} and not isinstance(error, psycopg.errors.DiskFull):
+            raise TargetUnavailable(f"the target server did not do it: {message(error)}") from error
+        raise ImportFailed(message(error)) from error
+    except psycopg.Error as error:
+        raise ImportFailed(message(error)) from error
+
+
+def message(error: psycopg.Error) -> str:
+    """What the server said, without the statement."""
+    return error.diag.message_primary or str(error)
+
+
 def lock_number(key: str) -> int:
     """A signed 64-bit number for a text."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True)
@@ -181,7 +206,7 @@ def read_capabilities(connection: Connection) -> Capabilities:
     """What the server is and what the connection's user may do there."""
     row = connection.execute(
         "SELECT current_user, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls,"
-        " current_setting('azure.extensions', true), current_setting('max_connections')::int"
+        " current_setting('azure.extensions', true)"
         " FROM pg_catalog.pg_roles WHERE rolname = current_user"
     ).fetchone()
     if row is None:
@@ -197,7 +222,6 @@ def read_capabilities(connection: Connection) -> Capabilities:
         bypassrls=row[5],
         extensions_available=frozenset(name for (name,) in available),
         extensions_allowed=None if row[6] is None else _allow_list(row[6]),
-        max_connections=row[7],
     )
 
 
@@ -222,7 +246,7 @@ def _join(connection: Connection, role: str, *, new: bool) -> bool:
     try:
         connection.execute(statement.format(sql.Identifier(role)))
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidGrantOperation) as error:
-        log.info("cannot become role %s: %s", role, error.diag.message_primary)
+        log.info("cannot become role %s: %s", role, message(error))
         return False
     return True
 

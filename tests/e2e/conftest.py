@@ -1,0 +1,165 @@
+"""The embedded Azure with a small source, backed up once; and a client that does what a ticketing system does."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from azure.storage.blob import BlobServiceClient, ContainerClient
+from azure.storage.queue import QueueClient
+from psycopg import sql
+
+from local.demo.backup import take_backup
+from local.environment import Environment
+from local.vault.config import Pacing
+from shared.contracts.report import Report
+from shared.status import RestoreStatus
+from shared.topology import EVENT_QUEUE, LANDING_CONTAINERS, REPORT_CONTAINER, REQUEST_QUEUE
+
+SOURCE = Path(__file__).parent / "source"
+DATABASES = ("shop", 'Kunden "Süd"', "brittle", "walled")
+AUTOMATIC = LANDING_CONTAINERS[1]
+"""The container whose files are imported without a request."""
+_SECONDS = 120
+_EVENTS: list[dict[str, Any]] = []
+"""Events that were taken from the queue."""
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """Everything, with a backup of the source in the vault."""
+    settings = {
+        "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
+        "FLEX_RESTORE_AUTO_IMPORT": json.dumps({AUTOMATIC: "drill"}),
+        "FLEX_RESTORE_SETTLE_SECONDS": "2",
+    }
+    pacing = Pacing(retry_after=1, operation=1, job=2)
+    with Environment.start(tmp_path_factory.mktemp("e2e"), settings=settings, pacing=pacing) as running:
+        fill(running)
+        take_backup(running)
+        yield running
+
+
+def fill(environment: Environment) -> None:
+    """Make the source's roles and databases as its admin; what only the service can do, as the service."""
+    run(environment, "postgres", "roles.sql")
+    for database, script in zip(DATABASES, ("shop.sql", "kunden.sql", "brittle.sql", "walled.sql"), strict=True):
+        with environment.source.connect(autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        run(environment, database, script, as_superuser=database == "walled")
+
+
+def run(environment: Environment, database: str, script: str, *, as_superuser: bool = False) -> None:
+    """Run a script on the source."""
+    with environment.source.connect(database, as_superuser=as_superuser, autocommit=True) as connection:
+        connection.execute((SOURCE / script).read_bytes())
+
+
+@dataclass(frozen=True)
+class Ticketing:
+    """What a ticketing system does: it sends messages, asks for the status, reads events and reports."""
+
+    environment: Environment
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The function key."""
+        return {"x-functions-key": self.environment.function_key}
+
+    def send(self, message: str | dict[str, Any]) -> None:
+        """Put a message on the queue."""
+        text = message if isinstance(message, str) else json.dumps(message)
+        with QueueClient.from_connection_string(self._storage, REQUEST_QUEUE) as queue:
+            queue.send_message(text)
+
+    def status(self, request_id: str) -> RestoreStatus | None:
+        """Where the restore stands; None when there is none, or while the host is down."""
+        url = f"{self.environment.url}/api/restores/{request_id}"
+        try:
+            response = requests.get(url, headers=self.headers, timeout=30)
+        except requests.ConnectionError:
+            return None
+        if response.status_code in {404, 503}:
+            return None
+        response.raise_for_status()
+        return RestoreStatus.from_wire(response.json())
+
+    def wait[T](self, look: Callable[[], T | None], what: str, seconds: float = _SECONDS) -> T:
+        """Look until there is something to see."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if seen := look():
+                return seen
+            time.sleep(0.1)
+        pytest.fail(f"{what} did not come about within {seconds:.0f} s")
+
+    def wait_for(self, request_id: str, condition: Callable[[RestoreStatus], bool], what: str) -> RestoreStatus:
+        """Wait until a restore's status is as expected."""
+
+        def look() -> RestoreStatus | None:
+            status = self.status(request_id)
+            return status if status is not None and condition(status) else None
+
+        return self.wait(look, f"restore {request_id}: {what}")
+
+    def ended(self, request_id: str) -> RestoreStatus:
+        """The restore in its terminal phase."""
+        return self.wait_for(request_id, lambda status: status.phase.is_terminal, "its end")
+
+    def restore(self, request_id: str, **request: Any) -> RestoreStatus:
+        """Send a request and wait for its end."""
+        self.send(ticket(request_id, **request))
+        return self.ended(request_id)
+
+    def report(self, request_id: str) -> Report:
+        """The report, as it is kept."""
+        text = self.container(REPORT_CONTAINER).download_blob(f"{request_id}/report.json").readall()
+        return Report.model_validate_json(text)
+
+    def events(self, subject: str, kind: str) -> list[dict[str, Any]]:
+        """The events of a kind about a subject, so far."""
+        return [event for event in self.all_events(kind) if event["subject"] == subject]
+
+    def all_events(self, kind: str) -> list[dict[str, Any]]:
+        """The events of a kind, so far, oldest first."""
+        with QueueClient.from_connection_string(self._storage, EVENT_QUEUE) as queue:
+            for message in queue.receive_messages():
+                _EVENTS.append(json.loads(message.content))
+                queue.delete_message(message)
+        return [event for event in _EVENTS if event["type"].endswith(kind)]
+
+    def container(self, name: str) -> ContainerClient:
+        """A container of the storage account."""
+        return BlobServiceClient.from_connection_string(self._storage).get_container_client(name)
+
+    @property
+    def _storage(self) -> str:
+        return self.environment.azurite.connection_string
+
+
+def ticket(request_id: str, **request: Any) -> dict[str, Any]:
+    """A request for the source's latest backup, under names of its own."""
+    return {
+        "version": "1",
+        "requestId": request_id,
+        "source": {"backupInstance": "orders"},
+        "target": "drill",
+        "databases": [{"name": "shop", "as": f"shop_{request_id}"}],
+        **request,
+    }
+
+
+@pytest.fixture
+def ticketing(environment: Environment) -> Iterator[Ticketing]:
+    """A ticketing system; after the test, files that a failed restore left are gone."""
+    client = Ticketing(environment)
+    yield client
+    environment.vault.clear_faults()
+    for name in LANDING_CONTAINERS:
+        container = client.container(name)
+        for blob in container.list_blobs():
+            container.delete_blob(blob.name)
