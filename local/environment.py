@@ -153,6 +153,7 @@ class Services:
             "FLEX_RESTORE_TARGETS": json.dumps({TARGET: target}),
             "FLEX_RESTORE_ARM_ENDPOINT": self.vault.url,
             "FLEX_RESTORE_STAGING_DIRECTORY": str(staging),
+            "TMPDIR": str(staging),  # what a killed worker leaves behind goes with the next run's clean-up
             "FLEX_RESTORE_POLL_SECONDS": "1",
             "FLEX_RESTORE_POLL_LIMIT_SECONDS": "2",
             "FLEX_RESTORE_SETTLE_SECONDS": "5",

@@ -23,7 +23,7 @@ type Show = Callable[[RestoreStatus], None]
 def showing(console: Console) -> Iterator[Show]:
     """Something to show each status with, in the way that suits the console."""
     if console.is_terminal:
-        with Live(console=console, transient=True) as live:
+        with Live(console=console) as live:
             yield lambda status: live.update(_picture(status))
     else:
         shown: list[RestoreStatus] = []
@@ -60,11 +60,10 @@ def done(files: Sequence[FileProgress]) -> float:
 
 def _picture(status: RestoreStatus) -> Group:
     job = f"   backup job {status.job.id[:8]} {status.job.status}" if status.job else ""
+    share = done(status.files)
+    bar = Table.grid(padding=(0, 2))
+    bar.add_row(ProgressBar(total=1.0, completed=share, width=60), f"{share:.0%}")
     files = Table(box=None, show_header=False, padding=(0, 2))
     for file in status.files:
         files.add_row(escape(label(file)), file.state.value)
-    return Group(
-        Text(f"{status.phase}{job}   {status.message}"),
-        ProgressBar(total=1.0, completed=done(status.files), width=60),
-        files,
-    )
+    return Group(Text(f"{status.phase}{job}   {status.message}"), bar, files)

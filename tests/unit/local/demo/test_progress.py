@@ -94,3 +94,4 @@ def test_on_a_terminal_phase_job_and_files_are_in_the_picture() -> None:
     assert "Importing   backup job 571e Completed" in text
     assert "database bank (2.0 MB)" in text
     assert "verified" in text
+    assert "90%" in text
