@@ -11,6 +11,7 @@ from local.host.settings import Settings
 TRIGGERS = {"httpTrigger", "queueTrigger", "blobTrigger", "timerTrigger", "orchestrationTrigger", "activityTrigger"}
 _INPUTS = {"durableClient"}
 _OUTPUTS = {"http", "queue", "blob"}
+_OF_STORAGE = {"queueTrigger", "blobTrigger", "queue", "blob"}
 _OUT = "OUT"
 
 
@@ -71,14 +72,12 @@ def read_functions(metadata: Iterable[Mapping[str, Any]], settings: Settings) ->
 
 def _read(item: Mapping[str, Any], settings: Settings) -> Function:
     name = item["name"]
-    bindings = [_binding(json.loads(raw), settings) for raw in item["raw_bindings"]]
     if item["has_retry_policy"]:
         raise _unsupported(name, "a function-level retry policy (@app.retry)")
+    bindings = [_binding(name, json.loads(raw), settings) for raw in item["raw_bindings"]]
     triggers = [binding for binding in bindings if binding.type.endswith("Trigger") and not binding.is_output]
     if len(triggers) != 1:
         raise ConfigError(f"function {name} has {len(triggers)} triggers; it must have one")
-    for binding in bindings:
-        _check(name, binding)
     return Function(
         id=item["id"],
         name=name,
@@ -88,9 +87,19 @@ def _read(item: Mapping[str, Any], settings: Settings) -> Function:
     )
 
 
-def _binding(raw: dict[str, Any], settings: Settings) -> Binding:
-    expanded = {key: settings.expand(value) if isinstance(value, str) else value for key, value in raw.items()}
-    return Binding(expanded["name"], expanded["type"], expanded)
+def _binding(function: str, raw: dict[str, Any], settings: Settings) -> Binding:
+    """A binding with its settings filled in, checked."""
+    try:
+        options = {key: settings.expand(value) if isinstance(value, str) else value for key, value in raw.items()}
+        binding = Binding(options["name"], options["type"], options)
+        _check(function, binding)
+        if binding.type in _OF_STORAGE:
+            settings.connection_string(options.get("connection"))
+    except _UnsupportedError:
+        raise
+    except ConfigError as error:
+        raise ConfigError(f"function {function}: {error}") from None
+    return binding
 
 
 def _check(function: str, binding: Binding) -> None:
@@ -123,5 +132,9 @@ _CHECKS: dict[str, Callable[[str, Binding], None]] = {
 }
 
 
+class _UnsupportedError(ConfigError):
+    """The text names the function already."""
+
+
 def _unsupported(function: str, feature: str) -> ConfigError:
-    return ConfigError(f"function {function} uses {feature}, which this host does not support")
+    return _UnsupportedError(f"function {function} uses {feature}, which this host does not support")

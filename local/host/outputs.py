@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 
 from local.host.encoding import encode_message
 from local.host.functions import Binding, Function
@@ -33,16 +33,21 @@ class Outputs:
         """Write all outputs of an invocation; `parameters` fill the placeholders of blob paths.
 
         Raises:
-            OutputError: a placeholder has no value.
+            OutputError: a placeholder has no value, or storage refused.
         """
         for binding in function.outputs:
             value = result.returned if binding.name == "$return" else result.outputs.get(binding.name)
-            if value is None:
-                continue
-            if binding.type == "queue":
-                await self._send(binding, value)
-            elif binding.type == "blob":
-                await self._upload(binding, value, parameters)
+            if value is not None:
+                try:
+                    await self._write(binding, value, parameters)
+                except (AzureError, UnicodeDecodeError) as error:
+                    raise OutputError(f"output {binding.name} could not be written: {error}") from error
+
+    async def _write(self, binding: Binding, value: Value, parameters: Mapping[str, str]) -> None:
+        if binding.type == "queue":
+            await self._send(binding, value)
+        elif binding.type == "blob":
+            await self._upload(binding, value, parameters)
 
     async def _send(self, binding: Binding, value: Value) -> None:
         queue = self._storage.queue(binding.options.get("connection"), binding.options["queueName"])
@@ -51,7 +56,8 @@ class Outputs:
             try:
                 await queue.send_message(text)
             except ResourceNotFoundError:
-                await queue.create_queue()
+                with suppress(ResourceExistsError):  # another invocation was faster
+                    await queue.create_queue()
                 await queue.send_message(text)
 
     async def _upload(self, binding: Binding, value: Value, parameters: Mapping[str, str]) -> None:
@@ -61,7 +67,7 @@ class Outputs:
         try:
             await container.upload_blob(blob, content, overwrite=True)
         except ResourceNotFoundError:
-            with suppress(ResourceExistsError):  # another invocation was faster
+            with suppress(ResourceExistsError):
                 await container.create_container()
             await container.upload_blob(blob, content, overwrite=True)
 

@@ -1,9 +1,14 @@
 """Storage clients of the host: one of each, made when first used."""
 
+from typing import Any
+
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from local.host.settings import Settings
+
+# The SDK would pause up to a minute; listeners come again by themselves, and the storage is near.
+_RETRIES: dict[str, Any] = {"retry_total": 1, "initial_backoff": 0.2, "increment_base": 0, "random_jitter_range": 0}
 
 
 class Storage:
@@ -18,14 +23,14 @@ class Storage:
         """A queue's client. It has no encoding policy: the host encodes, because an update would encode again."""
         text = self._settings.connection_string(connection)
         if text not in self._queues:
-            self._queues[text] = QueueServiceClient.from_connection_string(text)
+            self._queues[text] = QueueServiceClient.from_connection_string(text, **_RETRIES)
         return self._queues[text].get_queue_client(name)
 
     def container(self, connection: str | None, name: str) -> ContainerClient:
         """A container's client."""
         text = self._settings.connection_string(connection)
         if text not in self._blobs:
-            self._blobs[text] = BlobServiceClient.from_connection_string(text)
+            self._blobs[text] = BlobServiceClient.from_connection_string(text, **_RETRIES)
         return self._blobs[text].get_container_client(name)
 
     async def close(self) -> None:

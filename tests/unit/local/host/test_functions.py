@@ -46,7 +46,7 @@ class TestReading:
         async def handle(msg: func.QueueMessage, client: Any, out: func.Out[str]) -> None:
             body(msg, client, out)
 
-        (function,) = read(app, QUEUE="q").all
+        (function,) = read(app, QUEUE="q", Storage="UseDevelopmentStorage=true").all
         assert (function.name, function.trigger.type, function.trigger.options["queueName"]) == (
             "handle",
             "queueTrigger",
@@ -95,3 +95,19 @@ class TestReading:
         decorate(app)
         with pytest.raises(ConfigError, match=rf"function \w+ uses .*{feature}.*which this host does not support"):
             read(app)
+
+    @pytest.mark.parametrize(
+        ("queue", "connection", "reason"),
+        [
+            ("%ABSENT%", "Storage", "'%ABSENT%' names a setting that does not exist"),
+            ("q", "Absent", "the connection Absent is not set"),
+            ("q", "Managed", "Managed__queueServiceUri makes Managed an identity-based connection"),
+        ],
+    )
+    def test_settings_that_are_missing_are_named_with_the_function(
+        self, queue: str, connection: str, reason: str
+    ) -> None:
+        app = df.DFApp()
+        app.queue_trigger("m", queue, connection)(body)
+        with pytest.raises(ConfigError, match=f"function body: .*{reason}"):
+            read(app, Storage="x", Managed__queueServiceUri="https://x.queue.core.windows.net")

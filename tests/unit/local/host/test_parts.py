@@ -1,5 +1,6 @@
 """The small parts: frames, routes, keys, patterns, schedules, outputs, message encoding."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +10,16 @@ import pytest
 
 from local.host.config import ConfigError
 from local.host.encoding import decode_message, encode_message
+from local.host.functions import Binding, Function
 from local.host.keys import Keys
-from local.host.outputs import OutputError, fill
-from local.host.protocol import HEADER, decode, encode
+from local.host.outputs import OutputError, Outputs, fill
+from local.host.protocol import HEADER, Value, decode, encode
 from local.host.routes import Route
+from local.host.settings import Settings
+from local.host.storage import Storage
 from local.host.triggers.blob import BlobPattern
 from local.host.triggers.timer import Schedule
+from local.host.workers import InvocationResult
 
 
 @pytest.mark.parametrize(
@@ -160,3 +165,21 @@ def test_messages_are_decoded_as_they_were_encoded(encoding: str) -> None:
 def test_a_message_that_is_not_base64_says_so() -> None:
     with pytest.raises(ValueError, match="messageEncoding is base64"):
         decode_message("{}", "base64")
+
+
+def test_an_output_that_storage_refuses_fails_the_invocation_in_words() -> None:
+    binding = Binding("out", "queue", {"queueName": "q", "direction": "OUT"})
+    function = Function("id", "f", Binding("x", "timerTrigger", {}), (), (binding,))
+    nowhere = "http://127.0.0.1:9/devstoreaccount1"
+    connection = f"AccountName=devstoreaccount1;AccountKey=eA==;QueueEndpoint={nowhere};BlobEndpoint={nowhere}"
+
+    async def write() -> None:
+        storage = Storage(Settings({"AzureWebJobsStorage": connection}))
+        try:
+            result = InvocationResult(None, {"out": Value("string", "x")})
+            await Outputs(storage, "none").write(function, result, {})
+        finally:
+            await storage.close()
+
+    with pytest.raises(OutputError, match="output out could not be written"):
+        asyncio.run(write())
