@@ -109,12 +109,13 @@ def _reason(difference: Difference, statement: str, notes: tuple[Note, ...]) -> 
 
 def _names_statement(note: Note, difference: Difference, statement: str) -> bool:
     """Whether the note holds this statement, or one of which the item's subject is the head."""
-    noted = _plain(note.statement)
-    if not noted:
+    if note.kind is NoteKind.FAILED:
         return False
+    noted = [_plain(one) for one in _statements(note.statement)]
     if difference.item.area is Area.SCHEMA:
         return _plain(statement) in noted
-    return note.kind is not NoteKind.CHANGED and f"{noted} ".startswith(f"{_plain(difference.item.subject)} ")
+    head = f"{_plain(difference.item.subject)} "
+    return note.kind is not NoteKind.CHANGED and any(f"{one} ".startswith(head) for one in noted)
 
 
 def _names_object(note: Note, difference: Difference) -> bool:

@@ -72,7 +72,7 @@ def _part(part: Compared) -> dict[str, Any]:
 
 def show(outcome: Outcome, console: Console) -> None:
     """Print the comparison: a table, the reasons of what is explained, the texts of what is not."""
-    table = Table("", "tables", "rows", "items", "equal", "explained", "unexplained", box=SIMPLE_HEAD)
+    table = Table("", "tables", "rows", "items", "equal", "explained", "unexplained", box=SIMPLE_HEAD, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for part in outcome.comparison.parts:

@@ -95,6 +95,16 @@ def test_a_note_about_it_explains_a_difference(difference: Difference, the_note:
             id="another owner",
         ),
         pytest.param(
+            Difference(TABLE, OWNED_BY_SERVICE, OWNED_BY_ADMIN),
+            note(NoteKind.FAILED, statement="ALTER TABLE app.probe OWNER TO azuresu;"),
+            id="a failed statement is no excuse",
+        ),
+        pytest.param(
+            Difference(Item(Area.SCHEMA, "FUNCTION app f()"), "BEGIN\nx;\nEND;", "BEGIN\nx;"),
+            note(NoteKind.CHANGED, statement="DO $$ BEGIN y; END; $$;"),
+            id="words that another statement happens to hold",
+        ),
+        pytest.param(
             Difference(ROLE, "64MB", None),
             note(statement="ALTER ROLE app SET work_mem_of_mine TO '64MB';"),
             id="another setting that begins alike",
