@@ -153,8 +153,7 @@ class _Replay:
     def __init__(self, actions: list[Action], history: list[Event]) -> None:
         self._actions = actions
         self._history = history
-        self._scheduled = {item["EventId"]: item for item in history if item["EventType"] in _SCHEDULED}
-        self._unclaimed = dict(self._scheduled)
+        self._unclaimed = {item["EventId"]: item for item in history if item["EventType"] in _SCHEDULED}
         self._next_id = 0
         self._now = 0.0
         self._tasks: dict[int, _Future] = {}
