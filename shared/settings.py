@@ -71,9 +71,9 @@ class Settings(BaseSettings):
     load_timeout_minutes: Annotated[int, Field(ge=1)] = 230
     """Longest load of one database; keep it below host.json's functionTimeout."""
 
-    poll_seconds: Annotated[int, Field(ge=1)] = 10
+    poll_seconds: Annotated[float, Field(gt=0)] = 10
     """First interval at which a backup job is looked at; it grows to `poll_limit_seconds`."""
-    poll_limit_seconds: Annotated[int, Field(ge=1)] = 120
+    poll_limit_seconds: Annotated[float, Field(gt=0)] = 120
     job_deadline_hours: Annotated[float, Field(gt=0)] = 24
     """How long a backup job may run."""
     landing_deadline_hours: Annotated[float, Field(gt=0)] = 24

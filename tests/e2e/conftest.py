@@ -36,8 +36,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
         "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
         "FLEX_RESTORE_AUTO_IMPORT": json.dumps({AUTOMATIC: "drill"}),
         "FLEX_RESTORE_SETTLE_SECONDS": "2",
+        "FLEX_RESTORE_POLL_SECONDS": "0.3",
+        "FLEX_RESTORE_POLL_LIMIT_SECONDS": "1",
     }
-    pacing = Pacing(retry_after=1, operation=1, job=2)
+    pacing = Pacing(retry_after=0, operation=0.2, job=0.3)
     with Environment.start(tmp_path_factory.mktemp("e2e"), settings=settings, pacing=pacing) as running:
         fill(running)
         take_backup(running)
