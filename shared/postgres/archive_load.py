@@ -14,7 +14,7 @@ from shared.postgres.pg_restore import Restorer
 from shared.postgres.privileges import describe, grantors, plan_grants, run_grants
 from shared.postgres.properties import Properties, read_properties
 from shared.postgres.schemas import close_schemas, open_schemas
-from shared.postgres.server import Connection, Roles, ensure_can_set, read_capabilities
+from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
 from shared.postgres.staging import Route, stage
 from shared.postgres.toc import Entry
 
@@ -39,6 +39,7 @@ class ArchiveLoad:
     selection: Selection
     roles: Roles
     properties: Properties
+    capabilities: Capabilities
 
     @classmethod
     def prepare(cls, archive: Archive, connection: Connection) -> "ArchiveLoad":
@@ -48,13 +49,15 @@ class ArchiveLoad:
             TargetRefused: the server lacks extensions.
         """
         selection = select(archive.entries)
-        check_extensions(selection.extensions, read_capabilities(connection))
+        capabilities = read_capabilities(connection)
+        check_extensions(selection.extensions, capabilities)
         grants = grantors([*selection.privileges, *selection.database])
         roles = ensure_can_set(connection, selection.owners | grants)
-        return cls(archive, selection, roles, read_properties(archive.database, selection.database))
+        properties = read_properties(archive.database, selection.database)
+        return cls(archive, selection, roles, properties, capabilities)
 
     def fill(self, destination: Destination, route: Route) -> Loaded:
-        """Fill the database: schemas and extensions, everything else, privileges, materialized views.
+        """Fill the database: schemas and extensions, most of it, partition trees, privileges, materialized views.
 
         Only the main pass reads data; the others work from the archive's head on the local disk.
 
@@ -72,14 +75,17 @@ class ArchiveLoad:
             main, comment_notes = _without_foreign_comments(connection, self.selection.main)
         route, file = stage(self.archive.source, destination.folder, route)
         second = restorer.run(main, file, jobs=route.jobs)
+        third = restorer.run(self.selection.trees, head)
         with destination.connect() as connection:
             close_schemas(connection, opened)
             grant_notes = self._grant(connection)
-        third = restorer.run(self.selection.refreshes, head)
+        fourth = restorer.run(self.selection.refreshes, head)
         closing, closing_notes = self._closing()
-        notes = [*self.selection.notes, *self._owner_notes(destination.server.user), *comment_notes, *grant_notes]
-        notes += [*closing_notes, *first.notes, *second.notes, *third.notes]
-        return Loaded(route, tuple(notes), first.absent + second.absent + third.absent, closing)
+        notes = [*self.selection.notes, *self._role_notes(destination.server.user), *comment_notes, *grant_notes]
+        findings = (first, second, third, fourth)
+        notes += [*closing_notes, *(note for finding in findings for note in finding.notes)]
+        absent = tuple(dump_id for finding in findings for dump_id in finding.absent)
+        return Loaded(route, tuple(notes), absent, closing)
 
     def _grant(self, connection: Connection) -> list[Note]:
         grants = plan_grants(self.selection.privileges, self.roles)
@@ -95,13 +101,17 @@ class ArchiveLoad:
         grants = plan_grants(self.properties.privileges, self.roles)
         return (*self.properties.closing, *(text for _, text in grants.statements)), grants.notes
 
-    def _owner_notes(self, user: str) -> list[Note]:
-        """A note for each role that owned objects and cannot own them here."""
+    def _role_notes(self, user: str) -> list[Note]:
+        """What the user did to become roles, and a note for each role that cannot own here what it owned."""
         owned: dict[str, list[Entry]] = defaultdict(list)
         for entry in self.selection.objects:
             if entry.owner and self.roles.why_not(entry.owner):
                 owned[entry.owner].append(entry)
-        return [
+        joined = [
+            Note(kind=NoteKind.CHANGED, subject=f'role "{role}"', reason=f"{user} is a member of it now", matters=False)
+            for role in self.roles.granted
+        ]
+        return joined + [
             Note(
                 kind=NoteKind.CHANGED,
                 subject=f'owner "{role}"',

@@ -1,5 +1,6 @@
 """Select from an archive's table of contents what can be imported without a superuser, and in which order."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,8 @@ class Selection:
     first: tuple[Entry, ...] = ()
     """Schemas and extensions, which need preparing before anything is put into them."""
     main: tuple[Entry, ...] = ()
+    trees: tuple[Entry, ...] = ()
+    """What locks a partitioned table with its partitions: several jobs doing this at once run into deadlocks."""
     privileges: tuple[Entry, ...] = ()
     refreshes: tuple[Entry, ...] = ()
     """Contents of materialized views: they are computed with the privileges in place."""
@@ -53,7 +56,7 @@ class Selection:
     @property
     def objects(self) -> tuple[Entry, ...]:
         """Everything that makes something in the database."""
-        return self.first + self.main + self.refreshes
+        return self.first + self.main + self.trees + self.refreshes
 
     @property
     def owners(self) -> frozenset[str]:
@@ -72,10 +75,16 @@ def select(entries: Sequence[Entry]) -> Selection:
     for entry in entries:
         if reason := _why_not(entry, left_out):
             left_out[entry.dump_id] = reason
-    passes: dict[str, list[Entry]] = {"database": [], "first": [], "main": [], "privileges": [], "refreshes": []}
+    passes: dict[str, list[Entry]] = defaultdict(list)
+    trees: set[int] = set()
     for entry in entries:
-        if entry.dump_id not in left_out and entry.desc not in _SETTINGS:
-            passes[_pass_of(entry)].append(entry)
+        if entry.dump_id in left_out or entry.desc in _SETTINGS:
+            continue
+        where = _pass_of(entry)
+        if where == "main" and (_locks_tree(entry) or not trees.isdisjoint(entry.dependencies)):
+            where = "trees"
+            trees.add(entry.dump_id)
+        passes[where].append(entry)
     notes = [
         Note(
             kind=NoteKind.SKIPPED,
@@ -105,11 +114,12 @@ def check_extensions(extensions: Iterable[str], capabilities: Capabilities, pres
     ]
     if not details:
         return
-    every = ",".join(sorted({*(allowed or ()), *(name.lower() for name in forbidden)}))
+    fixable = {name.lower() for name in forbidden if name not in absent}
+    every = ",".join(sorted({*(allowed or ()), *fixable}))
     fix = (
         f"; allow them with: az postgres flexible-server parameter set --resource-group GROUP --server-name SERVER "
         f"--name azure.extensions --value {every}"
-        if forbidden
+        if fixable
         else ""
     )
     names = ", ".join(sorted({*absent, *forbidden}))
@@ -132,6 +142,12 @@ def _pass_of(entry: Entry) -> str:
     if entry.desc in _PRIVILEGES:
         return "privileges"
     return "refreshes" if entry.desc == _REFRESH else "main"
+
+
+def _locks_tree(entry: Entry) -> bool:
+    """Whether it locks a partitioned table or index and its partitions; pg_dump writes no ONLY for such tables."""
+    on_partitioned = entry.desc == "FK CONSTRAINT" and not entry.definition.startswith("ALTER TABLE ONLY ")
+    return entry.desc == "INDEX ATTACH" or on_partitioned
 
 
 def _why_not(entry: Entry, left_out: dict[int, str]) -> str | None:

@@ -17,7 +17,7 @@ from shared.postgres.archive_load import ArchiveLoad, Loaded
 from shared.postgres.destination import Deadline, Destination
 from shared.postgres.properties import renamed
 from shared.postgres.script_load import ScriptLoad
-from shared.postgres.server import Connection, TargetServer, message, server_errors
+from shared.postgres.server import Capabilities, Connection, TargetServer, message, server_errors
 from shared.postgres.source import FileSource
 from shared.postgres.staging import Route, Staging, choose, choose_jobs, workspace
 from shared.postgres.temporary import LoadKey, Record
@@ -96,7 +96,7 @@ class _Load:
             notes = self._set(name, plan.properties.name, plan.properties.settings)
             with workspace(Staging(self.job.staging, self.job.staging_budget), self.job.key.lock) as folder:
                 destination = Destination(self.server, name, folder, self.log_file, deadline)
-                loaded = plan.fill(destination, self._route())
+                loaded = plan.fill(destination, self._route(plan.capabilities))
             notes += [*loaded.notes, *_analyze(destination)]
             result = self._result(name, oid, loaded, notes, time.monotonic() - began)
             record = Record(load=result, source_name=plan.properties.name, closing=loaded.closing)
@@ -128,12 +128,12 @@ class _Load:
                 notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=message(error), statement=statement))
         return notes
 
-    def _route(self) -> Route:
+    def _route(self, capabilities: Capabilities) -> Route:
         if self.archive.format is ArchiveFormat.PLAIN:
             return Route(LoadMethod.SCRIPT, "the file is plain SQL: psql reads it front to back")
         if self.archive.format is ArchiveFormat.TAR:
             return Route(LoadMethod.STREAMED, "pg_restore reads a tar archive with one job only, front to back")
-        jobs = choose_jobs(self.job.jobs, self.server.max_jobs)
+        jobs = choose_jobs(self.job.jobs, min(self.server.max_jobs, capabilities.max_connections // 4))
         return choose(self.archive.source.size, Staging(self.job.staging, self.job.staging_budget), jobs)
 
     def _result(self, name: str, oid: int, loaded: Loaded, notes: list[Note], seconds: float) -> DatabaseLoad:

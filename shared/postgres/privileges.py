@@ -10,7 +10,7 @@ from shared.errors import cut
 from shared.postgres.contents import SYSTEM_ROLE
 from shared.postgres.diagnostics import is_system_role
 from shared.postgres.script import Token, quote_identifier, split, tokens
-from shared.postgres.server import Connection, Roles
+from shared.postgres.server import Connection, Roles, message
 from shared.postgres.toc import Entry
 
 _ABOUT = frozenset({"ACL", "DEFAULT ACL"})
@@ -100,11 +100,11 @@ def run_grants(connection: Connection, grants: Grants) -> tuple[list[Note], list
         try:
             connection.execute(statement.encode("utf-8", "surrogateescape"))
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidGrantOperation) as error:
-            tolerated.append(_note(NoteKind.TOLERATED, entry, _message(error), statement))
+            tolerated.append(_note(NoteKind.TOLERATED, entry, message(error), statement))
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:
-            failed.append(_note(NoteKind.FAILED, entry, _message(error), statement))
+            failed.append(_note(NoteKind.FAILED, entry, message(error), statement))
         else:
             tolerated += [_note(NoteKind.TOLERATED, entry, warning, statement) for warning in warnings]
     return tolerated, failed
@@ -118,10 +118,6 @@ def describe(note: Note) -> str:
 def _note(kind: NoteKind, entry: Entry, reason: str, statement: str) -> Note:
     matters = entry.owner != SYSTEM_ROLE
     return Note(kind=kind, subject=str(entry), reason=reason, statement=cut(statement, 600), matters=matters)
-
-
-def _message(error: psycopg.Error) -> str:
-    return error.diag.message_primary or str(error)
 
 
 def _is_session_role(words: list[Token]) -> bool:

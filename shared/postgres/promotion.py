@@ -3,19 +3,16 @@
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import psycopg
 from psycopg import sql
 
 from shared.contracts.imports import Note, NoteKind, Notes, Promotion
-from shared.errors import DatabaseExists, ImportFailed, TargetRefused, TargetUnavailable
+from shared.errors import DatabaseExists, ImportFailed, TargetRefused
 from shared.postgres import temporary
-from shared.postgres.load import server_errors
 from shared.postgres.properties import renamed
-from shared.postgres.server import Connection, TargetServer
+from shared.postgres.server import Connection, TargetServer, message, server_errors
 from shared.postgres.temporary import Database, LoadKey, Record, Replaced
 
 log = logging.getLogger(__name__)
@@ -25,7 +22,7 @@ type OnConflict = Literal["fail", "skip", "replace"]
 _NEVER_REPLACED = frozenset({"postgres", "template0", "template1", "azure_maintenance", "azure_sys"})
 _NAME_BYTES = 63
 _QUIET_SECONDS = 20
-"""How long sessions may take to end after they were told to."""
+"""How long to try while others keep connecting."""
 
 
 def promote(
@@ -100,55 +97,43 @@ def _rename(connection: Connection, database: Database, existing: Database | Non
     record = database.record
     if record is None:
         raise ImportFailed(f"database {database.name} was not loaded to its end")
-    with _closed_to_sessions(connection, [database, *([existing] if existing else [])]), connection.transaction():
-        if existing:
-            old_name = _replaced_name(final_name)
-            _alter(connection, "ALTER DATABASE {} RENAME TO {}", existing.name, old_name)
-            temporary.comment(connection, old_name, Replaced(replaced_by=database.oid).model_dump_json())
-        _alter(connection, "ALTER DATABASE {} RENAME TO {}", database.name, final_name)
-        _alter(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS true", final_name)
-        return _close(connection, record, final_name)
+    deadline = time.monotonic() + _QUIET_SECONDS
+    while True:
+        for one in (database, existing):
+            _end_sessions(connection, one)
+        try:
+            with connection.transaction():
+                if existing:
+                    old_name = _replaced_name(final_name)
+                    _alter(connection, "ALTER DATABASE {} RENAME TO {}", existing.name, old_name)
+                    temporary.comment(connection, old_name, Replaced(replaced_by=database.oid).model_dump_json())
+                _alter(connection, "ALTER DATABASE {} RENAME TO {}", database.name, final_name)
+                return _close(connection, record, final_name)
+        except psycopg.errors.ObjectInUse:
+            # Someone connected in between; the server has waited five seconds for them.
+            if time.monotonic() > deadline:
+                raise
 
 
-@contextmanager
-def _closed_to_sessions(connection: Connection, databases: Iterable[Database]) -> Iterator[None]:
-    """Keep everyone out of the databases; when what follows fails, let them in again."""
-    closed: list[Database] = []
-    try:
-        for database in databases:
-            _alter(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS false", database.name)
-            closed.append(database)
-            _end_sessions(connection, database)
-        yield
-    except BaseException:
-        for database in closed:
-            _alter(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS true", database.name)
-        raise
-
-
-def _end_sessions(connection: Connection, database: Database) -> None:
+def _end_sessions(connection: Connection, database: Database | None) -> None:
     """Throw out whoever is connected.
 
     Raises:
         TargetRefused: some may not be thrown out by this user.
-        TargetUnavailable: they do not go.
     """
-    deadline = time.monotonic() + _QUIET_SECONDS
-    while sessions := connection.execute(
-        # Processes of the server itself have no user; renaming and dropping wait for those.
-        "SELECT pid, usename FROM pg_catalog.pg_stat_activity WHERE datid = %s AND usename IS NOT NULL ORDER BY pid",
-        [database.oid],
-    ).fetchall():
-        if time.monotonic() > deadline:
-            raise TargetUnavailable(f'{len(sessions)} sessions on database "{database.name}" do not end')
-        for pid, role in sessions:
-            try:
-                connection.execute("SELECT pg_catalog.pg_terminate_backend(%s, 1000)", [pid])
-            except psycopg.errors.InsufficientPrivilege as error:
-                raise TargetRefused(
-                    f'a session of role "{role}" is connected to database "{database.name}", and the import\'s user '
-                    "may not end it: end it, or make the user a member of pg_signal_backend"
-                ) from error
+    sessions = connection.execute(
+        # Processes of the server itself have no user; renaming waits for those.
+        "SELECT pid, usename FROM pg_catalog.pg_stat_activity WHERE datid = %s AND usename IS NOT NULL",
+        [database.oid if database else None],
+    ).fetchall()
+    for pid, role in sessions:
+        try:
+            connection.execute("SELECT pg_catalog.pg_terminate_backend(%s, 1000)", [pid])
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise TargetRefused(
+                f'a session of role "{role}" is connected to a database that is to be renamed, and the import\'s user '
+                "may not end it: end it, or make the user a member of pg_signal_backend"
+            ) from error
 
 
 def _close(connection: Connection, record: Record, final_name: str) -> list[Note]:
@@ -165,9 +150,8 @@ def _close(connection: Connection, record: Record, final_name: str) -> list[Note
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:
-            reason = error.diag.message_primary or str(error)
             subject = f'database "{final_name}"'
-            notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=reason, statement=statement))
+            notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=message(error), statement=statement))
     connection.execute("RESET ROLE")
     return notes
 

@@ -59,6 +59,7 @@ class Capabilities:
     replication: bool
     bypassrls: bool
     extensions_available: frozenset[str]
+    max_connections: int
     extensions_allowed: frozenset[str] | None
     """The allow-list of a flexible server, lower case; None where the server has none."""
 
@@ -206,7 +207,7 @@ def read_capabilities(connection: Connection) -> Capabilities:
     """What the server is and what the connection's user may do there."""
     row = connection.execute(
         "SELECT current_user, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls,"
-        " current_setting('azure.extensions', true)"
+        " current_setting('azure.extensions', true), current_setting('max_connections')::int"
         " FROM pg_catalog.pg_roles WHERE rolname = current_user"
     ).fetchone()
     if row is None:
@@ -221,6 +222,7 @@ def read_capabilities(connection: Connection) -> Capabilities:
         replication=row[4],
         bypassrls=row[5],
         extensions_available=frozenset(name for (name,) in available),
+        max_connections=row[7],
         extensions_allowed=None if row[6] is None else _allow_list(row[6]),
     )
 

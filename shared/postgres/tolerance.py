@@ -15,7 +15,7 @@ _UNREADABLE = re.compile(
     r"|did not find magic string|corrupt|could not uncompress data|unrecognized data block|bad magic|truncated"
 )
 _DISK_FULL = re.compile(r"No space left on device|could not extend file|disk is full|read-only transaction")
-_INTERRUPTED = re.compile(r"a worker process died unexpectedly|parallel worker .* failed")
+_INTERRUPTED = re.compile(r"a worker process died unexpectedly|parallel worker .* failed|^deadlock detected$")
 
 _SUPERUSER_ONLY = Harmless(
     "superuser only",
@@ -137,12 +137,10 @@ def _note(subject: str, failure: Diagnostic, harmless: Harmless) -> Note:
 
 def _failed(fatal: list[Diagnostic], by_id: Mapping[int, Entry]) -> ImportFailed | UnreadableFile | LoadInterrupted:
     for failure in fatal:
-        if failure.statement:
-            continue
-        if _UNREADABLE.search(failure.message):
+        if not failure.statement and _UNREADABLE.search(failure.message):
             return UnreadableFile(f"the archive is truncated or corrupt: {failure.message}")
         if _INTERRUPTED.search(failure.message):
-            return LoadInterrupted(f"a process of the load was ended: {failure.message}")
+            return LoadInterrupted(f"the load was interrupted: {describe(failure, by_id)}")
     details = [describe(failure, by_id) for failure in fatal]
     full = next((failure for failure in fatal if _DISK_FULL.search(failure.message)), None)
     if full:

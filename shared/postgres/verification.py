@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-import psycopg
 from psycopg import sql
 
 from shared.contracts.imports import ArchiveFormat, DatabaseLoad, Note, NoteKind, Notes, Verification
-from shared.errors import TargetUnavailable, VerificationFailed
+from shared.errors import VerificationFailed
 from shared.postgres.archive import Archive
 from shared.postgres.contents import select
-from shared.postgres.server import Connection, TargetServer
+from shared.postgres.server import Connection, TargetServer, server_errors
 from shared.postgres.toc import Entry
 
 COUNT_LIMIT = 20 << 30
@@ -40,19 +39,16 @@ def verify_database(
 
     Raises:
         VerificationFailed: something is missing, invalid, or has another value; the details name each finding.
-        TargetUnavailable: the server went away.
+        TargetUnavailable: try again.
     """
-    try:
-        with server.connect(load.temporary_name) as connection:
-            connection.execute("SELECT pg_catalog.set_config('search_path', '', false)")
-            found = _catalog(connection)
-            if archive.format is ArchiveFormat.PLAIN:
-                objects = {kind: sum(names.values()) for kind, names in found.items() if names}
-            else:
-                objects = _compare(connection, archive, load, found)
-            rows = _count_rows(connection, count_limit)
-    except psycopg.OperationalError as error:
-        raise TargetUnavailable(f"the target server went away during the verification: {error}") from error
+    with server_errors(), server.connect(load.temporary_name) as connection:
+        connection.execute("SELECT pg_catalog.set_config('search_path', '', false)")
+        found = _catalog(connection)
+        if archive.format is ArchiveFormat.PLAIN:
+            objects = {kind: sum(names.values()) for kind, names in found.items()}
+        else:
+            objects = _compare(connection, archive, load, found)
+        rows = _count_rows(connection, count_limit)
     return Verification(
         tables=rows.tables, rows=rows.rows, exact=rows.exact, objects=objects, notes=Notes.bounded(rows.notes)
     )

@@ -54,7 +54,8 @@ def test_a_missing_object_whose_own_failure_was_not_tolerated_fails() -> None:
     [
         (error("server closed the connection unexpectedly"), TargetUnavailable, "went away"),
         (error("could not read from input file: end of file"), UnreadableFile, "truncated or corrupt"),
-        (error("a worker process died unexpectedly"), LoadInterrupted, "was ended"),
+        (error("a worker process died unexpectedly"), LoadInterrupted, "interrupted"),
+        (error("deadlock detected", "ALTER INDEX a ATTACH PARTITION b;"), LoadInterrupted, "deadlock"),
         (error('could not extend file "base/1": No space left on device', "COPY t"), ImportFailed, "out of storage"),
         (
             error("cannot execute CREATE TABLE in a read-only transaction", "CREATE TABLE"),
