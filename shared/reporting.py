@@ -12,7 +12,7 @@ from shared.contracts.files import FileKind, Listing, Marker
 from shared.contracts.imports import DatabaseLoad, Promotion, ScriptRun, Verification
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
-from shared.contracts.progress import FileProgress, PhaseEntry, RestoreProgress
+from shared.contracts.progress import FileProgress, FileState, PhaseEntry, RestoreProgress
 from shared.contracts.report import FileReport, PhaseTime, Report
 from shared.storage import documents
 from shared.storage.accounts import report_container
@@ -42,7 +42,7 @@ def build(
         job=progress.job,
         phases=progress.phases,
         times=_times(progress.phases, now),
-        files=tuple(_file_report(ledger, file) for file in files or _from_listing(listing, plan)),
+        files=tuple(_file_report(ledger, file) for file in _ordered(files or _from_listing(listing, plan))),
         unknown=listing.unknown if listing else (),
         errors=progress.errors,
         written_at=now.isoformat(),
@@ -64,6 +64,12 @@ def page(report: Report) -> str:
     environment.filters["size"] = _size
     template = resources.files(__package__ or "shared").joinpath("report.html.j2").read_text("utf-8")
     return environment.from_string(template).render(report=report, FileKind=FileKind)
+
+
+def _ordered(files: tuple[FileProgress, ...]) -> list[FileProgress]:
+    """Databases first, what was skipped last."""
+    kinds = list(FileKind)
+    return sorted(files, key=lambda file: (file.state is FileState.SKIPPED, kinds.index(file.kind), file.name))
 
 
 def _file_report(ledger: Ledger, file: FileProgress) -> FileReport:

@@ -8,11 +8,11 @@ from shared.contracts.base import Contract
 class FileKind(StrEnum):
     """What a restored file is."""
 
-    MARKER = "marker"
     DATABASE = "database"
     ROLES = "roles"
     SCHEMA = "schema"
     TABLESPACES = "tablespaces"
+    MARKER = "marker"
 
 
 class RestoredFile(Contract):

@@ -95,6 +95,8 @@ class DatabaseLoad(Contract):
     method: LoadMethod
     method_reason: str
     """Why this method, in words: `local disk has 3.1 GB free, the file needs 218 MB`."""
+    tool: str
+    """The program that loaded it, its version, and how it was found."""
     jobs: int = Field(ge=1)
     seconds: float
     archive: ArchiveSummary

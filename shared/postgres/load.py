@@ -139,11 +139,13 @@ class _Load:
     def _result(self, name: str, oid: int, loaded: Loaded, notes: list[Note], seconds: float) -> DatabaseLoad:
         for note in notes:
             self.log_file.write(f"-- {note.model_dump_json()}\n".encode("utf-8", "backslashreplace"))
+        tools = self.archive.toolbox
         return DatabaseLoad(
             temporary_name=name,
             oid=oid,
             method=loaded.route.method,
             method_reason=loaded.route.reason,
+            tool=str(tools.psql if loaded.route.method is LoadMethod.SCRIPT else tools.pg_restore),
             jobs=loaded.route.jobs,
             seconds=round(seconds, 3),
             archive=self.archive.summary,
