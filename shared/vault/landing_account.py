@@ -33,7 +33,7 @@ def _account_findings() -> list[Finding]:
                 remedy=f"{update} --allow-cross-tenant-replication true",
             )
         )
-    if str(properties.public_network_access or "Enabled").lower() == "disabled":
+    if (properties.public_network_access or "").lower() == "disabled":  # an enum of str: str() would give its name
         found.append(
             Finding(
                 check="public reachability",
