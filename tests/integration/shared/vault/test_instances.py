@@ -1,0 +1,92 @@
+"""Which backup instance a request means."""
+
+import json
+
+import pytest
+
+from local.vault.arm import instance_id, server_id
+from local.vault.process import VaultProcess
+from shared.errors import RequestRejected, VaultRefused
+from shared.settings import settings
+from shared.vault.instances import resolve
+
+NAME = "orders-prod-pgflex"
+
+
+@pytest.mark.parametrize(
+    "wanted", [NAME, "Orders-Prod-PGFLEX", "orders-prod", "ORDERS-PROD"], ids=lambda wanted: f"by {wanted}"
+)
+def test_an_instance_is_found_by_its_own_name_or_its_servers_in_any_casing(vault: VaultProcess, wanted: str) -> None:
+    found = resolve(wanted)
+
+    assert (found.name, found.server, found.vault) == (NAME, "orders-prod", vault.config.vault)
+    assert found.location == vault.config.location
+
+
+def test_an_instance_is_found_by_its_arm_id_in_any_casing_and_by_its_servers(vault: VaultProcess) -> None:
+    config, instance = vault.config, vault.config.instances[0]
+    identity = instance_id(config, instance)
+
+    for wanted in (identity, identity.upper(), identity.lower(), f"{identity}/", server_id(config, instance)):
+        found = resolve(wanted)
+        assert found.name == NAME
+        assert found.resource_id == identity
+        assert found.datasource_id == server_id(config, instance)
+
+
+@pytest.mark.parametrize("as_id", [False, True], ids=["a name", "an ARM id"])
+def test_an_alias_leads_to_what_the_operator_configured(
+    vault: VaultProcess, monkeypatch: pytest.MonkeyPatch, as_id: bool
+) -> None:
+    meant = instance_id(vault.config, vault.config.instances[0]).lower() if as_id else NAME
+    monkeypatch.setenv("FLEX_RESTORE_INSTANCES", json.dumps({"orders": meant}))
+    settings.cache_clear()
+
+    assert resolve("orders").name == NAME
+
+
+def test_an_alias_wins_over_an_instance_of_that_name(vault: VaultProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "history" in {instance.name for instance in vault.config.instances}
+    monkeypatch.setenv("FLEX_RESTORE_INSTANCES", json.dumps({"history": NAME}))
+    settings.cache_clear()
+
+    assert resolve("history").name == NAME
+
+
+def test_an_unknown_instance_is_rejected_with_what_is_known(
+    vault: VaultProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEX_RESTORE_INSTANCES", json.dumps({"orders": NAME}))
+    settings.cache_clear()
+
+    with pytest.raises(RequestRejected) as rejected:
+        resolve("nowhere")
+
+    known = ", ".join(sorted({"orders", *(instance.name for instance in vault.config.instances)}))
+    assert rejected.value.text == (
+        f"source.backupInstance: 'nowhere' is no backup instance of vault orders-vault; known are: {known}."
+    )
+
+
+def test_an_instance_of_another_vault_is_none_of_ours(vault: VaultProcess) -> None:
+    elsewhere = instance_id(vault.config, vault.config.instances[0]).replace("orders-vault", "another-vault")
+
+    with pytest.raises(RequestRejected, match="is no backup instance of vault orders-vault"):
+        resolve(elsewhere)
+
+
+@pytest.mark.usefixtures("vault")
+def test_a_server_that_is_protected_twice_must_be_named_by_instance() -> None:
+    with pytest.raises(RequestRejected, match="'twin' means 2 backup instances"):
+        resolve("twin")
+
+    assert resolve("twin-b").name == "twin-b"
+
+
+def test_a_vault_that_is_not_there_is_the_services_no(vault: VaultProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert vault.config.vault == "orders-vault"
+    monkeypatch.setenv("FLEX_RESTORE_VAULT", settings().vault.replace("orders-vault", "another-vault"))
+    settings.cache_clear()
+
+    with pytest.raises(VaultRefused, match="While listing the backup instances of vault another-vault"):
+        resolve(NAME)
