@@ -103,9 +103,11 @@ def _not_here(statement: str) -> str:
     if words[1:2] == ["database"] or ("on", "database") in pairwise(words):
         return "databases are put into place from their own files"
     match words[:3]:
+        case [_, "user", "mapping"]:
+            return ""
         case ["create" | "alter" | "drop", "role" | "user" | "group", *_] | ["comment", "on", "role"]:
             return "roles are imported from the roles file"
-        case ["grant" | "revoke", *_] if "on" not in words:
+        case ["grant" | "revoke", *_] if "on" not in words or ("on", "parameter") in pairwise(words):
             return "roles are imported from the roles file"
         case ["create" | "alter" | "grant" | "comment", *_] if _SERVICE_TABLESPACE in words:
             return "this tablespace is the service's own"
