@@ -15,7 +15,7 @@ from shared.contracts.imports import Note, NoteKind, Notes, ScriptRun
 from shared.errors import ImportFailed, cut
 from shared.postgres.diagnostics import Diagnostic, classify
 from shared.postgres.psql import ScriptResult, run_script
-from shared.postgres.script import Backslash, Event, Statement, Statements, tokens
+from shared.postgres.script import Backslash, Blank, Event, Statement, Statements, tokens
 from shared.postgres.server import TargetServer
 from shared.postgres.tools import Toolbox
 
@@ -41,14 +41,13 @@ def run_globals(
     """
     began = time.monotonic()
     statements, notes, failures = 0, list[Note](), list[str]()
-    for name, events in _sections(Statements(chunks)):
+    for name, lines_before, events in _sections(Statements(chunks)):
         dbname = databases.get(name) if name else server.maintenance_database
         if dbname is None:
             notes.append(_skipped_section(name, sum(isinstance(event, Statement) for event in events)))
             continue
-        result = run_script(
-            server, toolbox, dbname, _without_others(events, notes), log=log, on_error="go on", timeout_seconds=None
-        )
+        mine = _without_others(events, notes)
+        result = run_script(server, toolbox, dbname, mine, log=log, lines_before=lines_before, on_error="go on")
         statements += result.statements
         notes += [*result.notes, *_sorted_out(result, name or "the server", failures)]
     if failures:
@@ -56,20 +55,23 @@ def run_globals(
     return ScriptRun(statements=statements, seconds=round(time.monotonic() - began, 3), notes=Notes.bounded(notes))
 
 
-def _sections(events: Iterable[Event]) -> Iterator[tuple[str, Iterator[Event]]]:
-    """Each section's database, empty for the server itself, and its events; take one section before the next."""
+def _sections(events: Iterable[Event]) -> Iterator[tuple[str, int, Iterator[Event]]]:
+    """Each section's database, empty for the server itself, the lines before it, and its events.
+
+    Take one section before the next.
+    """
     stream = iter(events)
-    following: list[str] = [""]
+    following = [("", 0)]
 
     def is_inside(event: Event) -> bool:
         if isinstance(event, Backslash) and event.name == _CONNECT:
-            following.append(connected_database(event.text))
+            following.append((connected_database(event.text), event.line - 1))
             return False
         return True
 
     while following:
         section = takewhile(is_inside, stream)
-        yield following.pop(), section
+        yield *following.pop(), section
         for _ in section:
             pass
 
@@ -89,6 +91,7 @@ def _without_others(events: Iterable[Event], notes: list[Note]) -> Iterator[Even
         reason = _not_here(event.text[:_HEAD]) if isinstance(event, Statement) else ""
         if reason:
             left_out[reason] = left_out.get(reason, 0) + 1
+            yield Blank(b"\n" * event.source.count(b"\n"))  # what follows stays on its line
         else:
             yield event
     notes += [

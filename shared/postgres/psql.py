@@ -66,6 +66,7 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
     events: Iterable[Event],
     *,
     log: BinaryIO,
+    lines_before: int = 0,
     on_error: OnError = "stop",
     single_transaction: bool = False,
     rehearse: bool = False,
@@ -73,6 +74,7 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
 ) -> ScriptResult:
     """Run a script's statements in a database; what failed is in the result.
 
+    `lines_before` is where the events begin in their file, so that the result and the log tell the file's lines.
     `single_transaction` is ours and not psql's, which commits what it has when its input breaks off; `rehearse` rolls
     all of it back at the end. With "go on", a refused COPY may still end the script. Log lines hold no literals of
     statements that speak of passwords.
@@ -87,6 +89,7 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
     """
     _require_restriction(toolbox.psql)
     feed = _Feed(events, transaction=single_transaction or rehearse, commit=not rehearse)
+    feed.lines_before = lines_before
     if on_error == "go on":
         feed.guard = _Guard(server)
     listener = _Listener(feed, log)
@@ -177,6 +180,7 @@ class _Feed:
         self.notes: list[Note] = []
         self.transaction = transaction
         self.guard: _Guard | None = None
+        self.lines_before = 0
         self._events = events
         self._end = b"COMMIT;\n" if commit else b"ROLLBACK;\n"
         self._lines = 0
@@ -196,7 +200,7 @@ class _Feed:
 
     def script_line(self, line: int) -> int:
         """The script's line for one of psql's."""
-        return line - 1 - bisect_left(self._guards, line)
+        return self.lines_before + line - 1 - bisect_left(self._guards, line)
 
     def _script(self) -> Iterator[bytes]:
         broken_off: Event | None = None
@@ -219,7 +223,9 @@ class _Feed:
                     broken_off = None
                     yield event.source
         if broken_off is not None:
-            raise UnreadableFile(f"the script breaks off behind line {self._lines}: it is not whole")
+            raise UnreadableFile(
+                f"the script breaks off behind line {self.lines_before + self._lines}: it is not whole"
+            )
 
     def _skip(self, command: Backslash, before: Event | None) -> None:
         if command.name in _ENDS_RESTRICTION and before is None:
