@@ -1,0 +1,279 @@
+"""Planning: everything that stands in the way is told at once, before anything is touched."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from local.environment import TARGET, Services
+from local.servers.azurite import Azurite
+from local.servers.ports import free_port
+from local.servers.postgres import FlexibleServer
+from local.vault.arm import account_id
+from local.vault.config import BackupInstance, Pacing, SourceServer, StorageAccount, VaultConfig
+from local.vault.faults import JobFault, RequestFault
+from local.vault.process import VaultProcess
+from local.vault.recovery_points import RecoveryPoint
+from local.vault.state import State
+from shared.contracts.plan import Plan
+from shared.contracts.request import read_request
+from shared.contracts.vaultjobs import RestoreOrder
+from shared.errors import PreflightFailed, RequestRejected, ServiceBusy
+from shared.planning import make_plan
+from shared.settings import settings
+from shared.storage import accounts
+from shared.targets import toolbox
+from shared.topology import LANDING_CONTAINERS
+from shared.vault import clients, operations
+
+POINT = "a" * 32
+type Set = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def services(
+    azurite: Azurite, flexible_server: FlexibleServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Services]:
+    """A vault with one recovery point, whose files nobody needs here."""
+    nobody = SourceServer(host="127.0.0.1", port=1, password="no backup is taken here")
+    connection = azurite.connection_string
+    config = VaultConfig(
+        subscription="00000000-0000-0000-0000-000000000008",
+        resource_group="rg-backup",
+        vault="orders-vault",
+        instances=(BackupInstance(name="orders-pgflex", server_name="orders-prod", server=nobody),),
+        accounts=(
+            StorageAccount(name=azurite.account_name, resource_group="rg", connection_string=connection),
+            StorageAccount(
+                name="shut",
+                resource_group="rg",
+                connection_string=connection,
+                allow_cross_tenant_replication=False,
+                public_network_access="Disabled",
+                vault_has_role=False,
+            ),
+        ),
+        state=tmp_path_factory.mktemp("vault") / "state",
+        pacing=Pacing(operation=0.05, job=0.05),
+    )
+    with VaultProcess.start(config, config.state.parent / "vault.log") as vault:
+        taken = datetime(2026, 4, 1, 2, 30, tzinfo=UTC)
+        point = RecoveryPoint(
+            id=POINT,
+            instance="orders-pgflex",
+            backup_name=str(uuid.uuid4()),
+            data_store_id=str(uuid.uuid4()),
+            time=taken,
+            created=taken,
+            files=(),
+        )
+        State(config.state).points.put(POINT, point)
+        yield Services(azurite, flexible_server, flexible_server, vault)
+
+
+@pytest.fixture
+def configure(services: Services, storage: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Set]:  # noqa: ARG001 -- storage forgets the clients
+    """The app's settings; a call changes some."""
+    options = clients._options
+    monkeypatch.setattr(clients, "_options", lambda: {**options(), "retry_total": 0})
+
+    def configure(**changes: str) -> None:
+        for name, value in {**services.app_settings(tmp_path), **changes}.items():
+            if name != "TMPDIR":
+                monkeypatch.setenv(name, value)
+        for factory in (clients.data_protection, clients.storage_management, clients.authorization):
+            factory.cache_clear()
+        for cached in (settings, accounts.credential, toolbox):
+            cached.cache_clear()
+
+    configure()
+    yield configure
+    services.vault.clear_faults()
+    configure()
+    toolbox.cache_clear()
+
+
+@pytest.fixture
+def taken_name(flexible_server: FlexibleServer) -> Iterator[str]:
+    """A database that stands on the target."""
+    with flexible_server.connect(autocommit=True) as connection:
+        connection.execute("CREATE DATABASE planning_taken")
+        yield "planning_taken"
+        connection.execute("DROP DATABASE planning_taken")
+
+
+@pytest.fixture
+def plan(configure: Set) -> Callable[..., Plan]:  # noqa: ARG001 -- settings first
+    """The plan of a request with some changes."""
+
+    def plan(**changes: Any) -> Plan:
+        source = {"backupInstance": "orders"}
+        return make_plan(read_request({"requestId": "p", "source": source, "target": TARGET, **changes}))
+
+    return plan
+
+
+def test_a_plan_says_what_from_when_into_what_and_with_which_tools(
+    plan: Callable[..., Plan], services: Services
+) -> None:
+    made = plan()
+
+    assert made.instance is not None
+    assert (made.instance.name, made.instance.server) == ("orders-pgflex", "orders-prod")
+    assert made.recovery_point is not None
+    assert (made.recovery_point.id, made.recovery_point.time.isoformat()) == (POINT, "2026-04-01T02:30:00+00:00")
+    assert (made.target.alias, made.target.host) == (TARGET, services.target.host)
+    assert made.target.version == services.target.version
+    assert set(made.tools) == {"psql", "pg_restore"}
+    assert made.findings == ()
+
+
+def test_every_error_is_told_at_once(
+    plan: Callable[..., Plan], configure: Set, services: Services, taken_name: str
+) -> None:
+    config = services.vault.config
+    configure(FLEX_RESTORE_LANDING_ACCOUNT=account_id(config, config.accounts[1]), FLEX_RESTORE_PSQL="/nowhere/psql")
+
+    with pytest.raises(PreflightFailed, match=r"^5 thing\(s\) stand in the way") as failed:
+        plan(databases=[taken_name, "free"])
+
+    assert [detail.split(":", 1)[0] for detail in failed.value.details] == [
+        "client tools",
+        "cross-tenant replication",
+        "public reachability",
+        "vault role",
+        "existing databases",
+    ]
+    for detail in failed.value.details[1:]:
+        assert "Mend it with: " in detail
+
+
+def test_wrong_names_reject_the_request_and_what_stands_in_the_way_is_told_too(
+    plan: Callable[..., Plan], configure: Set, services: Services
+) -> None:
+    config = services.vault.config
+    configure(FLEX_RESTORE_LANDING_ACCOUNT=account_id(config, config.accounts[1]))
+
+    with pytest.raises(RequestRejected, match=r"has 5 error\(s\)") as rejected:
+        plan(target="elsewhere", source={"backupInstance": "nowhere"})
+
+    found = rejected.value.details
+    assert found[0].startswith(f"target: 'elsewhere' is no configured target server; known are: {TARGET}.")
+    assert found[1].startswith("source.backupInstance: 'nowhere' is no backup instance")
+    assert [line.split(":", 1)[0] for line in found[2:]] == [
+        "cross-tenant replication",
+        "public reachability",
+        "vault role",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        ({"backupInstance": "orders", "recoveryPoint": "0" * 32}, "source.recoveryPoint: orders-pgflex has no"),
+        ({"backupInstance": "orders", "atOrBefore": "2020-01-01T00:00:00Z"}, "source: orders-pgflex has no recovery"),
+        ({"container": "elsewhere", "backupName": "b"}, "source.container: 'elsewhere' is no landing container"),
+    ],
+)
+def test_a_source_that_is_not_there_rejects_the_request(
+    plan: Callable[..., Plan], source: dict[str, str], finding: str
+) -> None:
+    with pytest.raises(RequestRejected) as rejected:
+        plan(source=source)
+    assert rejected.value.details[0].startswith(finding)
+
+
+def test_files_that_have_landed_need_no_vault(plan: Callable[..., Plan], configure: Set) -> None:
+    configure(FLEX_RESTORE_ARM_ENDPOINT=f"http://127.0.0.1:{free_port()}")
+    made = plan(source={"container": LANDING_CONTAINERS[0], "backupName": "b"})
+
+    assert (made.instance, made.recovery_point) == (None, None)
+
+
+@pytest.mark.parametrize("on_conflict", ["skip", "replace"])
+def test_a_taken_name_is_fine_when_the_request_says_what_to_do(
+    plan: Callable[..., Plan], taken_name: str, on_conflict: str
+) -> None:
+    assert plan(databases=[taken_name], onConflict=on_conflict).request.on_conflict == on_conflict
+
+
+def test_a_taken_name_is_told_with_the_ways_out(plan: Callable[..., Plan], taken_name: str) -> None:
+    with pytest.raises(PreflightFailed) as failed:
+        plan(databases=[{"name": "orders", "as": taken_name}])
+
+    [detail] = failed.value.details
+    assert detail == (
+        f"existing databases: Database '{taken_name}' exists on the target server. "
+        "Mend it with: give it another name with 'as', or say onConflict: replace or skip"
+    )
+
+
+def test_it_is_the_final_name_that_counts(plan: Callable[..., Plan], taken_name: str) -> None:
+    assert plan(databases=[{"name": taken_name, "as": "*_drill"}, "*"]).findings == ()
+
+
+def target_setting(**changes: Any) -> str:
+    return json.dumps({TARGET: {**settings().targets[TARGET].model_dump(by_alias=True), **changes}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding"),
+    [
+        ({"port": 1}, "Start the server, or open its firewall for this app."),
+        ({"user": "nobody"}, "password authentication failed"),
+        ({"passwordSetting": "NOT_THERE"}, "The app setting NOT_THERE with target"),
+    ],
+)
+def test_a_target_that_lets_nobody_in_is_a_finding_without_the_password(
+    plan: Callable[..., Plan], configure: Set, services: Services, changes: dict[str, Any], finding: str
+) -> None:
+    configure(FLEX_RESTORE_TARGETS=target_setting(**changes))
+
+    with pytest.raises(PreflightFailed) as failed:
+        plan(databases=["orders"])
+
+    [detail] = failed.value.details
+    assert detail.startswith("target server: ")
+    assert finding in detail
+    assert services.target.password not in detail
+
+
+def test_a_user_who_may_not_create_databases_is_told_how(
+    plan: Callable[..., Plan], configure: Set, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POOR_PASSWORD", "poor")
+    with services.target.connect(autocommit=True) as connection:
+        connection.execute("CREATE ROLE planning_poor LOGIN PASSWORD 'poor'")
+        configure(FLEX_RESTORE_TARGETS=target_setting(user="planning_poor", passwordSetting="POOR_PASSWORD"))
+        with pytest.raises(PreflightFailed) as failed:
+            plan()
+        connection.execute("DROP ROLE planning_poor")
+
+    [detail] = failed.value.details
+    assert "planning_poor may not create databases" in detail
+    assert "CREATEDB" in detail
+
+
+def test_a_running_job_is_a_warning_and_stops_nothing(plan: Callable[..., Plan], services: Services) -> None:
+    made = plan()
+    assert made.instance is not None
+    services.vault.inject(JobFault(outcome="Hang", after_files=0))
+    operations.start_restore(
+        RestoreOrder(request_id="other", instance=made.instance, recovery_point=POINT, container="landing-1")
+    )
+
+    [warning] = plan().findings
+    assert (warning.check, warning.severity) == ("backup jobs", "warning")
+    assert "is running on orders-prod; the restore starts when the vault accepts it" in warning.message
+
+
+def test_a_vault_that_does_not_answer_means_try_again_and_no_verdict(
+    plan: Callable[..., Plan], services: Services
+) -> None:
+    services.vault.inject(RequestFault(status=503, path="recoveryPoints"))
+
+    with pytest.raises(ServiceBusy):
+        plan()
