@@ -15,7 +15,7 @@ from shared.postgres import temporary
 from shared.postgres.archive import Archive, inspect
 from shared.postgres.archive_load import ArchiveLoad, Loaded
 from shared.postgres.destination import Deadline, Destination
-from shared.postgres.properties import renamed
+from shared.postgres.properties import NOT_ITS_OWN, renamed
 from shared.postgres.script_load import ScriptLoad
 from shared.postgres.server import Capabilities, Connection, TargetServer, message, server_errors
 from shared.postgres.source import FileSource
@@ -116,15 +116,19 @@ class _Load:
             raise TargetRefused(f"the target server cannot create the database{asked}: {message(error)}") from error
 
     def _set(self, name: str, source_name: str, statements: Iterable[str]) -> list[Note]:
-        """Apply the database's settings; what this server does not take is noted."""
+        """Apply the database's settings; what this server does not take, or is about another database, is noted."""
+        subject = f"setting of database {source_name}"
         notes = []
         for statement in statements:
+            own = renamed(statement, source_name, name)
+            if own is None:
+                notes.append(Note(kind=NoteKind.SKIPPED, subject=subject, reason=NOT_ITS_OWN, statement=statement))
+                continue
             try:
-                self.connection.execute(renamed(statement, source_name, name).encode())
+                self.connection.execute(own.encode("utf-8", "surrogateescape"))
             except psycopg.OperationalError:
                 raise
             except psycopg.Error as error:
-                subject = f"setting of database {source_name}"
                 notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=message(error), statement=statement))
         return notes
 

@@ -11,7 +11,8 @@ from psycopg import sql
 from shared.contracts.imports import Note, NoteKind, Notes, Promotion
 from shared.errors import DatabaseExists, ImportFailed, TargetRefused
 from shared.postgres import temporary
-from shared.postgres.properties import renamed
+from shared.postgres.properties import NOT_ITS_OWN, renamed
+from shared.postgres.script import tokens
 from shared.postgres.server import Connection, TargetServer, message, server_errors
 from shared.postgres.temporary import Database, LoadKey, Record, Replaced
 
@@ -141,16 +142,21 @@ def _close(connection: Connection, record: Record, final_name: str) -> list[Note
     _alter(connection, "REVOKE CREATE ON DATABASE {} FROM PUBLIC", final_name)
     _alter(connection, "GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC", final_name)
     temporary.comment(connection, final_name, None)
+    subject = f'database "{final_name}"'
     notes: list[Note] = []
     for original in record.closing:
-        statement = renamed(original, record.source_name, final_name)
+        # Grants that others gave have their SET ROLE and RESET ROLE here.
+        changes_role = tokens(original)[0].is_word("set", "reset")
+        statement = original if changes_role else renamed(original, record.source_name, final_name)
+        if statement is None:
+            notes.append(Note(kind=NoteKind.SKIPPED, subject=subject, reason=NOT_ITS_OWN, statement=original))
+            continue
         try:
             with connection.transaction():
                 connection.execute(statement.encode("utf-8", "surrogateescape"))
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:
-            subject = f'database "{final_name}"'
             notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=message(error), statement=statement))
     connection.execute("RESET ROLE")
     return notes

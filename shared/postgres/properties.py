@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from shared.postgres.script import Token, TokenKind, quote_identifier, split, tokens
 from shared.postgres.toc import Entry
@@ -12,6 +12,10 @@ _NOT_COPIED = frozenset({"template", "tablespace", "owner", "oid", "strategy", "
 
 _CLOSING = frozenset({"connection", "is_template", "allow_connections", "owner"})
 """What follows the name in an ALTER DATABASE that must not act on a load."""
+
+
+NOT_ITS_OWN = "it is about another database"
+"""Why a statement is left out that `renamed` does not take."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,13 @@ class Properties:
 
 
 def read_properties(name: str, entries: Iterable[Entry]) -> Properties:
-    """The properties from the entries about the database."""
+    """The properties from the entries about the database, by whose own name the statements call it; `name` is a guess.
+
+    The archive's head has the name in the encoding of whoever called pg_dump, the entry in that of the dump.
+    """
     options, settings, closing, privileges = "", list[str](), list[str](), list[Entry]()
+    entries = list(entries)
+    name = next((entry.name for entry in entries if entry.desc == "DATABASE"), name)
     for entry in entries:
         if entry.desc == "DATABASE":
             options = creation_options(entry.definition)
@@ -51,25 +60,29 @@ def creation_options(statement: str) -> str:
 
     `ENCODING = 'UTF8' LOCALE_PROVIDER = libc` of `CREATE DATABASE x WITH TEMPLATE = template0 ENCODING = …`.
     """
-    found = tokens(statement)
-    signs = [index for index, token in enumerate(found) if token.value == "=" and token.kind is TokenKind.PUNCTUATION]
+    found = list(takewhile(lambda token: not _is_sign(token, ";"), tokens(statement)))
+    signs = [index for index, token in enumerate(found) if _is_sign(token, "=")]
     starts = [sign - 2 if _follows(found, sign - 1, "connection") else sign - 1 for sign in signs]
     kept = []
     for start, sign, end in zip(starts, signs, [*starts, len(found)][1:], strict=True):
         key = " ".join(token.value for token in found[start:sign])
-        value = [token for token in found[sign + 1 : end] if token.value != ";" or token.kind is TokenKind.STRING]
+        value = found[sign + 1 : end]
         if key not in _NOT_COPIED and value:
             kept.append(f"{key.upper()} = {statement[value[0].start : value[-1].end]}")
     return " ".join(kept)
 
 
-def renamed(statement: str, old: str, new: str) -> str:
-    """The statement about database `old`, about database `new`."""
+def renamed(statement: str, old: str, new: str) -> str | None:
+    """The statement about database `old`, about database `new`; None when it is not about `old`."""
     found = tokens(statement)
     for before, token in pairwise(found):
         if before.is_word("database") and token.is_identifier and token.value == old:
             return statement[: token.start] + quote_identifier(new) + statement[token.end :]
-    return statement
+    return None
+
+
+def _is_sign(token: Token, sign: str) -> bool:
+    return token.kind is TokenKind.PUNCTUATION and token.value == sign
 
 
 def _follows(found: list[Token], index: int, word: str) -> bool:

@@ -13,7 +13,7 @@ from shared.postgres.archive_load import Loaded
 from shared.postgres.contents import check_extensions, own_extension
 from shared.postgres.destination import Destination
 from shared.postgres.privileges import Adapted, adapt_grant, named_roles
-from shared.postgres.properties import Properties, creation_options, is_closing, renamed
+from shared.postgres.properties import NOT_ITS_OWN, Properties, creation_options, is_closing, renamed
 from shared.postgres.psql import run_script
 from shared.postgres.schemas import open_schemas
 from shared.postgres.script import (
@@ -182,15 +182,16 @@ class _Adapter:
         """About the database: creating it is done, some of it waits for its name, its settings hold from now on."""
         name = self.load.properties.name
         statement = event.text.strip().removesuffix(";")
-        if renamed(statement, name, "x") == statement or words[0].is_word("drop"):
-            yield self._leave_out(event, "it is about another database, or drops this one")
+        own = renamed(statement, name, self.destination.dbname)
+        if own is None or words[0].is_word("drop"):
+            yield self._leave_out(event, f"{NOT_ITS_OWN}, or drops this one")
         elif words[0].is_word("create"):
             yield _blank(event)
         elif is_closing(words):
             self.closing.append(statement)
             yield _blank(event)
         else:
-            yield _replaced(event, renamed(statement, name, self.destination.dbname))
+            yield _replaced(event, own)
 
     def _not_managed(self, event: Statement, words: list[Token]) -> Iterator[Event]:
         yield self._leave_out(event, _why_not([token.value for token in words[1:4]]))
@@ -229,12 +230,12 @@ class _Adapter:
 
     def _grant(self, event: Statement, words: list[Token]) -> Iterator[Event]:
         statement = event.text.strip().removesuffix(";")
-        if renamed(statement, self.load.properties.name, "x") != statement:
+        if renamed(statement, self.load.properties.name, self.destination.dbname):
             self.closing += [text for text in [self._adapt(statement, words).statement] if text]
             yield _blank(event)
             return
         if _about_database(words):
-            yield self._leave_out(event, "it is about another database")
+            yield self._leave_out(event, NOT_ITS_OWN)
             return
         yield from self._close_schemas()
         adapted = self._adapt(statement, words)

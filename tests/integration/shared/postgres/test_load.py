@@ -26,9 +26,11 @@ from shared.errors import (
     UnreadableFile,
     VerificationFailed,
 )
+from shared.postgres import archive_load
 from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob, load_database
 from shared.postgres.promotion import promote
+from shared.postgres.properties import Properties
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
 from shared.postgres.tools import Tool, Toolbox
@@ -191,6 +193,23 @@ def test_what_cannot_be_kept_is_noted_and_does_not_fail_the_database(
         owner = connection.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'lost_owner'").fetchone()
     assert rights == (True,)
     assert owner == (target.admin,)
+
+
+def test_a_setting_of_another_database_is_left_out_and_noted(
+    target: FlexibleServer,
+    make_database: MakeDatabase,
+    dump_file: DumpFile,
+    load: Load,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = make_database("set apart")
+    setting = "ALTER DATABASE postgres SET work_mem TO '1MB'"
+    own = f"ALTER DATABASE \"{name}\" SET work_mem TO '2MB'"
+    monkeypatch.setattr(archive_load, "read_properties", lambda *_: Properties(name, "", settings=(setting, own)))
+    loaded = load(dump_file(name, "-Fc"), job(name))
+    assert [(note.kind, note.statement) for note in loaded.notes.items] == [(NoteKind.SKIPPED, setting)]
+    with target.connect(loaded.temporary_name) as connection:
+        assert connection.execute("SHOW work_mem").fetchone() == ("2MB",)
 
 
 def test_extensions_that_are_not_allowed_are_all_named_before_anything_is_touched(

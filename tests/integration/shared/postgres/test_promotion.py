@@ -14,6 +14,7 @@ from shared.postgres.load import LoadJob
 from shared.postgres.promotion import discard, promote
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
+from shared.postgres.temporary import Record
 
 type Load = Callable[[LocalFile, LoadJob], DatabaseLoad]
 type Names = Callable[[], set[str]]
@@ -166,3 +167,20 @@ def test_a_loaded_database_that_is_gone_is_said_so(server: TargetServer, loaded:
     assert discard(server, job.key) == ()
     with pytest.raises(ImportFailed, match="no longer on the server"):
         promote(server, job.key, loaded.oid, "nothing to promote")
+
+
+def test_a_statement_about_another_database_is_left_out_and_noted(
+    target: FlexibleServer, server: TargetServer, loaded: DatabaseLoad, job: LoadJob
+) -> None:
+    closing = ("RESET ROLE", "ALTER DATABASE bystander CONNECTION LIMIT 3")
+    record = Record(load=loaded, source_name="shop", closing=(*closing, "ALTER DATABASE shop CONNECTION LIMIT 4"))
+    with target.connect(autocommit=True) as connection:
+        connection.execute("CREATE DATABASE bystander")
+        temporary.comment(connection, loaded.temporary_name, record.model_dump_json())
+        notes = promote(server, job.key, loaded.oid, "shop closed").notes.items
+        limits = connection.execute(
+            "SELECT datconnlimit FROM pg_database WHERE datname IN ('bystander', 'shop closed') ORDER BY datname"
+        ).fetchall()
+        connection.execute("DROP DATABASE bystander")
+    assert limits == [(-1,), (4,)]
+    assert [(note.statement, note.matters) for note in notes] == [(closing[-1], True)]

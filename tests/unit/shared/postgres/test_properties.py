@@ -28,6 +28,11 @@ from shared.postgres.toc import Entry
             "ICU_LOCALE = 'de' ICU_RULES = '&a < b; &c = d'",
         ),
         ("CREATE DATABASE shop;", ""),
+        (
+            "CREATE DATABASE shop ENCODING = 'UTF8'; DROP DATABASE other; ALTER DATABASE x SET a = b;",
+            "ENCODING = 'UTF8'",
+        ),
+        ("CREATE DATABASE \";\" LOCALE = ';';", "LOCALE = ';'"),
     ],
 )
 def test_options_that_belong_to_the_old_server_are_not_copied(statement: str, options: str) -> None:
@@ -41,11 +46,12 @@ def test_options_that_belong_to_the_old_server_are_not_copied(statement: str, op
         ('GRANT CONNECT ON DATABASE "shop" TO shop', 'GRANT CONNECT ON DATABASE "new""name" TO shop'),
         ("COMMENT ON DATABASE shop IS 'DATABASE shop'", 'COMMENT ON DATABASE "new""name" IS \'DATABASE shop\''),
         ("ALTER ROLE shop IN DATABASE shop SET a TO 'b'", 'ALTER ROLE shop IN DATABASE "new""name" SET a TO \'b\''),
-        ("ALTER DATABASE shopping SET a TO 'shop'", "ALTER DATABASE shopping SET a TO 'shop'"),
-        ('ALTER DATABASE "Shop" RESET a', 'ALTER DATABASE "Shop" RESET a'),
+        ("ALTER DATABASE shopping SET a TO 'shop'", None),
+        ('ALTER DATABASE "Shop" RESET a', None),
+        ("ALTER ROLE shop SET a TO 'DATABASE shop'", None),
     ],
 )
-def test_only_the_databases_name_is_exchanged(statement: str, expected: str) -> None:
+def test_only_the_databases_name_is_exchanged(statement: str, expected: str | None) -> None:
     assert renamed(statement, "shop", 'new"name') == expected
 
 
@@ -78,3 +84,12 @@ def test_settings_hold_for_the_load_and_the_rest_waits() -> None:
         "COMMENT ON DATABASE shop IS 'it''s; here';",
     )
     assert [one.dump_id for one in found.privileges] == [4]
+
+
+def test_the_database_is_called_what_its_own_entry_calls_it() -> None:
+    """The archive's head has the name as pg_dump's caller wrote it, in an encoding that nothing tells."""
+    entries = [
+        Entry(1, "DATABASE", "", "größe", "", "CREATE DATABASE \"größe\" WITH ENCODING = 'LATIN1';\n", ()),
+        Entry(2, "DATABASE PROPERTIES", "", "größe", "", "ALTER DATABASE \"größe\" SET a TO 'b';\n", ()),
+    ]
+    assert read_properties("gr\ufffd\ufffde", entries).name == "größe"
