@@ -1,7 +1,7 @@
 """What psql and pg_restore say on stderr, as values, and which of it is known to be harmless on a managed server."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -219,16 +219,6 @@ class DiagnosticReader:
     def _start(self, draft: _Draft, message: str) -> None:
         self._draft, self._field = draft, "message"
         draft.append("message", message)
-
-
-def read_diagnostics(lines: Iterable[str]) -> Iterator[Diagnostic]:
-    """The messages in a tool's stderr."""
-    reader = DiagnosticReader()
-    for line in lines:
-        if finished := reader.feed(line):
-            yield finished
-    if finished := reader.close():
-        yield finished
 
 
 @dataclass(frozen=True)

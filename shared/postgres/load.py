@@ -40,8 +40,6 @@ class LoadJob:
     jobs: int = 0
     """Connections at once; 0 for as many as there are local processors, and within the server's limit in any case."""
     timeout_seconds: float | None = None
-    keep_failed: bool = False
-    """Whether a database whose load failed stays, to be looked at, until the next attempt."""
 
     @property
     def key(self) -> LoadKey:
@@ -159,9 +157,6 @@ class _Load:
 
     def _clean_up(self, name: str) -> None:
         """Drop the database of a failed load; when the server is gone too, the next attempt does it."""
-        if self.job.keep_failed:
-            log.info("the failed load's database %s is kept", name)
-            return
         try:
             with self.server.connect() as connection:
                 temporary.drop(connection, name)

@@ -61,17 +61,15 @@ def promote(
     return Promotion(name=final_name, oid=oid, replaced=replaced, notes=Notes.bounded(notes))
 
 
-def discard(server: TargetServer, key: LoadKey) -> tuple[str, ...]:
-    """Drop all temporary databases of the load; waits for a load that still runs. Answers their names.
+def discard(server: TargetServer, key: LoadKey) -> None:
+    """Drop all temporary databases of the load; waits for a load that still runs.
 
     Raises:
         TargetUnavailable: try again.
     """
     with server_errors(), server.advisory_lock(key.lock) as connection:
-        names = tuple(database.name for database in temporary.temporaries(connection, key))
-        for name in names:
-            temporary.drop(connection, name)
-    return names
+        for database in temporary.temporaries(connection, key):
+            temporary.drop(connection, database.name)
 
 
 def _check_replaceable(connection: Connection, existing: Database, on_conflict: OnConflict) -> None:

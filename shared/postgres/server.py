@@ -153,11 +153,6 @@ class TargetServer:
             "PGOPTIONS": _options(settings or {}),
         }
 
-    def capabilities(self) -> Capabilities:
-        """What the server is and what the user may do; asks the server."""
-        with self.connect() as connection:
-            return read_capabilities(connection)
-
     @contextmanager
     def advisory_lock(self, key: str) -> Iterator[Connection]:
         """Hold a lock on the server that belongs to the key; waits for whoever holds it.

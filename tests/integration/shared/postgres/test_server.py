@@ -9,11 +9,12 @@ from pydantic import SecretStr
 from local.servers.ports import free_port
 from local.servers.postgres import FlexibleServer
 from shared.errors import TargetRefused, TargetUnavailable
-from shared.postgres.server import TargetServer, ensure_can_set
+from shared.postgres.server import TargetServer, ensure_can_set, read_capabilities
 
 
 def test_capabilities_are_the_admins(server: TargetServer, target: FlexibleServer) -> None:
-    found = server.capabilities()
+    with server.connect() as connection:
+        found = read_capabilities(connection)
     assert (found.major, found.user) == (18, target.admin)
     assert (found.superuser, found.createdb, found.createrole) == (False, True, True)
     assert found.extensions_allowed is not None

@@ -10,12 +10,13 @@ from shared.postgres.diagnostics import (
     Severity,
     classify,
     is_system_role,
-    read_diagnostics,
 )
 
 
 def _read(text: str) -> list[Diagnostic]:
-    return list(read_diagnostics(text.splitlines()))
+    reader = DiagnosticReader()
+    said = [*map(reader.feed, text.splitlines()), reader.close()]
+    return [diagnostic for diagnostic in said if diagnostic]
 
 
 ERROR, FATAL, WARNING, NOTICE = Severity.ERROR, Severity.FATAL, Severity.WARNING, Severity.NOTICE
