@@ -38,6 +38,7 @@ for activity in (
     databases.verify_restore,
     report.write_report,
     events.publish_phase,
+    imports.end_import,
 ):
     app.activity_trigger(input_name="subject")(activity)
 

@@ -41,11 +41,13 @@ def start_restore(subject: dict[str, Any]) -> Sighting:
     operation = ledger.read("restore-operation", Operation)
     try:
         if operation is not None:
-            return operations.look(operation)
+            sighting = operations.look(operation)
+            if not sighting.ended or sighting.value["jobId"]:
+                return sighting
         if job := jobs.find(order):
             return Sighting(ended=True, value={"jobId": job})
-        if not _may_ask(ledger):
-            return Sighting(ended=False, status="an earlier attempt may have asked: waiting for its job to show up")
+        if operation is not None or not _may_ask(ledger):
+            return Sighting(ended=False, status="the vault was asked: waiting for its job to show up")
         operation = operations.start_restore(order)
     except VaultBusy as error:
         _log.info("restore %s is not started yet: %s", order.request_id, error)

@@ -58,13 +58,18 @@ class _Work:
     def answer(self, name: str, result: Contract, notes: Notes) -> Json:
         """Record the result; what the orchestration needs to know of it."""
         self.ledger.write(self.record(name), result)
-        return {"warnings": sum(note.matters for note in notes.items) + notes.left_out}
+        return {"warnings": _warnings(notes)}
+
+
+def _warnings(notes: Notes) -> int:
+    return sum(note.matters for note in notes.items) + notes.left_out
 
 
 @answering
 def load_database(subject: dict[str, Any]) -> Json:
     """Load the file into a database of a temporary name."""
     work = _Work(subject)
+    work.ledger.require_running()
     result = work.ledger.read(work.record("load"), DatabaseLoad)
     if result is None:
         if reason := _kept(work):
@@ -122,6 +127,7 @@ def verify_database(subject: dict[str, Any]) -> Json:
 def promote_database(subject: dict[str, Any]) -> Json:
     """Give the verified database its final name; whether the whole import has warnings."""
     work = _Work(subject)
+    work.ledger.require_running()
     loaded = work.loaded()
     conflict = work.plan.request.on_conflict
     result = promote(work.server, work.key, loaded.oid, work.job.final_name, on_conflict=conflict)
@@ -130,7 +136,7 @@ def promote_database(subject: dict[str, Any]) -> Json:
     answer = work.answer("promotion", result, result.notes)
     verification = work.ledger.read(work.record("verification"), Verification)
     notes = [loaded.notes, result.notes, *([verification.notes] if verification else [])]
-    answer["warnings"] = sum(note.matters for part in notes for note in part.items)
+    answer["warnings"] = sum(_warnings(part) for part in notes)
     return answer
 
 

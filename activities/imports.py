@@ -4,12 +4,13 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.answers import plain
+from activities.answers import answering, plain
 from shared.contracts.importing import LandingRef
 from shared.contracts.outcome import Outcome, failure, success
 from shared.contracts.watch import Sighting
 from shared.errors import ImportFailed, cut
 from shared.instances import is_over, start_import_once
+from shared.storage.ledger import Ledger
 
 
 @plain
@@ -17,6 +18,12 @@ async def open_import(subject: dict[str, Any], client: df.DurableOrchestrationCl
     """Start the import, unless a file that landed has started it."""
     started = await start_import_once(client, LandingRef.from_wire(subject))
     return success({"started": started})
+
+
+@answering
+def end_import(subject: dict[str, Any]) -> None:
+    """The restore has ended: an import that still runs stops at its next step."""
+    Ledger(subject["requestId"]).write("ended", {})
 
 
 @plain

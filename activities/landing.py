@@ -1,5 +1,6 @@
 """Landing containers: reserve one, survey what has landed, close and release it."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,16 +8,22 @@ from activities.answers import answering
 from shared.contracts.base import Json
 from shared.contracts.files import FileKind, Listing
 from shared.contracts.importing import LandingRef, Survey
-from shared.contracts.progress import Phase, RestoreProgress
+from shared.contracts.progress import Phase
 from shared.contracts.watch import Sighting
-from shared.errors import LandingFailed
+from shared.errors import FileChanged, LandingFailed, UnreadableFile
+from shared.postgres.archive import inspect
 from shared.settings import settings
 from shared.storage import landing, reservations
-from shared.storage.ledger import Ledger
+from shared.storage.landing import BlobFile
+from shared.storage.ledger import Ledger, is_our_set, remember_set
 from shared.survey import survey
+from shared.targets import toolbox
+from shared.topology import SYSTEM_DATABASES
 
-_KEEP_FILES = frozenset({Phase.FAILED, Phase.PARTIALLY_FAILED, Phase.CANCELLED})
-"""After these, the files stay: they can be imported again without another restore."""
+_log = logging.getLogger(__name__)
+
+_DONE_WITH_FILES = frozenset({Phase.COMPLETED, Phase.COMPLETED_WITH_WARNINGS})
+"""After any other end the files stay: they can be imported again without another restore."""
 
 
 @answering
@@ -32,24 +39,46 @@ def reserve_landing(subject: dict[str, Any]) -> Sighting:
 def survey_landing(subject: dict[str, Any]) -> Survey:
     """What has landed, and what the request says about each file."""
     where = LandingRef.from_wire(subject)
-    listing = _listing(where)
     ledger = Ledger(where.request_id)
+    ledger.require_running()
+    listing = _listing(where)
     ledger.write("listing", listing)
+    if where.reserved and listing.backup_name:
+        remember_set(listing.backup_name, where.request_id)
+    _check_tools(where.container, listing, ledger)
     if (marker := listing.of(FileKind.MARKER)) and ledger.read("marker") is None:
         ledger.write("marker", landing.read_marker(where.container, marker).to_wire())
     return survey(listing, ledger.plan().request)
 
 
 def _listing(where: LandingRef) -> Listing:
-    held = reservations.read(where.container) if where.reserved else None
-    closed = held is None or held.request_id != where.request_id or held.closed
-    return landing.list_files(where.container, where.backup_name, closed=closed)
+    if not where.reserved:
+        return landing.list_files(where.container, where.backup_name, closed=True)
+    held = reservations.read(where.container)
+    if held is None or held.request_id != where.request_id:
+        raise LandingFailed(f"Restore {where.request_id} does not own {where.container} any more.")
+    return landing.list_files(where.container, where.backup_name, closed=held.closed)
+
+
+def _check_tools(container: str, listing: Listing, ledger: Ledger) -> None:
+    """Refuse tools that are too old for the archives before anything is touched: one backup has one pg_dump."""
+    first = next((file for file in listing.databases if file.database not in SYSTEM_DATABASES), None)
+    if first is None or ledger.read("tools") is not None:
+        return
+    try:
+        archive = inspect(BlobFile(container, first), toolbox())
+    except (FileChanged, UnreadableFile) as error:
+        _log.info("%s is left to its import: %s", first.name, error)
+        return
+    ledger.write("tools", {"pgRestore": str(archive.toolbox.pg_restore)})
 
 
 @answering
 def settle_landing(subject: dict[str, Any]) -> Sighting:
     """Whether somebody else's restore has stopped writing: nothing has landed for a while, by the service's clock."""
     where = LandingRef.from_wire(subject)
+    if (held := reservations.read(where.container)) is not None:
+        return Sighting(ended=False, status=f"restore {held.request_id} has the vault write into {where.container}")
     newest = landing.newest_change(where.container, where.backup_name)
     if newest is None:
         raise LandingFailed(f"{where.container} holds no file of backup {where.backup_name!r}.")
@@ -67,15 +96,13 @@ def close_landing(subject: dict[str, Any]) -> None:
 
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
-    """Delete the files of a restore that is done with them, and give its container back."""
+    """Delete the files that were imported, if a restore of ours brought them, and give the container back."""
     request_id = subject["requestId"]
-    container = reservations.owned_by(request_id)
-    if container is None:
-        return {"deleted": 0}
     listing = Ledger(request_id).read("listing", Listing)
-    deleted = 0
-    if listing is not None and RestoreProgress.from_wire(subject["progress"]).phase not in _KEEP_FILES:
+    ours = listing is not None and is_our_set(listing.backup_name)
+    if listing is not None and ours and Phase(subject["phase"]) in _DONE_WITH_FILES:
         landing.delete_files(listing)
-        deleted = len(listing.files)
-    reservations.release(container, request_id)
-    return {"deleted": deleted}
+    container = reservations.owned_by(request_id)
+    if container is not None:
+        reservations.release(container, request_id)
+    return {"container": container}

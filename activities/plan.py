@@ -20,6 +20,7 @@ def make_plan(subject: dict[str, Any]) -> Json:
     ledger = Ledger(request.request_id)
     plan = ledger.read("plan", Plan)
     if plan is None or plan.request != request:
+        ledger.delete("plan")
         plan = resolve(request)
         ledger.write("plan", plan)
     return _briefing(plan).to_wire()

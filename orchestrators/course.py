@@ -24,6 +24,10 @@ class Course:
         self.progress = RestoreProgress(phase=Phase.ACCEPTED)
         self.files: tuple[FileProgress, ...] = ()
         """What came of the restored files, for the report."""
+        self.vault_may_write = False
+        """Whether a restore was asked for whose end is not known: then its container must not be given away."""
+        self.import_may_run = False
+        """Whether files may have landed whose import has not ended."""
 
     def enter(self, phase: Phase, message: str = "", errors: tuple[Failure, ...] = ()) -> Steps[None]:
         """Enter a phase: the status shows it, an event tells it. An event that cannot be delivered stops nothing."""
@@ -38,4 +42,4 @@ class Course:
     def note(self, **changes: object) -> None:
         """Change what the status shows."""
         self.progress = self.progress.model_copy(update=changes)
-        self._context.set_custom_status(self.progress.to_wire())
+        self._context.set_custom_status(self.progress.shown().to_wire())

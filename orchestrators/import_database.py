@@ -2,15 +2,16 @@
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Steps, attempt
+from orchestrators.steps import LOAD_AGAIN, TRY_AGAIN, Steps, attempt
 from shared.contracts.base import Json
 from shared.contracts.importing import DatabaseImport, Lane
 from shared.contracts.outcome import Failure, Outcome, success
 from shared.contracts.progress import FileProgress, FileState
+from shared.errors import FileChanged
 
 
 def import_database(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
-    """Import the lane's first database, then start anew with the rest; the files' final states. Never raises."""
+    """Import the lane's first database, then start anew with the rest; what became of each file."""
     lane = Lane.from_wire(context.get_input())
     first, *rest = lane.imports
     result = yield from _import_one(context, first)
@@ -23,21 +24,30 @@ def import_database(context: df.DurableOrchestrationContext) -> Steps[Json | Non
 
 def _import_one(context: df.DurableOrchestrationContext, job: DatabaseImport) -> Steps[FileProgress]:
     for activity in ("load_database", "verify_database", "promote_database"):
-        outcome = yield from attempt(context, activity, job)
+        retry = LOAD_AGAIN if activity == "load_database" else TRY_AGAIN
+        outcome = yield from attempt(context, activity, job, retry)
+        if outcome.error is not None and outcome.error.code == FileChanged.__name__:
+            return _ended(job, FileState.LANDED)
         if outcome.error is not None:
-            yield from attempt(context, "discard_database", {"job": job.to_wire(), "error": outcome.error.to_wire()})
-            return _ended(job, FileState.FAILED, outcome.error)
+            return (yield from _discard(context, job, outcome.error))
         if skipped := _skipped(outcome):
-            return _ended(job, FileState.SKIPPED, reason=skipped)
+            return _ended(job, FileState.SKIPPED, skipped)
     state = FileState.WARNED if outcome.value["warnings"] else FileState.IMPORTED
     return _ended(job, state)
+
+
+def _discard(context: df.DurableOrchestrationContext, job: DatabaseImport, error: Failure) -> Steps[FileProgress]:
+    """Drop what was loaded of a database that failed; what could not be dropped is said."""
+    outcome = yield from attempt(context, "discard_database", {"job": job.to_wire(), "error": error.to_wire()})
+    left = " Its temporary database could not be dropped; drop flexrestore_* by hand." if outcome.error else ""
+    return _ended(job, FileState.FAILED, reason=f"{error.message[:500]}{left}")
 
 
 def _skipped(outcome: Outcome) -> str:
     return str(outcome.value.get("skipped") or "")
 
 
-def _ended(job: DatabaseImport, state: FileState, error: Failure | None = None, reason: str = "") -> FileProgress:
+def _ended(job: DatabaseImport, state: FileState, reason: str = "") -> FileProgress:
     return FileProgress(
         name=job.file.name,
         kind=job.file.kind,
@@ -45,5 +55,5 @@ def _ended(job: DatabaseImport, state: FileState, error: Failure | None = None, 
         final_name=job.final_name,
         size=job.file.size,
         state=state,
-        reason=error.message[:500] if error else reason,
+        reason=reason,
     )

@@ -15,7 +15,7 @@ from shared.contracts.files import FileKind
 from shared.contracts.importing import DatabaseImport, ImportSet, Lane, ScriptImport, Survey
 from shared.contracts.outcome import failure, success
 from shared.contracts.progress import FileProgress, FileState, SetResult
-from shared.errors import DeadlinePassed
+from shared.errors import DeadlinePassed, ImportFailed
 
 
 def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
@@ -26,14 +26,19 @@ def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
         return outcome.to_wire()
     survey = Survey.from_wire(outcome.value)
     job = job.with_files(*(file for file in survey.files if file.name not in job.files))
-    if survey.missing and survey.closed:
-        return success(SetResult(missing=survey.missing).to_wire())
+    if survey.problems and survey.closed:
+        return success(SetResult(problems=survey.problems).to_wire())
 
     before = job
-    if not survey.missing:
+    if not survey.problems:
         job = yield from _import_roles(context, job, survey)
         if _roles_are_settled(job, survey):
-            job = yield from _import_databases(context, job, survey)
+            imported = yield from _import_databases(context, job, survey)
+            if imported is None:
+                return failure(
+                    ImportFailed("A lane of the import was ended from outside; what it did is in the report.")
+                )
+            job = imported
     if survey.closed and job == before:
         job = yield from _import_scripts(context, job, survey)
         return success(SetResult(files=tuple(job.files.values()), unknown=survey.unknown).to_wire())
@@ -42,12 +47,15 @@ def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
         return failure(DeadlinePassed(f"The files in {job.landing.container} were not complete by {job.deadline}."))
     if job == before:
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=job.interval))
+        job = job.slower()
     context.continue_as_new(job.to_wire())
     return None
 
 
 def _import_roles(context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey) -> Steps[ImportSet]:
-    for file in job.waiting(FileKind.ROLES):
+    """Roles are the first thing that is touched: not before a database has landed and the tools can read it."""
+    ready = survey.closed or any(file.kind is FileKind.DATABASE for file in survey.files)
+    for file in job.waiting(FileKind.ROLES) if ready else ():
         job = yield from _run_script(context, "import_roles", job, survey, file)
     return job
 
@@ -58,16 +66,22 @@ def _roles_are_settled(job: ImportSet, survey: Survey) -> bool:
     return all(file.state.is_final for file in files) if files else survey.closed
 
 
-def _import_databases(context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey) -> Steps[ImportSet]:
-    waiting = job.waiting(FileKind.DATABASE)
+def _import_databases(
+    context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey
+) -> Steps[ImportSet | None]:
+    """Import what waits, in lanes; None when a lane did not answer, which only happens when somebody ended it."""
+    waiting = [file for file in job.waiting(FileKind.DATABASE) if file.name in survey.sources]
     if not waiting:
         return job
     started = job.with_files(*(file.model_copy(update={"state": FileState.IMPORTING}) for file in waiting))
     _show(context, started)
     lanes = [_lane(job, survey, files) for files in _balanced(waiting, job.lanes)]
-    answers = yield context.task_all(
-        [context.call_sub_orchestrator("import_database", lane.to_wire()) for lane in lanes]
-    )
+    try:
+        answers = yield context.task_all(
+            [context.call_sub_orchestrator("import_database", lane.to_wire()) for lane in lanes]
+        )
+    except Exception:  # noqa: BLE001 -- the SDK raises plain Exception for a child that failed or was terminated
+        return None
     results = [FileProgress.from_wire(one) for answer in answers for one in answer["value"]]
     job = job.with_files(*results)
     _show(context, job)
@@ -121,15 +135,10 @@ def _balanced(files: Sequence[FileProgress], lanes: int) -> list[list[FileProgre
     return shares
 
 
-SHOWN = 80
-"""Files that the custom status has room for: Azure keeps 16 KB of it."""
+SHOWN = 20
+"""Files at work that the custom status has room for: Azure keeps 16 KB of it. The others are in the ledger."""
 
 
 def _show(context: df.DurableOrchestrationContext, job: ImportSet) -> None:
-    files = sorted(job.files.values(), key=lambda file: file.state.is_final)
-    context.set_custom_status(
-        {
-            "files": [file.model_copy(update={"reason": file.reason[:60]}).to_wire() for file in files[:SHOWN]],
-            "more": max(0, len(files) - SHOWN),
-        }
-    )
+    at_work = [file.name[:200] for file in job.files.values() if file.state is FileState.IMPORTING]
+    context.set_custom_status({"importing": at_work[:SHOWN]})

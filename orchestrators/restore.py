@@ -8,10 +8,20 @@ from orchestrators.course import Course, Stopped
 from orchestrators.steps import Steps, attempt, later, watched
 from shared.contracts.base import Json
 from shared.contracts.briefing import Briefing
+from shared.contracts.files import FileKind
 from shared.contracts.importing import LandingRef
 from shared.contracts.outcome import Failure, Outcome
 from shared.contracts.progress import FileState, Phase, SetResult
 from shared.contracts.vaultjobs import BackupJob, Operation
+from shared.errors import (
+    BackupJobFailed,
+    LandingFailed,
+    PermanentError,
+    PreflightFailed,
+    RequestRejected,
+    VaultRefused,
+    cut,
+)
 from shared.topology import LANDING_CONTAINERS, import_instance
 
 
@@ -19,23 +29,29 @@ def restore(context: df.DurableOrchestrationContext) -> Steps[Json]:
     """Plan, have the vault restore files, import them, verify, report. The instance id is the request id."""
     course = Course(context)
     try:
-        briefing = yield from _plan(context, course)
-        if briefing.dry_run:
-            return (yield from _end(context, course, Phase.COMPLETED, "dry run: this is the plan, nothing was touched"))
-        if briefing.landing is None:
-            yield from _validate(context, briefing)
-            landing = yield from _reserve(context, course, briefing)
-            job_failure = yield from _run_backup_job(context, course, briefing, landing)
-        else:
-            landing, job_failure = briefing.landing, None
-            yield from _settle(context, course, briefing, landing)
-        result = yield from _import(context, course, briefing, landing)
-        course.files = result.files
-        _judge(result, job_failure)
-        yield from _verify(context, course, landing)
+        return (yield from _carry_out(context, course))
     except Stopped as stopped:
         return (yield from _end(context, course, stopped.phase, stopped.error.message, (stopped.error,)))
-    return (yield from _end(context, course, _verdict(result), _summary(result)))
+    except Exception as error:  # noqa: BLE001 -- a defect of ours must not leave a restore without end and report
+        failure = Failure(code="InternalError", message=cut(f"{type(error).__name__}: {error}", 2_000))
+        return (yield from _end(context, course, Phase.FAILED, failure.message, (failure,)))
+
+
+def _carry_out(context: df.DurableOrchestrationContext, course: Course) -> Steps[Json]:
+    briefing = yield from _plan(context, course)
+    if briefing.dry_run:
+        return (yield from _end(context, course, Phase.COMPLETED, "dry run: this is the plan, nothing was touched"))
+    if briefing.landing is None:
+        yield from _validate(context, briefing)
+        landing = yield from _reserve(context, course, briefing)
+        job_failure = yield from _run_backup_job(context, course, briefing, landing)
+    else:
+        landing, job_failure = briefing.landing, None
+        yield from _settle(context, course, briefing, landing)
+    result = yield from _import(context, course, briefing, landing)
+    _judge(result, job_failure)
+    yield from _verify(context, course, landing)
+    return (yield from _end(context, course, _verdict(result, course), _summary(result)))
 
 
 def _plan(context: df.DurableOrchestrationContext, course: Course) -> Steps[Briefing]:
@@ -72,19 +88,20 @@ def _run_backup_job(
     A failed job does not end the restore at once: what landed before is being imported already.
     """
     yield from course.enter(Phase.RESTORING, f"the vault restores files into {landing.container}")
+    course.vault_may_write = course.import_may_run = True
     order = briefing.order(landing.container)
     deadline = later(context, hours=briefing.pace.job_deadline_hours)
     watch = briefing.watch("start_restore", order, what="the vault to start the restore", deadline=deadline)
-    job_id = _value((yield from watched(context, "start", watch)))["jobId"]
-    course.note(job=job_id)
-    watch = briefing.watch(
-        "check_job",
-        BackupJob(instance=order.instance, job_id=job_id),
-        what=f"backup job {job_id}",
-        deadline=later(context, hours=briefing.pace.job_deadline_hours),
-    )
+    started = yield from watched(context, "start", watch)
+    course.vault_may_write = not _is(started, VaultRefused)
+    job = BackupJob(instance=order.instance, job_id=_value(started)["jobId"])
+    course.note(job=job.job_id)
+    watch = briefing.watch("check_job", job, what=f"backup job {job.job_id}", deadline=deadline)
     ended = yield from watched(context, "job", watch)
-    yield from attempt(context, "close_landing", landing)
+    course.vault_may_write = not (ended.ok or _is(ended, BackupJobFailed))
+    if ended.ok:
+        course.note(warnings=tuple(ended.value["warnings"]))
+    _value((yield from attempt(context, "close_landing", landing)))
     return ended.error
 
 
@@ -104,6 +121,7 @@ def _import(
 ) -> Steps[SetResult]:
     """Wait for the import of the file set; the first file that landed may have started it already."""
     yield from course.enter(Phase.IMPORTING, f"importing the files in {landing.container}")
+    course.import_may_run = True
     _value((yield from attempt(context, "open_import", landing)))
     watch = briefing.watch(
         "check_import",
@@ -111,22 +129,29 @@ def _import(
         what="the import",
         deadline=later(context, hours=briefing.pace.job_deadline_hours),
     )
-    return SetResult.from_wire(_value((yield from watched(context, "imported", watch))))
+    result = SetResult.from_wire(_value((yield from watched(context, "imported", watch))))
+    course.import_may_run = False
+    course.files = result.files
+    return result
 
 
 def _judge(result: SetResult, job_failure: Failure | None) -> None:
     """End the restore here when the import cannot count as one."""
     if job_failure is not None:
         raise Stopped(Phase.PARTIALLY_FAILED if _some_imported(result) else Phase.FAILED, job_failure)
-    if result.missing:
-        message = "The request names databases that the backup does not hold; nothing was imported."
-        details = tuple(f"databases: {name} is not in the backup" for name in result.missing)
-        raise Stopped(Phase.REJECTED, Failure(code="DatabaseMissing", message=message, details=details))
+    if result.problems:
+        message = "The request asks for what the backup cannot give; nothing was imported."
+        raise Stopped(Phase.REJECTED, Failure(code="RequestRejected", message=message, details=result.problems))
+    if not any(file.kind is FileKind.DATABASE for file in result.files):
+        message = "No database file has landed: is LandingStorage the account that FLEX_RESTORE_LANDING_ACCOUNT names?"
+        raise Stopped(Phase.FAILED, Failure(code=LandingFailed.__name__, message=message))
 
 
 def _verify(context: df.DurableOrchestrationContext, course: Course, landing: LandingRef) -> Steps[None]:
     yield from course.enter(Phase.VERIFYING, "checking that every database stands where it was announced")
-    _value((yield from attempt(context, "verify_restore", landing)), Phase.PARTIALLY_FAILED)
+    outcome = yield from attempt(context, "verify_restore", landing)
+    if outcome.error is not None:
+        raise Stopped(Phase.PARTIALLY_FAILED, outcome.error)
 
 
 def _end(
@@ -136,27 +161,42 @@ def _end(
     message: str,
     errors: tuple[Failure, ...] = (),
 ) -> Steps[Json]:
-    """Write the report, give the landing container back, tell the end."""
-    progress = course.progress.model_copy(update={"phase": phase, "message": message, "errors": errors})
-    ending = {
-        "requestId": context.instance_id,
-        "request": context.get_input()["request"],
-        "progress": progress.to_wire(),
-        "files": [file.to_wire() for file in course.files],
-    }
-    report = yield from attempt(context, "write_report", ending)
+    """Write the report, give the landing container back, tell the end.
+
+    An import that still runs is told that its restore has ended. A container that the vault may still write into is
+    not given away.
+    """
+    subject = {"requestId": context.instance_id, "request": context.get_input()["request"]}
+    if course.import_may_run:
+        yield from attempt(context, "end_import", subject)
+    if course.vault_may_write:
+        container = course.progress.container
+        message += f" The vault may still write into {container}: it stays reserved until somebody looks at the job."
+    ending = course.progress.model_copy(update={"phase": phase, "message": message, "errors": errors})
+    files = [file.to_wire() for file in course.files]
+    report = yield from attempt(context, "write_report", {**subject, "progress": ending.to_wire(), "files": files})
+    if report.error is not None:
+        errors = (*errors, report.error)
+        phase = Phase.COMPLETED_WITH_WARNINGS if phase is Phase.COMPLETED else phase
+        message += " The report could not be written."
     course.note(report=report.value)
-    yield from attempt(context, "release_landing", ending)
+    if not course.vault_may_write:
+        yield from attempt(context, "release_landing", {**subject, "phase": phase.value})
     yield from course.enter(phase, message, errors)
-    return {"phase": phase.value, "message": message, "report": report.value}
+    return {
+        "phase": phase.value,
+        "message": message,
+        "report": report.value,
+        "errors": [error.to_wire() for error in errors],
+    }
 
 
-def _verdict(result: SetResult) -> Phase:
+def _verdict(result: SetResult, course: Course) -> Phase:
     """The terminal phase of an import."""
     states = {file.state for file in result.files}
     if FileState.FAILED in states:
         return Phase.PARTIALLY_FAILED if _some_imported(result) else Phase.FAILED
-    if FileState.WARNED in states or result.unknown:
+    if FileState.WARNED in states or result.unknown or course.progress.warnings:
         return Phase.COMPLETED_WITH_WARNINGS
     return Phase.COMPLETED
 
@@ -173,8 +213,16 @@ def _summary(result: SetResult) -> str:
     return f"files: {', '.join(parts) or 'none'}{unknown}"
 
 
-def _value(outcome: Outcome, otherwise: Phase = Phase.FAILED) -> Any:
-    """The outcome's value; a failure ends the restore in the given phase."""
+def _value(outcome: Outcome, refused: Phase = Phase.FAILED) -> Any:
+    """The outcome's value; a failure ends the restore, in the given phase where it is somebody's no."""
     if outcome.error is not None:
-        raise Stopped(otherwise, outcome.error)
+        raise Stopped(refused if _is(outcome, *_REFUSALS) else Phase.FAILED, outcome.error)
     return outcome.value
+
+
+_REFUSALS = (RequestRejected, PreflightFailed, VaultRefused)
+
+
+def _is(outcome: Outcome, *kinds: type[PermanentError]) -> bool:
+    """Whether the outcome is a failure of one of these kinds."""
+    return outcome.error is not None and outcome.error.code in {kind.__name__ for kind in kinds}

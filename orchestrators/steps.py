@@ -10,36 +10,54 @@ from shared.contracts.base import Contract, Json
 from shared.contracts.outcome import Failure, Outcome
 from shared.contracts.watch import Watch
 from shared.errors import cut
+from shared.topology import child_instance
 
 type Steps[T] = Generator[Any, Any, T]
 
-TRY_AGAIN = df.RetryOptions(first_retry_interval_in_milliseconds=5_000, max_number_of_attempts=20)
-"""An exception of an activity means try again: a lost worker, a busy service, a server that restarts."""
+TRY_AGAIN = df.RetryOptions(first_retry_interval_in_milliseconds=5_000, max_number_of_attempts=60)
+"""An exception of an activity means try again: a lost worker, a busy service, a server that fails over."""
+
+LOAD_AGAIN = df.RetryOptions(first_retry_interval_in_milliseconds=5_000, max_number_of_attempts=10)
+"""A load starts from the beginning each time, and may take hours."""
 
 EXHAUSTED = "RetriesExhausted"
 """The code of a failure that was an exception to the last try."""
 
 
-def attempt(context: df.DurableOrchestrationContext, activity: str, subject: Contract | Json) -> Steps[Outcome]:
+def attempt(
+    context: df.DurableOrchestrationContext,
+    activity: str,
+    subject: Contract | Json,
+    retry: df.RetryOptions = TRY_AGAIN,
+) -> Steps[Outcome]:
     """Run an activity, again where it raises; its outcome."""
-    try:
-        answer = yield context.call_activity_with_retry(activity, TRY_AGAIN, _plain(subject))
-    except Exception as error:  # noqa: BLE001 -- the SDK raises plain Exception when retries are exhausted
-        message = f"{activity} did not succeed in {TRY_AGAIN.max_number_of_attempts} tries: {cut(str(error), 2_000)}"
-        return Outcome(ok=False, error=Failure(code=EXHAUSTED, message=message))
-    return Outcome.from_wire(answer)
+    return (yield from _outcome(context.call_activity_with_retry(activity, retry, _plain(subject)), activity))
+
+
+def look(context: df.DurableOrchestrationContext, activity: str, subject: Contract | Json) -> Steps[Outcome]:
+    """Run an activity once; its outcome."""
+    return (yield from _outcome(context.call_activity(activity, _plain(subject)), activity))
 
 
 def watched(context: df.DurableOrchestrationContext, name: str, watch: Watch) -> Steps[Outcome]:
     """Wait in a child orchestration until what is watched has ended; its outcome."""
-    answer = yield context.call_sub_orchestrator("watch_job", watch.to_wire(), f"{context.instance_id}.{name}")
-    return Outcome.from_wire(answer)
+    instance = child_instance(context.instance_id, name)
+    return (yield from _outcome(context.call_sub_orchestrator("watch_job", watch.to_wire(), instance), watch.what))
 
 
 def later(context: df.DurableOrchestrationContext, *, hours: float) -> str:
     """The time some hours from now, as watches carry it."""
     moment: datetime = context.current_utc_datetime + timedelta(hours=hours)
     return moment.isoformat()
+
+
+def _outcome(task: Any, what: str) -> Steps[Outcome]:
+    try:
+        answer = yield task
+    except Exception as error:  # noqa: BLE001 -- the SDK raises plain Exception when the last try has failed
+        message = f"{what} did not succeed, however often it was tried: {cut(str(error), 2_000)}"
+        return Outcome(ok=False, error=Failure(code=EXHAUSTED, message=message))
+    return Outcome.from_wire(answer)
 
 
 def _plain(subject: Contract | Json) -> Json:

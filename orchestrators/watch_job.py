@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import azure.durable_functions as df
 
-from orchestrators.steps import EXHAUSTED, Steps, attempt
+from orchestrators.steps import EXHAUSTED, Steps, look
 from shared.contracts.base import Json
-from shared.contracts.outcome import failure, success
+from shared.contracts.outcome import Failure, failure, success
 from shared.contracts.watch import Sighting, Watch
-from shared.errors import DeadlinePassed
+from shared.errors import DeadlinePassed, cut
 
 LOOKS = 20
 """Looks of one generation: a history stays short however long the watch lasts."""
@@ -21,11 +21,12 @@ def watch_job(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
     """
     watch = Watch.from_wire(context.get_input())
     for _ in range(LOOKS):
-        outcome = yield from attempt(context, watch.check, watch.subject)
+        outcome = yield from look(context, watch.check, watch.subject)
         if outcome.error is not None and outcome.error.code != EXHAUSTED:
+            context.set_custom_status({"what": watch.what, "status": outcome.error.code})
             return outcome.to_wire()
-        sighting = Sighting(ended=False, status="unknown") if outcome.error else Sighting.from_wire(outcome.value)
-        context.set_custom_status({"what": watch.what, "status": sighting.status})
+        sighting = _failed_look(outcome.error) if outcome.error else Sighting.from_wire(outcome.value)
+        context.set_custom_status({"what": watch.what, "status": sighting.status[:500]})
         if sighting.ended:
             return success(sighting.value)
         if context.current_utc_datetime.isoformat() >= watch.deadline:
@@ -35,6 +36,11 @@ def watch_job(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
         watch = watch.slower()
     context.continue_as_new(watch.to_wire())
     return None
+
+
+def _failed_look(error: Failure) -> Sighting:
+    """A look that could not be taken: the next one may be."""
+    return Sighting(ended=False, status=f"unknown: {cut(error.message, 300)}")
 
 
 def _too_late(watch: Watch, sighting: Sighting) -> str:

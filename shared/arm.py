@@ -85,11 +85,13 @@ def _lines(error: Any) -> Iterator[str]:
 
 
 @contextmanager
-def arm_errors(doing: str) -> Iterator[None]:
+def arm_errors(doing: str, *, watching: bool = False) -> Iterator[None]:
     """Turn the SDK's exceptions into ours: busy or unreachable means try again, anything else is the service's no.
 
     Args:
         doing: what was being done, for the message: `reading backup instance orders`.
+        watching: whether a status is looked at that exists. Then no answer is a no: a passing 403 or 404 must not end
+            what still runs.
     """
     try:
         yield
@@ -98,7 +100,7 @@ def arm_errors(doing: str) -> Iterator[None]:
     except HttpResponseError as error:
         code, text = describe(_body(error))
         message = f"While {doing}: {code}: {text}"
-        if error.status_code in {408, 429} or (error.status_code or 500) >= 500:
+        if watching or error.status_code in {408, 429} or (error.status_code or 500) >= 500:
             raise ServiceBusy(message) from error
         raise refusal(code, message) from error
 

@@ -8,7 +8,9 @@ FlexRestoreError
 │   ├── VaultRefused            the backup service said no
 │   ├── BackupJobFailed         the vault's job ended without restored files
 │   ├── DeadlinePassed          something did not happen in the time that was given to it
-│   ├── LandingFailed           what landed is not what was restored
+│   ├── LandingFailed           the landing container does not hold what is to be imported
+│   ├── FileChanged             a restored file was written again while it was read
+│   ├── RestoreEnded            the restore that this is done for has ended
 │   ├── ToolMissing             psql or pg_restore was not found
 │   ├── ToolTooOld              the tool cannot read the archive
 │   ├── UnreadableFile          a restored file is not what its name says
@@ -91,7 +93,15 @@ class DeadlinePassed(PermanentError):
 
 
 class LandingFailed(PermanentError):
-    """What landed is not what was restored."""
+    """The landing container does not hold what is to be imported."""
+
+
+class FileChanged(PermanentError):
+    """A restored file was written again while it was read."""
+
+
+class RestoreEnded(PermanentError):
+    """The restore that this is done for has ended."""
 
 
 class ToolMissing(PermanentError):

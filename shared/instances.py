@@ -23,7 +23,11 @@ def is_over(status: DurableOrchestrationStatus) -> bool:
 def progress_of(status: DurableOrchestrationStatus) -> RestoreProgress:
     """The course that a restore shows; one that has not begun is Accepted."""
     shown = status.custom_status
-    return RestoreProgress.from_wire(shown) if isinstance(shown, dict) else RestoreProgress(phase=Phase.ACCEPTED)
+    progress = RestoreProgress.from_wire(shown) if isinstance(shown, dict) else RestoreProgress(phase=Phase.ACCEPTED)
+    if is_over(status) and not progress.phase.is_terminal:
+        ended = Phase.CANCELLED if status.runtime_status is _STATES.Terminated else Phase.FAILED
+        return progress.model_copy(update={"phase": ended, "message": str(status.output)[:500]})
+    return progress
 
 
 async def start_restore_once(
@@ -31,14 +35,20 @@ async def start_restore_once(
 ) -> DurableOrchestrationStatus | None:
     """Start the restore of a request, unless it was started before; the status of that earlier one.
 
-    A request that was rejected before anything was reserved may be sent again, corrected, under its own id.
+    A request that was rejected before it had a landing container may be sent again, corrected, under its own id.
     """
     status = await client.get_status(request_id)
     if status:
         progress = progress_of(status)
         if not (is_over(status) and progress.phase is Phase.REJECTED and not progress.container):
             return status
-    await client.start_new("restore", request_id, {"request": request})
+    try:
+        await client.start_new("restore", request_id, {"request": request})
+    except Exception:
+        # Somebody else started it since the look above: the SDK raises plain Exception for the engine's refusal.
+        if started := await client.get_status(request_id):
+            return started
+        raise
     return None
 
 
@@ -52,6 +62,7 @@ async def start_import_once(client: df.DurableOrchestrationClient, landing: Land
         landing=landing,
         lanes=settings().databases_at_once,
         interval=settings().poll_seconds,
+        longest_interval=settings().poll_limit_seconds,
         deadline=deadline.isoformat(),
     )
     await client.start_new("import_set", instance_id, subject.to_wire())

@@ -4,9 +4,14 @@ from collections.abc import Callable
 
 from psycopg.errors import Error as DatabaseError
 
+from shared.arm import ResourceId
 from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
 from shared.contracts.request import BackupSource, RestoreRequest
 from shared.errors import PermanentError, PreflightFailed, RequestRejected, TargetRefused, TargetUnavailable
+from shared.postgres.psql import require_restriction
+from shared.postgres.tools import Toolbox
+from shared.settings import settings
+from shared.storage.accounts import landing_container
 from shared.targets import target_server, toolbox
 from shared.topology import LANDING_CONTAINERS
 from shared.vault import instances, jobs, landing_account, recovery_points
@@ -58,7 +63,7 @@ def make_plan(request: RestoreRequest) -> Plan:
         RequestRejected, PreflightFailed: with every error in `details`.
     """
     found = Findings()
-    tools = found.attempt("client tools", toolbox)
+    tools = found.attempt("client tools", _tools)
     target = found.attempt("target server", lambda: _target(request))
     instance, point = _source(request, found)
     if target is not None and request.on_conflict == "fail":
@@ -74,6 +79,13 @@ def make_plan(request: RestoreRequest) -> Plan:
         tools={tool.name: str(tool) for tool in (tools.psql, tools.pg_restore)},
         findings=warnings,
     )
+
+
+def _tools() -> Toolbox:
+    """The client tools, fit for scripts from outside."""
+    tools = toolbox()
+    require_restriction(tools.psql)
+    return tools
 
 
 def _target(request: RestoreRequest) -> TargetRef:
@@ -102,6 +114,7 @@ def _source(request: RestoreRequest, found: Findings) -> tuple[BackupInstanceRef
             )
         return None, None
     found.add(found.attempt("landing account", landing_account.findings))
+    found.add(found.attempt("landing account", _landing_connection))
     instance = found.attempt("backup instance", lambda: instances.resolve(source.backup_instance))
     if instance is None:
         return None, None
@@ -110,6 +123,16 @@ def _source(request: RestoreRequest, found: Findings) -> tuple[BackupInstanceRef
         message = f"{job} is running on {instance.server}; the restore starts when the vault accepts it."
         found.add([Finding(check="backup jobs", severity="warning", message=message)])
     return instance, point
+
+
+def _landing_connection() -> list[Finding]:
+    """Whether the app looks for files where the vault writes them."""
+    account = ResourceId.parse(settings().landing_account).name
+    if landing_container(LANDING_CONTAINERS[0]).account_name == account:
+        return []
+    message = f"The connection LandingStorage is not to {account}, the account that the vault restores into."
+    remedy = "make LandingStorage and FLEX_RESTORE_LANDING_ACCOUNT name the same account"
+    return [Finding(check="landing account", severity="error", message=message, remedy=remedy)]
 
 
 def _taken_names(request: RestoreRequest) -> list[Finding]:

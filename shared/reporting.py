@@ -44,6 +44,7 @@ def build(
         times=_times(progress.phases, now),
         files=tuple(_file_report(ledger, file) for file in _ordered(files or _from_listing(listing, plan))),
         unknown=listing.unknown if listing else (),
+        warnings=progress.warnings,
         errors=progress.errors,
         written_at=now.isoformat(),
     )
@@ -54,7 +55,9 @@ def write(report: Report) -> dict[str, str]:
     container = report_container()
     names = {"json": f"{report.request_id}/report.json", "page": f"{report.request_id}/report.html"}
     documents.write(container, names["json"], report.to_wire())
-    container.upload_blob(names["page"], page(report).encode(), overwrite=True, content_settings=_HTML)
+    container.upload_blob(
+        names["page"], page(report).encode("utf-8", "backslashreplace"), overwrite=True, content_settings=_HTML
+    )
     return {kind: _address(container, name) for kind, name in names.items()}
 
 

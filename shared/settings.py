@@ -9,9 +9,11 @@ import os
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import Misconfigured
 
 
 class Target(BaseModel):
@@ -84,5 +86,13 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read on first use; nothing is read at import."""
-    return Settings()
+    """The settings of this process, read on first use; nothing is read at import.
+
+    Raises:
+        Misconfigured: a setting is missing or wrong; the text names each, and no value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"FLEX_RESTORE_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+        raise Misconfigured("App settings are missing or wrong; see docs/settings.md.", details=wrong) from None

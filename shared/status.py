@@ -1,17 +1,19 @@
 """The live status of a restore: its course, its job, and each file, put together from where they are kept."""
 
 import asyncio
-from urllib.parse import unquote
 
 import azure.durable_functions as df
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 from shared.contracts.base import Contract
+from shared.contracts.files import FileKind, Listing
 from shared.contracts.outcome import Failure
+from shared.contracts.plan import Plan
 from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry, RestoreProgress, SetResult
 from shared.instances import is_over, progress_of
-from shared.storage.ledger import Ledger
-from shared.topology import import_instance
+from shared.storage.ledger import Ledger, database_record
+from shared.survey import survey
+from shared.topology import child_instance, import_instance
 
 
 class JobStatus(Contract):
@@ -35,6 +37,8 @@ class RestoreStatus(Contract):
     files: tuple[FileProgress, ...]
     report: dict[str, str] | None
     errors: tuple[Failure, ...]
+    plan: Plan | None = None
+    """What a dry run answers."""
 
 
 async def restore_status(client: df.DurableOrchestrationClient, request_id: str) -> RestoreStatus | None:
@@ -54,14 +58,15 @@ async def restore_status(client: df.DurableOrchestrationClient, request_id: str)
         job=await _job(client, request_id, progress),
         files=await _files(client, request_id),
         report=progress.report,
-        errors=progress.errors or _crash(status),
+        errors=_errors(status, progress),
+        plan=await asyncio.to_thread(_dry_plan, request_id) if progress.phase is Phase.COMPLETED else None,
     )
 
 
 async def _job(client: df.DurableOrchestrationClient, request_id: str, progress: RestoreProgress) -> JobStatus | None:
     if not progress.job:
         return None
-    watch = await client.get_status(f"{request_id}.job")
+    watch = await client.get_status(child_instance(request_id, "job"))
     shown = watch.custom_status if watch and isinstance(watch.custom_status, dict) else {}
     return JobStatus(id=progress.job, status=shown.get("status") or "InProgress")
 
@@ -73,25 +78,33 @@ async def _files(client: df.DurableOrchestrationClient, request_id: str) -> tupl
     if is_over(status) and isinstance(status.output, dict) and status.output.get("ok"):
         return SetResult.from_wire(status.output["value"]).files
     shown = status.custom_status if isinstance(status.custom_status, dict) else {}
-    files = [FileProgress.from_wire(one) for one in shown.get("files", [])]
-    if any(file.state is FileState.IMPORTING for file in files):
-        records = await asyncio.to_thread(lambda: Ledger(request_id).names("databases"))
-        files = [_with_records(file, records) for file in files]
-    return tuple(files)
+    return await asyncio.to_thread(_files_at_work, request_id, frozenset(shown.get("importing", [])))
 
 
-def _with_records(file: FileProgress, records: list[str]) -> FileProgress:
-    """A file that a lane is at work on: how far it is tell the ledger's records."""
-    if file.state is not FileState.IMPORTING or not file.database:
+def _files_at_work(request_id: str, importing: frozenset[str]) -> tuple[FileProgress, ...]:
+    """What has landed, and how far each file is: the ledger's records tell."""
+    ledger = Ledger(request_id)
+    listing = ledger.read("listing", Listing)
+    if listing is None:
+        return ()
+    records = frozenset(f"databases/{name}" for name in ledger.names("databases"))
+    scripts = frozenset(f"scripts/{name}" for name in ledger.names("scripts"))
+    files = survey(listing, ledger.plan().request).files
+    return tuple(_at_work(file, records | scripts, importing) for file in files)
+
+
+def _at_work(file: FileProgress, records: frozenset[str], importing: frozenset[str]) -> FileProgress:
+    if file.state is not FileState.LANDED:
         return file
-    mine = {name.rpartition("/")[2] for name in records if unquote(name.rpartition("/")[0]) == file.database}
-    for record, state in _STATES.items():
-        if record in mine:
-            return file.model_copy(update={"state": state})
-    return file
+    if file.kind is FileKind.DATABASE:
+        known = (state for name, state in _RECORDS.items() if database_record(file.database, name) in records)
+    else:
+        known = (state for state in (FileState.IMPORTED,) if f"scripts/{file.kind}" in records)
+    at_work = FileState.IMPORTING if file.name[:200] in importing else FileState.LANDED
+    return file.model_copy(update={"state": next(known, at_work)})
 
 
-_STATES = {
+_RECORDS = {
     "failure": FileState.FAILED,
     "promotion": FileState.IMPORTED,
     "verification": FileState.VERIFIED,
@@ -99,8 +112,16 @@ _STATES = {
 }
 
 
-def _crash(status: DurableOrchestrationStatus) -> tuple[Failure, ...]:
-    """An orchestration that ended without a report of its own says why in its output."""
-    if status.runtime_status in {df.OrchestrationRuntimeStatus.Failed, df.OrchestrationRuntimeStatus.Terminated}:
+def _errors(status: DurableOrchestrationStatus, progress: RestoreProgress) -> tuple[Failure, ...]:
+    """The errors in full once the restore has ended; the custom status has room for their beginning only."""
+    if isinstance(status.output, dict):
+        return tuple(Failure.from_wire(error) for error in status.output.get("errors", []))
+    if is_over(status):
         return (Failure(code=str(status.runtime_status), message=str(status.output)[:2_000]),)
-    return ()
+    return progress.errors
+
+
+def _dry_plan(request_id: str) -> Plan | None:
+    """The plan, when that is all that was asked for."""
+    plan = Ledger(request_id).read("plan", Plan)
+    return plan if plan is not None and plan.request.dry_run else None

@@ -3,10 +3,8 @@
 from shared.contracts.files import FileKind, Listing, RestoredFile
 from shared.contracts.importing import Survey
 from shared.contracts.progress import FileProgress, FileState
-from shared.contracts.request import RestoreRequest
-
-SYSTEM_DATABASES = frozenset({"postgres", "template0", "template1", "azure_sys", "azure_maintenance"})
-"""Databases that every flexible server has of its own; their files come with each restore."""
+from shared.contracts.request import RestoreRequest, name_obstacle
+from shared.topology import SYSTEM_DATABASES
 
 _SKIP_REASONS = {
     FileKind.ROLES: "the request skips roles",
@@ -18,14 +16,31 @@ _SKIP_REASONS = {
 
 def survey(listing: Listing, request: RestoreRequest) -> Survey:
     """Each file with what will become of it; databases that the request names and that have not landed."""
-    landed = {file.database for file in listing.databases}
+    files = tuple(_progress(file, request) for file in listing.files)
     return Survey(
-        files=tuple(_progress(file, request) for file in listing.files),
+        files=files,
         sources={file.name: file for file in listing.files},
         unknown=listing.unknown,
-        missing=tuple(name for name in request.named_databases if name not in landed),
+        problems=(*_unmet(files, request), *_clashes(files)),
         closed=listing.closed,
     )
+
+
+def _unmet(files: tuple[FileProgress, ...], request: RestoreRequest) -> list[str]:
+    """What the request names and no file answers."""
+    wanted = [file.database for file in files if file.final_name]
+    unmet = [choice.name for choice in request.databases if not any(choice.selects(name) for name in wanted)]
+    return [f"databases: {name} is not in the backup, or left out by the request itself" for name in unmet]
+
+
+def _clashes(files: tuple[FileProgress, ...]) -> list[str]:
+    """Final names that cannot be: given twice, or too long for PostgreSQL, which would cut them."""
+    finals: dict[str, list[str]] = {}
+    for file in files:
+        if file.final_name:
+            finals.setdefault(file.final_name, []).append(file.database)
+    twice = [f"databases: {', '.join(names)} would all become {final}" for final, names in finals.items() if names[1:]]
+    return [*twice, *(f"databases: {name}: {reason}" for name in finals if (reason := name_obstacle(name)))]
 
 
 def _progress(file: RestoredFile, request: RestoreRequest) -> FileProgress:

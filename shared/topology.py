@@ -9,6 +9,9 @@ CONTROL_CONTAINER = "restore-control"
 """Reservations and the ledger; in the app's own storage account."""
 REPORT_CONTAINER = "restore-reports"
 
+SYSTEM_DATABASES = frozenset({"postgres", "template0", "template1", "azure_sys", "azure_maintenance"})
+"""Databases that every flexible server has of its own; their files come with each restore."""
+
 APP_STORAGE = "AzureWebJobsStorage"
 """The connection setting of the app's own account: requests, events, control, reports."""
 LANDING_STORAGE = "LandingStorage"
@@ -17,4 +20,9 @@ LANDING_STORAGE = "LandingStorage"
 
 def import_instance(request_id: str) -> str:
     """The orchestration instance that imports a restore's file set, whoever starts it first."""
-    return f"{request_id}.import"
+    return child_instance(request_id, "import")
+
+
+def child_instance(request_id: str, name: str) -> str:
+    """An instance that works for a restore; the colon is in no request id, so that none can be mistaken for it."""
+    return f"{request_id}:{name}"

@@ -4,6 +4,8 @@ Nothing depends on this trigger: when the backup job has ended, the container's 
 bound to the SDK's client, so its content never crosses the worker channel.
 """
 
+import asyncio
+import hashlib
 import logging
 import re
 from datetime import UTC, datetime
@@ -15,11 +17,12 @@ from shared.contracts.events import Event
 from shared.contracts.files import RestoredFile
 from shared.contracts.importing import LandingRef
 from shared.contracts.request import FilesSource, RestoreRequest
-from shared.instances import start_import_once, start_restore_once
+from shared.instances import is_over, start_import_once, start_restore_once
 from shared.settings import settings
 from shared.storage import landing, reservations
 from shared.storage.events import publish
 
+_ID_LENGTH = 80
 _log = logging.getLogger(__name__)
 
 
@@ -27,17 +30,17 @@ async def file_landed(blob: BlobClient, client: df.DurableOrchestrationClient) -
     """Hand a landed file to the restore that owns its container, or to automatic import, or report it."""
     container, name = blob.container_name, blob.blob_name
     file = landing.classify(name)
-    reservation = reservations.read(container)
+    reservation = await asyncio.to_thread(reservations.read, container)
     if file is None:
-        publish(_event("flexrestore.file.unknown", container, name, "its name is of no known kind; it is left alone"))
+        await _report("flexrestore.file.unknown", container, name, "its name is of no known kind; it is left alone")
     elif reservation is not None:
         where = LandingRef(request_id=reservation.request_id, container=container, reserved=True)
         if await start_import_once(client, where):
             _log.info("%s/%s starts the import of restore %s", container, name, reservation.request_id)
     elif target := settings().auto_import.get(container):
         await _import_automatically(client, container, file, target)
-    elif blob.exists():
-        publish(_event("flexrestore.file.unclaimed", container, name, "no restore owns its container"))
+    elif await asyncio.to_thread(blob.exists):
+        await _report("flexrestore.file.unclaimed", container, name, "no restore owns its container")
 
 
 async def _import_automatically(
@@ -52,19 +55,26 @@ async def _import_automatically(
         target=target,
         requested_by="automatic import",
     )
-    await start_restore_once(client, request.request_id, request.to_wire())
+    existing = await start_restore_once(client, request.request_id, request.to_wire())
+    if existing is not None and is_over(existing):
+        why = f"its file set was imported before it landed, by restore {request.request_id}"
+        await _report("flexrestore.file.unclaimed", container, file.name, why)
 
 
 def automatic_id(container: str, backup_name: str) -> str:
-    """The request id of an automatic import."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", f"auto-{container}-{backup_name}")[:80]
+    """The request id of an automatic import: readable, and another one for every set."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "-", f"auto-{container}-{backup_name}")
+    if plain.endswith(backup_name) and len(plain) <= _ID_LENGTH:
+        return plain
+    return f"{plain[:60]}-{hashlib.sha256(backup_name.encode()).hexdigest()[:16]}"
 
 
-def _event(kind: str, container: str, name: str, why: str) -> Event:
-    return Event(
+async def _report(kind: str, container: str, name: str, why: str) -> None:
+    event = Event(
         id=f"{kind}/{container}/{name}",
         type=kind,
         subject=f"{container}/{name}",
         time=datetime.now(UTC).isoformat(),
         data={"container": container, "name": name, "message": why},
     )
+    await asyncio.to_thread(publish, event)

@@ -1,12 +1,13 @@
 """The HTTP API: `POST /api/restores` starts a restore, `GET /api/restores/{requestId}` tells where it stands."""
 
 import json
+import re
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared.contracts.request import read_request
+from shared.contracts.request import REQUEST_ID_PATTERN, read_request
 from shared.errors import RequestRejected
 from shared.instances import is_over, progress_of, start_restore_once
 from shared.status import restore_status
@@ -32,7 +33,7 @@ async def post_restore(req: func.HttpRequest, client: df.DurableOrchestrationCli
 async def get_restore(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Tell where a restore stands: phase, job, and each file."""
     request_id = req.route_params["requestId"]
-    status = await restore_status(client, request_id)
+    status = await restore_status(client, request_id) if re.fullmatch(REQUEST_ID_PATTERN, request_id) else None
     if status is None:
         return _answer(404, {"message": f"There is no restore {request_id}."})
     headers = {} if status.phase.is_terminal else {"Retry-After": RETRY_AFTER}
@@ -42,7 +43,7 @@ async def get_restore(req: func.HttpRequest, client: df.DurableOrchestrationClie
 def _json(req: func.HttpRequest) -> Any:
     try:
         return json.loads(req.get_body())
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise RequestRejected("The body is no JSON.", details=["(the whole message): is no JSON"]) from None
 
 

@@ -1,5 +1,6 @@
 """The queue `restore-requests`: a ticketing system's way in."""
 
+import asyncio
 import base64
 import binascii
 import json
@@ -31,18 +32,18 @@ async def request_queued(message: func.QueueMessage, client: df.DurableOrchestra
         request_id = _request_id(request)
     except RequestRejected as error:
         _log.warning("message %s was rejected: %s", message.id, error.details)
-        publish(_rejection(message, error))
+        await asyncio.to_thread(publish, _rejection(message, error))
         return
     existing = await start_restore_once(client, request_id, request)
     if existing is not None:
         _log.info("restore %s exists; message %s starts nothing", request_id, message.id)
-        publish(_duplicate(message, request_id, progress_of(existing).phase))
+        await asyncio.to_thread(publish, _duplicate(message, request_id, progress_of(existing).phase))
 
 
 async def request_poisoned(message: func.QueueMessage) -> None:
     """Tell the ticketing system of a message that could not be handled in any of its tries."""
     error = RequestRejected("The message could not be handled, though it was tried several times; see the app's log.")
-    publish(_rejection(message, error))
+    await asyncio.to_thread(publish, _rejection(message, error))
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -54,18 +55,18 @@ def decode(body: bytes) -> dict[str, Any]:
     for text in (body, _unwrapped(body)):
         try:
             request = json.loads(text)
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             continue
         if isinstance(request, dict):
             return request
     raise RequestRejected(
-        "The message is no JSON object.", details=["(the whole message): is neither JSON nor base64 of JSON"]
+        "The message is no JSON object.", details=["(the whole message): is no JSON object, nor base64 of one"]
     )
 
 
 def _unwrapped(body: bytes) -> bytes:
     try:
-        return base64.b64decode(body, validate=True)
+        return base64.b64decode(body.strip(), validate=True)
     except binascii.Error:
         return b""
 
@@ -73,7 +74,7 @@ def _unwrapped(body: bytes) -> bytes:
 def _request_id(request: dict[str, Any]) -> str:
     """The request's id, which everything else about a bad request can be told under."""
     request_id = request.get("requestId")
-    if isinstance(request_id, str) and re.match(REQUEST_ID_PATTERN, request_id):
+    if isinstance(request_id, str) and re.fullmatch(REQUEST_ID_PATTERN, request_id):
         return request_id
     return read_request(request).request_id
 

@@ -40,8 +40,8 @@ class Survey(Contract):
     sources: dict[str, RestoredFile]
     """The files by name."""
     unknown: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    """Databases that the request names and that have not landed."""
+    problems: tuple[str, ...] = ()
+    """What the request asks for and these files cannot give; more files may, until nothing more lands."""
     closed: bool
     """Whether nothing more will land."""
 
@@ -60,7 +60,8 @@ class ImportSet(Contract):
     lanes: int
     """How many databases at once."""
     interval: float
-    """Seconds between looks."""
+    """Seconds until the next look; it grows."""
+    longest_interval: float
     deadline: str
     """ISO time after which nothing more is waited for."""
     files: dict[str, FileProgress] = {}  # noqa: RUF012 -- frozen model; pydantic copies defaults
@@ -68,6 +69,10 @@ class ImportSet(Contract):
     def with_files(self, *files: FileProgress) -> "ImportSet":
         """The import with newer states of some files."""
         return self.model_copy(update={"files": {**self.files, **{file.name: file for file in files}}})
+
+    def slower(self) -> "ImportSet":
+        """The import with the next, longer interval."""
+        return self.model_copy(update={"interval": min(self.interval * 1.5, self.longest_interval)})
 
     def waiting(self, kind: FileKind) -> list[FileProgress]:
         """Files of a kind that have landed and are not imported, the largest first."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 from shared.contracts.base import Contract
 from shared.contracts.files import FileKind
 from shared.contracts.outcome import Failure
+from shared.errors import cut
 
 
 class Phase(StrEnum):
@@ -88,7 +89,22 @@ class RestoreProgress(Contract):
     job: str = ""
     report: dict[str, str] | None = None
     """The addresses of the report's forms, `json` and `page`."""
+    warnings: tuple[str, ...] = ()
+    """What the backup job warned of."""
     errors: tuple[Failure, ...] = ()
+
+    def shown(self) -> "RestoreProgress":
+        """The part that a custom status has room for: Azure keeps 16 KB of it, in UTF-16."""
+        errors = tuple(
+            Failure(code=error.code, message=cut(error.message, 500), details=tuple(map(_short, error.details[:5])))
+            for error in self.errors[:2]
+        )
+        warnings = tuple(map(_short, self.warnings[:3]))
+        return self.model_copy(update={"errors": errors, "warnings": warnings, "message": cut(self.message, 500)})
+
+
+def _short(text: str) -> str:
+    return cut(text, 200)
 
 
 class SetResult(Contract):
@@ -96,5 +112,5 @@ class SetResult(Contract):
 
     files: tuple[FileProgress, ...] = ()
     unknown: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    """Databases that the request names and the backup does not hold: nothing was imported."""
+    problems: tuple[str, ...] = ()
+    """What the request asks for and the backup cannot give: nothing was imported."""

@@ -51,5 +51,7 @@ class Report(Contract):
     files: tuple[FileReport, ...]
     unknown: tuple[str, ...] = ()
     """Blobs of unknown names, left alone."""
+    warnings: tuple[str, ...] = ()
+    """What the backup job warned of."""
     errors: tuple[Failure, ...] = ()
     written_at: str = Field(description="ISO, UTC")

@@ -1,6 +1,6 @@
 """The restore request: what a ticket asks for. Version 1; its JSON Schema is docs/restore-request.schema.json."""
 
-from fnmatch import fnmatchcase
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
 
 from shared.contracts.base import Contract
 from shared.errors import RequestRejected
+from shared.topology import SYSTEM_DATABASES
 
 REQUEST_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 """A request id names blobs, orchestration instances and vault jobs, so it keeps to what all of them allow."""
@@ -73,16 +74,25 @@ class DatabaseChoice(Contract):
         """Whether the name may match several databases."""
         return any(sign in self.name for sign in "*?")
 
+    def selects(self, database: str) -> bool:
+        """Whether the database is meant."""
+        return matches(database, self.name)
+
     @model_validator(mode="after")
     def _pattern_needs_star(self) -> Self:
         if self.is_pattern and self.final_name is not None and "*" not in self.final_name:
             raise ValueError("a pattern matches several databases: put a * into 'as' for their own names")
+        if not self.is_pattern and (problem := name_obstacle(self.final(self.name))):
+            raise ValueError(f"the final name {problem}")
         return self
 
     def final(self, database: str) -> str:
         """The name that `database` gets on the target."""
         return database if self.final_name is None else self.final_name.replace("*", database)
 
+
+NAME_BYTES = 63
+"""Longest name of a database; PostgreSQL cuts longer ones."""
 
 type Choice = Annotated[DatabaseChoice, BeforeValidator(_from_name)]
 
@@ -121,18 +131,30 @@ class RestoreRequest(Contract):
             raise ValueError(f"several databases would get the same name: {', '.join(twice)}")
         return databases
 
-    @property
-    def named_databases(self) -> tuple[str, ...]:
-        """Databases that the request names one by one: all of them must be in the backup."""
-        return tuple(choice.name for choice in self.databases if not choice.is_pattern)
-
     def final_name(self, database: str) -> str | None:
         """The name that a database of the backup gets on the target; None when it was not asked for."""
-        if any(fnmatchcase(database, pattern) for pattern in self.exclude):
+        if any(matches(database, pattern) for pattern in self.exclude):
             return None
         exact = [choice for choice in self.databases if choice.name == database]
-        matching = exact or [choice for choice in self.databases if fnmatchcase(database, choice.name)]
+        matching = exact or [choice for choice in self.databases if choice.selects(database)]
         return matching[0].final(database) if matching else None
+
+
+def matches(database: str, pattern: str) -> bool:
+    """Whether a database's name matches a pattern of `*` and `?`."""
+    signs = {"*": ".*", "?": "."}
+    return (
+        re.fullmatch("".join(signs.get(sign) or re.escape(sign) for sign in pattern), database, re.DOTALL) is not None
+    )
+
+
+def name_obstacle(name: str) -> str:
+    """Why no restored database can have this name; empty when it can."""
+    if len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES:
+        return f"is longer than {NAME_BYTES} bytes"
+    if "\0" in name or not name.isprintable():
+        return "holds characters that cannot be shown"
+    return "belongs to the server itself" if name in SYSTEM_DATABASES else ""
 
 
 def read_request(data: Any) -> RestoreRequest:

@@ -87,7 +87,7 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
         TargetRefused, TargetUnavailable, LoadInterrupted: there was no session, or it was lost; the first one also when
             a script with data is to go on after failures on a server before PostgreSQL 15.
     """
-    _require_restriction(toolbox.psql)
+    require_restriction(toolbox.psql)
     feed = _Feed(events, transaction=single_transaction or rehearse, commit=not rehearse)
     feed.lines_before = lines_before
     if on_error == "go on":
@@ -107,7 +107,12 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
     return ScriptResult(feed.statements, diagnostics, tuple(feed.notes), complete=exit_code == 0)
 
 
-def _require_restriction(psql: Tool) -> None:
+def require_restriction(psql: Tool) -> None:
+    """Refuse a psql that cannot be kept from running commands of its own.
+
+    Raises:
+        ToolTooOld: this psql cannot.
+    """
     if not can_restrict(psql.version):
         versions = ", ".join(f"{major}.{minor}" for major, minor in sorted(_RESTRICTS_SINCE.items(), reverse=True))
         raise ToolTooOld(

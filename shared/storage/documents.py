@@ -1,9 +1,11 @@
 """JSON documents in a container: read, write, create only if absent."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient, ContentSettings
 
 _JSON = ContentSettings(content_type="application/json")
@@ -44,5 +46,43 @@ def delete(container: ContainerClient, name: str) -> None:
         return
 
 
+def read_version(container: ContainerClient, name: str) -> tuple[Any, str]:
+    """The document and its version; None and nothing where there is none."""
+    try:
+        stream = container.download_blob(name)
+    except ResourceNotFoundError:
+        return None, ""
+    return json.loads(stream.readall()), str(stream.properties.etag)
+
+
+def replace_version(container: ContainerClient, name: str, version: str, document: Any) -> bool:
+    """Write the document over that version; False when somebody else was faster."""
+    return _if_unchanged(
+        lambda: container.upload_blob(
+            name,
+            _encode(document),
+            overwrite=True,
+            content_settings=_JSON,
+            etag=version,
+            match_condition=MatchConditions.IfNotModified,
+        )
+    )
+
+
+def delete_version(container: ContainerClient, name: str, version: str) -> bool:
+    """Delete that version of the document; False when somebody else was faster."""
+    return _if_unchanged(
+        lambda: container.delete_blob(name, etag=version, match_condition=MatchConditions.IfNotModified)
+    )
+
+
+def _if_unchanged(change: Callable[[], object]) -> bool:
+    try:
+        change()
+    except (ResourceModifiedError, ResourceNotFoundError):
+        return False
+    return True
+
+
 def _encode(document: Any) -> bytes:
-    return json.dumps(document, ensure_ascii=False, indent=1).encode()
+    return json.dumps(document, indent=1).encode()

@@ -5,24 +5,23 @@ import logging
 
 import requests
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from shared.contracts.events import Event
-from shared.errors import ServiceBusy, cut
+from shared.errors import cut
 from shared.settings import settings
 from shared.storage.accounts import queue_service
 from shared.topology import APP_STORAGE, EVENT_QUEUE
 
 _log = logging.getLogger(__name__)
+_RETRIES = Retry(total=3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("POST",))
 _QUEUE_LIMIT = 48_000
 """Bytes of a queue message that every consumer's encoding leaves room for; the service takes 64 KiB."""
 
 
 def publish(event: Event) -> None:
-    """Deliver the event at least once to each place.
-
-    Raises:
-        ServiceBusy: the webhook did not take it; the queue may have it already, under the same id.
-    """
+    """Put the event on the queue, which is reliable, and offer it to the webhook, which may be away."""
     _enqueue(event)
     if url := settings().webhook_url:
         _post(url, event)
@@ -44,14 +43,13 @@ def _enqueue(event: Event) -> None:
 
 
 def _post(url: str, event: Event) -> None:
-    try:
-        answer = requests.post(
-            url,
-            json=event.to_wire(),
-            headers={"Content-Type": "application/cloudevents+json"},
-            timeout=10,
-        )
-    except requests.RequestException as error:
-        raise ServiceBusy(f"The webhook did not answer: {type(error).__name__}.") from None
-    if answer.status_code >= 400:
-        raise ServiceBusy(f"The webhook answered {answer.status_code} to event {event.id}.")
+    """Offer the event a few times; what the webhook does not take, it finds in the queue."""
+    with requests.Session() as session:
+        session.mount("http", HTTPAdapter(max_retries=_RETRIES))
+        try:
+            answer = session.post(
+                url, json=event.to_wire(), headers={"Content-Type": "application/cloudevents+json"}, timeout=10
+            )
+            answer.raise_for_status()
+        except requests.RequestException as error:
+            _log.warning("the webhook did not take event %s: %s", event.id, type(error).__name__)

@@ -8,15 +8,16 @@ in any case. The file prefix that a restore request carries is in none of them. 
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobClient
 
 from shared.contracts.files import FileKind, Listing, Marker, RestoredFile
-from shared.errors import LandingFailed
+from shared.errors import FileChanged, LandingFailed
 from shared.storage.accounts import landing_container
 
 _MARKER = re.compile(r"^(?:.*/)?backupstarttimestamp$", re.IGNORECASE)
@@ -53,10 +54,12 @@ def classify(name: str, size: int = 0, etag: str = "") -> RestoredFile | None:
     return None
 
 
-def _blobs(container: str) -> Iterator[tuple[str, RestoredFile | None]]:
+def _blobs(container: str, *, whole: bool = False) -> Iterator[tuple[str, RestoredFile | None]]:
+    """The blobs, or those that are whole: not just created, and not being copied into, which a trigger may see."""
     try:
-        for blob in landing_container(container).list_blobs():
-            yield blob.name, classify(blob.name, blob.size, blob.etag or "")
+        for blob in landing_container(container).list_blobs(include=["copy"]):
+            if not whole or (blob.size and blob.copy.status in {None, "success"}):
+                yield blob.name, classify(blob.name, blob.size, blob.etag or "")
     except ResourceNotFoundError:
         raise LandingFailed(
             f"The landing container {container} does not exist; create it in the landing account."
@@ -74,7 +77,7 @@ def list_files(container: str, backup_name: str, *, closed: bool) -> Listing:
     Raises:
         LandingFailed: several sets lie in the container and none was named, or one set has too many files.
     """
-    blobs = list(_blobs(container))
+    blobs = list(_blobs(container, whole=not closed))
     files = [file for _, file in blobs if file is not None]
     sets = sorted({file.backup_name for file in files if file.backup_name})
     if not backup_name and len(sets) > 1:
@@ -112,11 +115,13 @@ def read_marker(container: str, file: RestoredFile) -> Marker:
 
 
 def delete_files(listing: Listing) -> None:
-    """Delete a set's files; ones that are gone already are as good."""
+    """Delete a set's files; ones that are gone already are as good, and ones that were written again are not ours."""
     for file in listing.files:
         try:
-            landing_container(listing.container).delete_blob(file.name, delete_snapshots="include")
-        except ResourceNotFoundError:
+            landing_container(listing.container).delete_blob(
+                file.name, delete_snapshots="include", etag=file.etag, match_condition=MatchConditions.IfNotModified
+            )
+        except (ResourceNotFoundError, ResourceModifiedError):
             continue
 
 
@@ -137,10 +142,11 @@ class BlobFile:
         wanted = min(length, self.size - offset)
         if wanted <= 0:
             return b""
-        stream = self._blob.download_blob(
-            offset=offset, length=wanted, etag=self.etag, match_condition=MatchConditions.IfNotModified
-        )
-        return stream.readall()
+        with self._unchanged():
+            stream = self._blob.download_blob(
+                offset=offset, length=wanted, etag=self.etag, match_condition=MatchConditions.IfNotModified
+            )
+            return stream.readall()
 
     def chunks(self, offset: int = 0) -> Iterator[bytes]:
         """The file from an offset, in pieces of `CHUNK` bytes."""
@@ -151,8 +157,15 @@ class BlobFile:
 
     def download(self, path: Path) -> None:
         """Stage the file on disk, several ranges at a time."""
-        stream = self._blob.download_blob(
-            etag=self.etag, match_condition=MatchConditions.IfNotModified, max_concurrency=4
-        )
-        with path.open("wb") as staged:
+        with self._unchanged(), path.open("wb") as staged:
+            stream = self._blob.download_blob(
+                etag=self.etag, match_condition=MatchConditions.IfNotModified, max_concurrency=4
+            )
             stream.readinto(staged)
+
+    @contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        try:
+            yield
+        except ResourceModifiedError:
+            raise FileChanged(f"{self.name} was written again while it was read.") from None

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 from shared.contracts.base import Contract
 from shared.contracts.imports import Promotion
 from shared.contracts.plan import Plan
+from shared.errors import RestoreEnded
 from shared.storage import documents
 from shared.storage.accounts import control_container
 
@@ -55,6 +56,15 @@ class Ledger:
         blobs = self._container.list_blobs(name_starts_with=prefix)
         return sorted(blob.name.removeprefix(prefix).removesuffix(".json") for blob in blobs)
 
+    def require_running(self) -> None:
+        """See to it that nothing is done for a restore that has ended.
+
+        Raises:
+            RestoreEnded: it has.
+        """
+        if self.read("ended") is not None:
+            raise RestoreEnded(f"Restore {self.request_id} has ended; its import does nothing more.")
+
     def plan(self) -> Plan:
         """The plan of the restore, which `make_plan` recorded."""
         plan = self.read("plan", Plan)
@@ -65,7 +75,26 @@ class Ledger:
 
 def database_record(database: str, record: str) -> str:
     """The name of a database's record; the database's name is quoted, for it may hold anything."""
-    return f"databases/{quote(database, safe='')}/{record}"
+    return f"databases/{quoted(database)}/{record}"
+
+
+def remember_set(backup_name: str, request_id: str) -> None:
+    """Record that a file set came from a restore of ours."""
+    documents.create(control_container(), _set_name(backup_name), {"requestId": request_id})
+
+
+def is_our_set(backup_name: str) -> bool:
+    """Whether a file set came from a restore of ours."""
+    return documents.read(control_container(), _set_name(backup_name)) is not None
+
+
+def _set_name(backup_name: str) -> str:
+    return f"sets/{quoted(backup_name)}.json"
+
+
+def quoted(name: str) -> str:
+    """A name from outside as one segment of a blob's name, whatever it holds."""
+    return quote(name, safe="").replace(".", "%2E")
 
 
 def promotions(ledger: Ledger) -> dict[str, Promotion]:

@@ -8,13 +8,14 @@ from typing import BinaryIO
 from azure.storage.blob import ContentSettings
 
 from shared.storage.accounts import report_container
+from shared.storage.ledger import quoted
 
 _TEXT = ContentSettings(content_type="text/plain; charset=utf-8")
 
 
 def log_name(request_id: str, file: str) -> str:
     """The blob of a file's log."""
-    return f"{request_id}/logs/{file}.log"
+    return f"{request_id}/logs/{quoted(file)}.log"
 
 
 @contextmanager

@@ -4,8 +4,6 @@ The vault writes fixed names and its only recovery option is FailIfExists, so tw
 destroy each other's chance. A reservation is a document created with `If-None-Match: *` in the control container.
 """
 
-from collections.abc import Iterable
-
 from shared.contracts.files import Reservation
 from shared.storage import documents, landing
 from shared.storage.accounts import control_container
@@ -24,45 +22,45 @@ def read(container: str) -> Reservation | None:
 
 def reserve(request_id: str) -> tuple[Reservation | None, list[str]]:
     """The container that this restore owns now or already, else None with the reason for each container."""
-    for held in filter(None, map(read, LANDING_CONTAINERS)):
-        if held.request_id == request_id:
-            return held, []
+    if (owned := owned_by(request_id)) is not None:
+        return read(owned), []
     reasons = []
     for container in LANDING_CONTAINERS:
-        reservation = Reservation(container=container, request_id=request_id)
-        standing = Reservation.from_wire(
-            documents.create_or_read(control_container(), _document(container), reservation.to_wire())
-        )
-        if standing.request_id != request_id:
-            reasons.append(f"{container} is reserved by restore {standing.request_id}")
+        leftovers = landing.restored_files(container)
+        if leftovers:
+            reasons.append(_occupied(container, len(leftovers), leftovers[0].name))
             continue
-        leftovers = [file.name for file in landing.restored_files(container)]
-        if not leftovers:
-            return standing, []
-        release(container, request_id)
-        reasons.append(
-            f"{container} holds {len(leftovers)} restored file(s), {leftovers[0]} first: import them with a request "
-            "whose source names this container, or delete them"
-        )
+        reservation = Reservation(container=container, request_id=request_id)
+        if documents.create(control_container(), _document(container), reservation.to_wire()):
+            return reservation, []
+        standing = read(container)
+        reasons.append(f"{container} is reserved by restore {standing.request_id if standing else 'that just ended'}")
     return None, reasons
+
+
+def _occupied(container: str, count: int, first: str) -> str:
+    return (
+        f"{container} holds {count} restored file(s), {first} first: delete them, "
+        "or import them with a request whose source names this container"
+    )
 
 
 def close(container: str, request_id: str) -> None:
     """Record that the backup job has ended: nothing more will land for this restore."""
-    reservation = read(container)
-    if reservation is not None and reservation.request_id == request_id and not reservation.closed:
-        closed = reservation.model_copy(update={"closed": True})
-        documents.write(control_container(), _document(container), closed.to_wire())
+    document, version = documents.read_version(control_container(), _document(container))
+    if document is not None and document["requestId"] == request_id and not document["closed"]:
+        closed = Reservation.from_wire(document).model_copy(update={"closed": True})
+        documents.replace_version(control_container(), _document(container), version, closed.to_wire())
 
 
 def release(container: str, request_id: str) -> None:
     """Give the container back, if this restore owns it."""
-    reservation = read(container)
-    if reservation is not None and reservation.request_id == request_id:
-        documents.delete(control_container(), _document(container))
+    document, version = documents.read_version(control_container(), _document(container))
+    if document is not None and document["requestId"] == request_id:
+        documents.delete_version(control_container(), _document(container), version)
 
 
-def owned_by(request_id: str, containers: Iterable[str] = LANDING_CONTAINERS) -> str | None:
+def owned_by(request_id: str) -> str | None:
     """The container that the restore owns, if any."""
-    held = (read(container) for container in containers)
+    held = (read(container) for container in LANDING_CONTAINERS)
     return next((one.container for one in held if one is not None and one.request_id == request_id), None)

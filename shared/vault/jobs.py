@@ -23,7 +23,7 @@ def look(job: BackupJob) -> Sighting:
     Raises:
         BackupJobFailed: the job ended without restored files.
     """
-    with arm_errors(f"reading backup job {job.job_id}"):
+    with arm_errors(f"reading backup job {job.job_id}", watching=True):
         resource = data_protection(job.instance.subscription).jobs.get(
             job.instance.resource_group, job.instance.vault, job.job_id
         )

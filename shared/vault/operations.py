@@ -70,6 +70,7 @@ def _start(action: str, order: RestoreOrder, body: Any) -> Operation:
             order.instance.name,
             body,
             polling=False,
+            retry_total=0,  # a POST that was not answered may have been heard: the ledger decides who asks again
             raw_response_hook=lambda response: answers.append(response.http_response),
         )
     headers = answers[0].headers
@@ -86,7 +87,7 @@ def look(operation: Operation) -> Sighting:
         VaultRefused, VaultBusy: the operation ended without success; the service's reasons are in the text.
     """
     client = data_protection(vault_id().subscription)
-    with arm_errors("reading the status of an operation"):
+    with arm_errors("reading the status of an operation", watching=True):
         response: HttpResponse = client.send_request(HttpRequest("GET", operation.url))
         response.raise_for_status()
         body = response.json() if response.status_code == 200 else {}

@@ -19,8 +19,8 @@ def names(environment: Environment) -> set[str]:
 @pytest.mark.parametrize(
     ("message", "finding"),
     [
-        ("restore orders please", "neither JSON nor base64"),
-        ("[]", "neither JSON nor base64"),
+        ("restore orders please", "is no JSON object, nor base64 of one"),
+        ("[]", "is no JSON object, nor base64 of one"),
         ('{"requestId": "../../etc"}', "requestId: String should match pattern"),
         ('{"target": "drill"}', "requestId: is missing"),
     ],
@@ -92,8 +92,22 @@ def test_a_database_that_is_not_in_the_backup_rejects_the_request_and_nothing_is
     status = ticketing.restore("b7", databases=[{"name": "shop", "as": "shop_b7"}, "nowhere"])
 
     assert status.phase is Phase.REJECTED
-    assert status.errors[0].details == ("databases: nowhere is not in the backup",)
+    assert [line.split(",")[0] for line in status.errors[0].details] == ["databases: nowhere is not in the backup"]
     assert names(environment) == before
+
+
+def test_the_files_of_such_a_restore_are_imported_by_a_corrected_request(
+    environment: Environment, ticketing: Any
+) -> None:
+    """No second restore is needed, and the container is free again afterwards."""
+    ticketing.restore("b7b", databases=["nowhere"])
+    report = ticketing.report("b7b")
+    backup_name = next(one.file.name for one in report.files if one.file.database == "shop").split("_database_")[0]
+    source = {"container": report.container, "backupName": backup_name}
+    status = ticketing.restore("b7c", source=source)
+
+    assert status.phase.value.startswith("Completed"), status
+    assert "shop_b7c" in names(environment)
     assert [list(ticketing.container(name).list_blob_names()) for name in LANDING_CONTAINERS] == [[], []]
 
 

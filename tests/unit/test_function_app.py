@@ -34,7 +34,7 @@ def test_activities() -> None:
         "make_plan",
         "start_validation", "check_operation", "start_restore", "check_job",
         "reserve_landing", "survey_landing", "settle_landing", "close_landing", "release_landing",
-        "open_import", "check_import",
+        "open_import", "check_import", "end_import",
         "import_roles", "run_script",
         "load_database", "verify_database", "promote_database", "discard_database", "verify_restore",
         "write_report", "publish_phase",

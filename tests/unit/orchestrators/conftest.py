@@ -40,6 +40,9 @@ class Drive:
     def call_activity_with_retry(self, name: str, _retry: object, subject: Any) -> Call:
         return Call(name, subject)
 
+    def call_activity(self, name: str, subject: Any) -> Call:
+        return Call(name, subject)
+
     def call_sub_orchestrator(self, name: str, subject: Any, _instance_id: str | None = None) -> Call:
         return Call(f"{name}:{subject['check']}" if name == "watch_job" else name, subject)
 

@@ -1,5 +1,6 @@
 """The import of a file set: what has landed is imported, roles first, databases side by side."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,14 @@ from orchestrators.import_database import import_database
 from orchestrators.import_set import import_set
 
 LANDING = {"requestId": "INC-1", "container": "landing-1", "backupName": "", "reserved": True}
-JOB = {"landing": LANDING, "lanes": 2, "interval": 5, "deadline": "2026-11-23T12:00:00+00:00", "files": {}}
+JOB = {
+    "landing": LANDING,
+    "lanes": 2,
+    "interval": 5,
+    "longestInterval": 60,
+    "deadline": "2026-11-23T12:00:00+00:00",
+    "files": {},
+}
 KINDS = {"roles": "b_roles.sql", "schema": "b_schema.sql"}
 
 
@@ -18,9 +26,9 @@ def progress(name: str, state: str = "landed", size: int = 1) -> dict[str, Any]:
     return {"name": name, "kind": kind, "database": database, "finalName": database, "size": size, "state": state}
 
 
-def survey(*files: dict[str, Any], closed: bool = True, missing: tuple[str, ...] = ()) -> dict[str, Any]:
+def survey(*files: dict[str, Any], closed: bool = True, problems: tuple[str, ...] = ()) -> dict[str, Any]:
     sources = {file["name"]: {key: file[key] for key in ("name", "kind", "database", "size")} for file in files}
-    value = {"files": list(files), "sources": sources, "closed": closed, "missing": list(missing)}
+    value = {"files": list(files), "sources": sources, "closed": closed, "problems": list(problems)}
     return {"ok": True, "value": value}
 
 
@@ -88,7 +96,7 @@ def test_what_lands_later_is_imported_by_a_later_look(drive: Any) -> None:
 
 
 def test_nothing_is_imported_before_every_database_that_the_request_names_has_landed(drive: Any) -> None:
-    landed = survey(progress("a"), progress(KINDS["roles"]), closed=False, missing=("b",))
+    landed = survey(progress("a"), progress(KINDS["roles"]), closed=False, problems=("b is not there",))
     run = drive(JOB, {"survey_landing": landed})
     run.run(import_set)
 
@@ -96,10 +104,40 @@ def test_nothing_is_imported_before_every_database_that_the_request_names_has_la
 
 
 def test_a_named_database_that_never_lands_imports_nothing(drive: Any) -> None:
-    names, answer, _ = to_the_end(drive, {"survey_landing": survey(progress("a"), missing=("b",))})
+    names, answer, _ = to_the_end(drive, {"survey_landing": survey(progress("a"), problems=("b is not there",))})
 
     assert names == ["survey_landing"]
-    assert answer["value"]["missing"] == ["b"]
+    assert answer["value"]["problems"] == ["b is not there"]
+
+
+def test_roles_wait_for_a_database_that_tells_whether_the_tools_can_read_it(drive: Any) -> None:
+    run = drive(JOB, {"survey_landing": survey(progress(KINDS["roles"]), closed=False)})
+    run.run(import_set)
+
+    assert run.names() == ["survey_landing"]
+
+
+def test_looks_become_rarer(drive: Any) -> None:
+    run = drive(JOB, {"survey_landing": survey(closed=False)})
+    run.run(import_set)
+
+    assert run.continued_with["interval"] == 7.5
+
+
+def test_a_lane_that_somebody_ended_ends_the_import(drive: Any, lost_worker: Exception) -> None:
+    landed = survey(progress("a"), progress(KINDS["roles"]))
+    run = drive(JOB, {"survey_landing": landed, "import_roles": DONE, "import_database": lost_worker})
+
+    assert run.run(import_set)["error"]["code"] == "ImportFailed"
+
+
+def test_the_status_keeps_within_what_azure_allows(drive: Any) -> None:
+    landed = survey(*(progress("x" * 190 + str(n)) for n in range(300)), progress(KINDS["roles"]))
+    run = drive(JOB, {"survey_landing": landed, "import_roles": DONE, "import_database": lane})
+    run.run(import_set)
+
+    assert run.statuses
+    assert max(len(json.dumps(status).encode("utf-16")) for status in run.statuses) < 16_000
 
 
 def test_failed_roles_do_not_keep_the_databases_out(drive: Any) -> None:
@@ -175,6 +213,23 @@ def test_a_database_that_fails_is_discarded_and_the_lane_goes_on(drive: Any, ste
     assert run.continued_with["results"][0]["state"] == "failed"
     assert run.continued_with["results"][0]["reason"] == "relation exists"
     assert len(run.continued_with["imports"]) == 1
+
+
+def test_a_file_that_was_written_again_is_imported_by_a_later_look(drive: Any) -> None:
+    changed = {"ok": False, "error": {"code": "FileChanged", "message": "changed"}}
+    run = drive(LANE, {"load_database": changed})
+    run.run(import_database)
+
+    assert run.names() == ["load_database"]
+    assert run.continued_with["results"][0]["state"] == "landed"
+
+
+def test_a_temporary_database_that_could_not_be_dropped_is_told(drive: Any, lost_worker: Exception) -> None:
+    failed = {"ok": False, "error": {"code": "ImportFailed", "message": "no"}}
+    run = drive(LANE, {"load_database": failed, "discard_database": lost_worker})
+    run.run(import_database)
+
+    assert "drop flexrestore_* by hand" in run.continued_with["results"][0]["reason"]
 
 
 def test_a_worker_that_dies_at_every_try_fails_that_database_only(drive: Any, lost_worker: Exception) -> None:

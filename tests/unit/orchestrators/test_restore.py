@@ -1,5 +1,6 @@
 """The flow of a restore, step by step, and how it ends."""
 
+import json
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def world(files: list[dict[str, Any]] | None = None, **answers: Any) -> dict[str
         "watch_job:check_operation": ok({"jobId": None}),
         "watch_job:reserve_landing": ok({"container": "landing-1"}),
         "watch_job:start_restore": ok({"jobId": "job-1"}),
-        "watch_job:check_job": ok({"status": "Completed"}),
+        "watch_job:check_job": ok({"status": "Completed", "warnings": []}),
         "watch_job:check_import": ok({"files": files or [file("bank", "imported")]}),
         "write_report": ok({"json": "report.json"}),
         **answers,
@@ -141,10 +142,87 @@ def test_a_file_of_unknown_name_is_a_warning(run: Any) -> None:
 
 
 def test_a_database_that_the_backup_does_not_hold_rejects_the_request(run: Any) -> None:
-    driven, answer = run(world(**{"watch_job:check_import": ok({"missing": ["nowhere"]})}))
+    problem = "databases: nowhere is not in the backup"
+    driven, answer = run(world(**{"watch_job:check_import": ok({"problems": [problem]})}))
 
     assert answer["phase"] == "Rejected"
-    assert driven.statuses[-1]["errors"][0]["details"] == ["databases: nowhere is not in the backup"]
+    assert answer["errors"][0]["details"] == [problem]
+    assert driven.statuses[-1]["errors"][0]["details"] == [problem]
+
+
+def test_a_restore_that_restored_nothing_has_failed(run: Any) -> None:
+    _, answer = run(world(**{"watch_job:check_import": ok({"files": []})}))
+
+    assert answer["phase"] == "Failed"
+    assert answer["errors"][0]["code"] == "LandingFailed"
+
+
+def test_warnings_of_the_backup_job_are_warnings_of_the_restore(run: Any) -> None:
+    ended = ok({"status": "CompletedWithWarnings", "warnings": ["one database is missing"]})
+    driven, answer = run(world(**{"watch_job:check_job": ended}))
+
+    assert answer["phase"] == "CompletedWithWarnings"
+    assert driven.statuses[-1]["warnings"] == ["one database is missing"]
+
+
+@pytest.mark.parametrize("step", ["watch_job:start_restore", "watch_job:check_job"])
+def test_a_container_that_the_vault_may_still_write_into_is_not_given_away(run: Any, step: str) -> None:
+    driven, answer = run(world(**{step: no("DeadlinePassed"), "watch_job:check_import": ok({"files": []})}))
+
+    assert answer["phase"] == "Failed"
+    assert "release_landing" not in driven.names()
+    assert "stays reserved" in answer["message"]
+
+
+def test_a_container_is_given_back_when_the_vault_refused_to_write(run: Any) -> None:
+    driven, _ = run(world(**{"watch_job:start_restore": no("VaultRefused")}))
+
+    assert "release_landing" in driven.names()
+
+
+def test_an_import_that_outlives_its_restore_is_told_to_stop(run: Any) -> None:
+    driven, answer = run(world(**{"watch_job:check_import": no("DeadlinePassed")}))
+
+    assert answer["phase"] == "Failed"
+    assert driven.names().index("end_import") < driven.names().index("release_landing")
+
+
+def test_an_import_that_ended_is_not_told_to(run: Any) -> None:
+    driven, _ = run(world())
+
+    assert "end_import" not in driven.names()
+
+
+def test_a_watch_that_crashes_ends_the_restore_with_a_report(run: Any, lost_worker: Exception) -> None:
+    driven, answer = run(world(**{"watch_job:reserve_landing": lost_worker}))
+
+    assert answer["phase"] == "Failed"
+    assert "write_report" in driven.names()
+
+
+def test_a_defect_of_ours_ends_the_restore_with_a_report(run: Any) -> None:
+    driven, answer = run(world(**{"watch_job:start_restore": ok({})}))
+
+    assert answer["phase"] == "Failed"
+    assert answer["errors"][0]["code"] == "InternalError"
+    assert "write_report" in driven.names()
+
+
+def test_what_could_not_be_found_out_is_failed_and_not_rejected(run: Any, lost_worker: Exception) -> None:
+    """Rejected tells a person to correct the request; a vault that is down is not theirs to correct."""
+    _, answer = run(world(make_plan=lost_worker))
+
+    assert answer["phase"] == "Failed"
+
+
+def test_the_status_keeps_within_what_azure_allows(run: Any) -> None:
+    errors = {"ok": False, "error": {
+        "code": "RequestRejected", "message": "x" * 4_000, "details": ["y" * 600] * 50,
+    }}  # fmt: skip
+    driven, answer = run(world(make_plan=errors))
+
+    assert max(len(json.dumps(status).encode("utf-16")) for status in driven.statuses) < 16_000
+    assert len(answer["errors"][0]["details"]) == 50
 
 
 def test_files_that_have_landed_are_imported_without_the_vault_once_they_settled(run: Any) -> None:
@@ -166,4 +244,6 @@ def test_an_event_that_cannot_be_delivered_stops_nothing(run: Any, lost_worker: 
 def test_a_restore_ends_although_its_report_cannot_be_written(run: Any, lost_worker: Exception) -> None:
     _, answer = run(world(write_report=lost_worker))
 
-    assert answer == {"phase": "Completed", "message": "files: 1 imported", "report": None}
+    assert answer["phase"] == "CompletedWithWarnings"
+    assert "The report could not be written." in answer["message"]
+    assert answer["errors"][0]["code"] == "RetriesExhausted"

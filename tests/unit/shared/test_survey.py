@@ -28,7 +28,7 @@ def state(found: Survey, name: str) -> FileState:
     [
         ({}, "b_database_bank.sql", FileState.LANDED),
         ({}, "b_database_postgres.sql", FileState.SKIPPED),
-        ({"databases": ["postgres"]}, "b_database_postgres.sql", FileState.SKIPPED),
+        ({"databases": [{"name": "postgres", "as": "copy"}]}, "b_database_postgres.sql", FileState.SKIPPED),
         ({}, "b_roles.sql", FileState.LANDED),
         ({"roles": "skip"}, "b_roles.sql", FileState.SKIPPED),
         ({}, "b_schema.sql", FileState.SKIPPED),
@@ -49,11 +49,28 @@ def test_every_skipped_file_says_why() -> None:
 
 
 def test_a_database_that_the_request_names_and_that_is_not_there_is_missing() -> None:
-    assert surveyed(NAMES, databases=["bank", "nowhere"]).missing == ("nowhere",)
+    (problem,) = surveyed(NAMES, databases=["bank", "nowhere"]).problems
+
+    assert problem.startswith("databases: nowhere is not in the backup")
 
 
-def test_a_pattern_misses_nothing() -> None:
-    assert surveyed(NAMES, databases=["no*"]).missing == ()
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"databases": ["no*"]}, "databases: no* is not in the backup"),
+        ({"databases": ["bank"], "exclude": ["bank"]}, "databases: bank is not in the backup, or left out"),
+        ({"exclude": ["*"]}, "databases: * is not in the backup, or left out"),
+        ({"databases": [{"name": "postgres", "as": "copy"}]}, "databases: postgres is not in the backup"),
+        ({"databases": [{"name": "other", "as": "bank"}, "*"]}, "databases: bank, other would all become bank"),
+        ({"databases": [{"name": "*", "as": "*" + "x" * 60}]}, "is longer than 63 bytes"),
+    ],
+)
+def test_what_the_request_asks_for_and_the_files_cannot_give_is_a_problem(
+    options: dict[str, object], problem: str
+) -> None:
+    found = surveyed([*NAMES, "b_database_other.sql"], **options).problems
+
+    assert any(problem in line for line in found), found
 
 
 def test_a_database_gets_the_name_that_the_request_gives_it() -> None:

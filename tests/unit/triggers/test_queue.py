@@ -28,4 +28,4 @@ def test_anything_else_is_rejected_in_words(body: bytes) -> None:
     with pytest.raises(RequestRejected) as caught:
         decode(body)
 
-    assert "neither JSON nor base64" in caught.value.details[0]
+    assert "is no JSON object, nor base64 of one" in caught.value.details[0]

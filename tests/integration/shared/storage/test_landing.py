@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-from azure.core.exceptions import ResourceModifiedError
 from azure.storage.blob import BlobServiceClient
 
 from shared.contracts.files import FileKind, RestoredFile
-from shared.errors import LandingFailed
+from shared.errors import FileChanged, LandingFailed
 from shared.storage import landing
 from shared.storage.landing import BlobFile
 
@@ -66,7 +65,7 @@ def test_a_blob_that_changes_midway_is_an_error_and_no_mixture(storage: BlobServ
     file = BlobFile(CONTAINER, listed("b_database_a.sql"))
     put(storage, "b_database_a.sql", content=b"other" * 10)
 
-    with pytest.raises(ResourceModifiedError):
+    with pytest.raises(FileChanged):
         file.read(0, 5)
 
 

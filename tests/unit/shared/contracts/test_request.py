@@ -26,11 +26,13 @@ def test_a_minimal_request_asks_for_every_database_of_the_latest_point_and_overw
 
 
 def test_a_request_survives_the_durable_boundary() -> None:
-    request = read_request({
-        **MINIMAL,
-        "source": {"backupInstance": "orders", "atOrBefore": "2026-11-20T03:00:00Z"},
-        "databases": ["bank", {"name": "at*", "as": "*_copy"}],
-    })
+    request = read_request(
+        {
+            **MINIMAL,
+            "source": {"backupInstance": "orders", "atOrBefore": "2026-11-20T03:00:00Z"},
+            "databases": ["bank", {"name": "at*", "as": "*_copy"}],
+        }
+    )
 
     assert read_request(json.loads(json.dumps(request.to_wire()))) == request
 
@@ -56,6 +58,9 @@ def test_files_that_have_landed_are_a_source_of_their_own() -> None:
         ({"databases": [{"nam": "x"}]}, "databases[0].name: is missing"),
         ({"databases": [{"name": "a*", "as": "b"}]}, "databases[0]: a pattern matches several"),
         ({"databases": ["a", {"name": "b", "as": "a"}]}, "several databases would get the same name: a"),
+        ({"databases": [{"name": "a", "as": "postgres"}]}, "belongs to the server itself"),
+        ({"databases": [{"name": "a", "as": "ü" * 32}]}, "longer than 63 bytes"),
+        ({"databases": [{"name": "a", "as": "b\0"}]}, "cannot be shown"),
         ({"onConflict": "overwrite"}, "onConflict: Input should be 'fail', 'skip' or 'replace'"),
         ({"version": "2"}, "version: Input should be '1'"),
         ({"dropEverything": True}, "dropEverything: is not a field of this contract"),
@@ -92,6 +97,9 @@ def test_what_is_no_object_is_told_as_the_whole_message(data: object) -> None:
         # a name beats a pattern, whichever comes first
         ([{"name": "*", "as": "*_x"}, {"name": "bank", "as": "kept"}], [], "bank", "kept"),
         (["BANK"], [], "bank", None),
+        # only * and ? are signs
+        (["a[1]"], [], "a1", None),
+        (["a[1]"], [], "a[1]", "a[1]"),
     ],
 )
 def test_the_request_names_databases_and_their_final_names(
