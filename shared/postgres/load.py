@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -47,13 +47,20 @@ class LoadJob:
         return LoadKey(self.restore_id, self.database)
 
 
-def load_database(
-    server: TargetServer, toolbox: Toolbox, source: FileSource, job: LoadJob, log_file: BinaryIO
+def load_database(  # noqa: PLR0913  from where, whereto, with what, and what is known
+    server: TargetServer,
+    toolbox: Toolbox,
+    source: FileSource,
+    job: LoadJob,
+    log_file: BinaryIO,
+    *,
+    finished: Callable[[], DatabaseLoad | None] = lambda: None,
 ) -> DatabaseLoad:
     """Load the file into a database of its own, which nobody else can connect to until it is promoted.
 
     A second call for the same restore and database waits for the first, and answers what it answered. What a killed
-    call left behind is dropped.
+    call left behind is dropped. Once the first one's database was promoted, nothing on the server tells of it:
+    `finished` is asked then, under the load's lock, for the answer that the caller keeps.
 
     Raises:
         UnreadableFile, ToolTooOld: the file or the tool is not what it takes; nothing was touched.
@@ -69,6 +76,9 @@ def load_database(
                 log.info("database %s of restore %s is loaded already", job.database, job.restore_id)
                 return record.load
             temporary.drop(connection, database.name)
+        if load := finished():
+            log.info("database %s of restore %s was loaded before", job.database, job.restore_id)
+            return load
         return _Load(server, archive, job, log_file, connection).run()
 
 

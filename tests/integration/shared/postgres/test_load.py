@@ -31,7 +31,7 @@ from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob, load_database
 from shared.postgres.promotion import promote
 from shared.postgres.properties import Properties
-from shared.postgres.server import TargetServer
+from shared.postgres.server import TargetServer, lock_number
 from shared.postgres.source import LocalFile
 from shared.postgres.tools import Tool, Toolbox
 from shared.postgres.verification import verify_database
@@ -384,6 +384,32 @@ def test_two_loads_of_one_database_at_once_are_one(
         thread.join()
     assert results[0] == results[1]
     assert temporaries(databases(), job(name)) == {results[0].temporary_name}
+
+
+def test_a_load_that_comes_after_the_promotion_answers_what_the_caller_keeps(
+    *,
+    target: FlexibleServer,
+    server: TargetServer,
+    toolbox: Toolbox,
+    make_database: MakeDatabase,
+    dump_file: DumpFile,
+    databases: Names,
+) -> None:
+    """It is asked under the lock: what a load that runs meanwhile will answer cannot be missed."""
+    name = make_database("late")
+    file, mine = dump_file(name, "-Fc"), job(name)
+    first = load_database(server, toolbox, file, mine, io.BytesIO())
+    promote(server, mine.key, first.oid, name, on_conflict="replace")
+    before = databases()
+
+    def ledger() -> DatabaseLoad:
+        with target.connect() as connection:
+            number = lock_number(mine.key.lock)
+            assert connection.execute("SELECT pg_try_advisory_lock(%s)", [number]).fetchone() == (False,)
+        return first
+
+    assert load_database(server, toolbox, file, mine, io.BytesIO(), finished=ledger) == first
+    assert databases() == before
 
 
 WORKER = """
