@@ -2,11 +2,10 @@
 
 import json
 import logging
+import time
 
 import requests
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from requests.adapters import HTTPAdapter
-from urllib3 import Retry
 
 from shared.contracts.events import Event
 from shared.errors import cut
@@ -15,7 +14,9 @@ from shared.storage.accounts import queue_service
 from shared.topology import APP_STORAGE, EVENT_QUEUE
 
 _log = logging.getLogger(__name__)
-_RETRIES = Retry(total=3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("POST",))
+_PAUSES = (0.0, 1.0, 2.0)
+"""Seconds before each further offer to the webhook."""
+_BUSY = frozenset({429, 500, 502, 503, 504})
 _QUEUE_LIMIT = 48_000
 """Bytes of a queue message that every consumer's encoding leaves room for; the service takes 64 KiB."""
 
@@ -43,13 +44,25 @@ def _enqueue(event: Event) -> None:
 
 
 def _post(url: str, event: Event) -> None:
-    """Offer the event a few times; what the webhook does not take, it finds in the queue."""
-    with requests.Session() as session:
-        session.mount("http", HTTPAdapter(max_retries=_RETRIES))
-        try:
-            answer = session.post(
-                url, json=event.to_wire(), headers={"Content-Type": "application/cloudevents+json"}, timeout=10
-            )
-            answer.raise_for_status()
-        except requests.RequestException as error:
-            _log.warning("the webhook did not take event %s: %s", event.id, type(error).__name__)
+    """Offer the event a few times; what the webhook does not take, it finds in the queue.
+
+    Retries of urllib3 would write the address, which holds the webhook's key, into the log.
+    """
+    said = _offer(url, event)
+    for pause in _PAUSES:
+        if said is None or (isinstance(said, int) and said not in _BUSY):
+            break
+        time.sleep(pause)
+        said = _offer(url, event)
+    if said is not None:
+        _log.warning("the webhook did not take event %s: %s", event.id, said)
+
+
+def _offer(url: str, event: Event) -> int | str | None:
+    """Why the webhook did not take the event: its status, or the name of an error; None when it did."""
+    headers = {"Content-Type": "application/cloudevents+json"}
+    try:
+        answer = requests.post(url, json=event.to_wire(), headers=headers, timeout=10)
+    except requests.RequestException as error:
+        return type(error).__name__
+    return None if answer.ok else answer.status_code
