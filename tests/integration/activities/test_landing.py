@@ -1,0 +1,250 @@
+"""Landing containers as activities see them: reserve, survey, settle, close, release; each may run twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+
+from activities.landing import close_landing, release_landing, reserve_landing, settle_landing, survey_landing
+from shared.contracts.importing import LandingRef, Survey
+from shared.contracts.plan import Plan, TargetRef
+from shared.contracts.progress import FileState, Phase
+from shared.contracts.request import read_request
+from shared.contracts.watch import Sighting
+from shared.settings import settings
+from shared.storage import reservations
+from shared.storage.ledger import Ledger
+from shared.topology import LANDING_CONTAINERS
+
+FIRST, SECOND = LANDING_CONTAINERS
+NAMES = ("backupstarttimestamp", "b_database_shop.sql", "b_database_postgres.sql", "b_roles.sql", "notes.txt")
+MINE = LandingRef(request_id="r", container=FIRST, reserved=True)
+pytestmark = pytest.mark.usefixtures("app")
+type Put = Callable[..., None]
+
+
+@pytest.fixture
+def put(storage: BlobServiceClient) -> Put:
+    """Let files land."""
+
+    def put(*names: str, container: str = FIRST, content: bytes = b"2026-04-01 02:30:00 UTC") -> None:
+        for name in names:
+            storage.get_blob_client(container, name).upload_blob(content, overwrite=True)
+
+    return put
+
+
+@pytest.fixture
+def names(storage: BlobServiceClient) -> Callable[[], set[str]]:
+    """What lies in the first container."""
+    return lambda: set(storage.get_container_client(FIRST).list_blob_names())
+
+
+@pytest.fixture
+def ledger(app: object) -> Ledger:  # noqa: ARG001 -- settings first
+    """The ledger of a restore that was planned."""
+    source = {"backupInstance": "orders"}
+    request = read_request({"requestId": "r", "source": source, "target": "drill", "databases": ["shop", "gone"]})
+    ledger = Ledger("r")
+    ledger.write("plan", Plan(request=request, target=TargetRef(alias="drill", host="h", version="18.6")))
+    return ledger
+
+
+def value(outcome: dict[str, Any]) -> Any:
+    assert outcome["ok"], outcome
+    return outcome["value"]
+
+
+def reserve(request_id: str) -> Sighting:
+    return Sighting.from_wire(value(reserve_landing({"requestId": request_id})))
+
+
+def survey() -> Survey:
+    return Survey.from_wire(value(survey_landing(MINE.to_wire())))
+
+
+def release(phase: Phase) -> str | None:
+    """Which container was given back."""
+    container: str | None = value(release_landing({"requestId": "r", "phase": phase.value}))["container"]
+    return container
+
+
+def test_a_repeated_reservation_is_the_same_container() -> None:
+    assert [reserve("r").value, reserve("r").value, reserve("s").value] == [
+        {"container": FIRST},
+        {"container": FIRST},
+        {"container": SECOND},
+    ]
+
+
+def test_without_a_free_container_the_sighting_names_the_owners_and_it_is_asked_again() -> None:
+    reserve("r")
+    reserve("s")
+    seen = reserve("t")
+
+    assert not seen.ended
+    assert seen.status == f"{FIRST} is reserved by restore r; {SECOND} is reserved by restore s"
+    release(Phase.COMPLETED)
+    assert reserve("t").value == {"container": FIRST}
+
+
+def test_a_survey_tells_each_file_and_what_is_missing(put: Put, ledger: Ledger) -> None:
+    reserve("r")
+    put(*NAMES)
+    found = survey()
+
+    assert {file.name: file.state for file in found.files} == {
+        "backupstarttimestamp": FileState.SKIPPED,
+        "b_database_shop.sql": FileState.LANDED,
+        "b_database_postgres.sql": FileState.SKIPPED,
+        "b_roles.sql": FileState.LANDED,
+    }
+    assert (found.unknown, found.closed) == (("notes.txt",), False)
+    assert found.problems == ("databases: gone is not in the backup, or left out by the request itself",)
+    assert found.sources["b_roles.sql"].etag
+    assert ledger.read("listing")["backupName"] == "b"
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_closed_landing_is_surveyed_as_complete_by_its_owner_only(put: Put) -> None:
+    reserve("r")
+    put(*NAMES)
+    value(close_landing(MINE.model_copy(update={"request_id": "somebody-else"}).to_wire()))
+    assert not survey().closed
+
+    for _ in range(2):
+        value(close_landing(MINE.to_wire()))
+    assert survey().closed
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_restore_does_not_survey_a_container_that_it_no_longer_owns(put: Put) -> None:
+    put(*NAMES)
+    outcome = survey_landing(MINE.to_wire())
+
+    assert outcome["error"]["code"] == "LandingFailed"
+    assert outcome["error"]["message"] == f"Restore r does not own {FIRST} any more."
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_file_that_is_empty_yet_has_not_landed_until_nothing_more_will(put: Put) -> None:
+    reserve("r")
+    put("b_roles.sql", content=b"")
+    assert survey().files == ()
+
+    value(close_landing(MINE.to_wire()))
+    assert [file.name for file in survey().files] == ["b_roles.sql"]
+
+
+def test_the_marker_is_read_once_and_kept(put: Put, ledger: Ledger) -> None:
+    reserve("r")
+    put(*NAMES)
+    survey()
+    put("backupstarttimestamp", content=b"2030-01-01 00:00:00 UTC")
+    survey()
+
+    assert ledger.read("marker")["takenAt"] == "2026-04-01T02:30:00Z"
+
+
+@pytest.mark.usefixtures("ledger")
+def test_an_empty_container_is_surveyed_as_empty() -> None:
+    reserve("r")
+    found = survey()
+
+    assert (found.files, found.closed) == ((), False)
+    assert len(found.problems) == 2
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_files_of_two_backups_are_an_answer_that_says_what_to_do(put: Put) -> None:
+    reserve("r")
+    put("a_database_x.sql", "b_database_x.sql")
+    outcome = survey_landing(MINE.to_wire())
+
+    assert outcome["error"]["code"] == "LandingFailed"
+    assert "send a request whose source names one of them" in outcome["error"]["message"]
+
+
+def test_somebody_elses_files_have_settled_when_nothing_landed_for_a_while(
+    put: Put, monkeypatch: pytest.MonkeyPatch, wait: Callable[[Callable[[], Any], str], Any]
+) -> None:
+    put("b_roles.sql")
+    subject = LandingRef(request_id="r", container=FIRST, backup_name="b", reserved=False).to_wire()
+    monkeypatch.setenv("FLEX_RESTORE_SETTLE_SECONDS", "3600")
+    settings.cache_clear()
+    waiting = Sighting.from_wire(value(settle_landing(subject)))
+    assert not waiting.ended
+    assert waiting.status.startswith("the last file landed ")
+
+    monkeypatch.setenv("FLEX_RESTORE_SETTLE_SECONDS", "1")
+    settings.cache_clear()
+    wait(lambda: value(settle_landing(subject))["ended"], "quiet")
+
+
+def test_a_file_set_that_is_not_there_has_not_landed() -> None:
+    subject = LandingRef(request_id="r", container=FIRST, backup_name="b", reserved=False).to_wire()
+    outcome = settle_landing(subject)
+
+    assert outcome["error"]["code"] == "LandingFailed"
+    assert f"{FIRST} holds no file of backup 'b'" in outcome["error"]["message"]
+
+
+def test_nothing_settles_while_a_restore_of_ours_owns_the_container(put: Put) -> None:
+    put("b_roles.sql")
+    reservations.reserve("somebody-else")
+    put("b_roles.sql", container=SECOND)
+    subject = LandingRef(request_id="r", container=SECOND, backup_name="b", reserved=False).to_wire()
+    assert reservations.read(SECOND) is not None
+    seen = Sighting.from_wire(value(settle_landing(subject)))
+
+    assert (seen.ended, seen.status) == (False, f"restore somebody-else has the vault write into {SECOND}")
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize("phase", [Phase.COMPLETED, Phase.COMPLETED_WITH_WARNINGS])
+def test_a_restore_that_is_done_deletes_its_files_and_nobody_elses(
+    put: Put, names: Callable[[], set[str]], phase: Phase
+) -> None:
+    reserve("r")
+    put(*NAMES)
+    survey()
+
+    assert [release(phase), release(phase)] == [FIRST, None]
+    assert names() == {"notes.txt"}
+    assert reservations.read(FIRST) is None
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize("phase", [Phase.FAILED, Phase.PARTIALLY_FAILED, Phase.CANCELLED, Phase.REJECTED])
+def test_after_any_other_end_the_files_stay_for_another_import(
+    put: Put, names: Callable[[], set[str]], phase: Phase
+) -> None:
+    reserve("r")
+    put(*NAMES)
+    survey()
+
+    assert release(phase) == FIRST
+    assert names() == set(NAMES)
+    assert reservations.read(FIRST) is None
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_file_that_was_written_again_since_is_not_ours_to_delete(put: Put, names: Callable[[], set[str]]) -> None:
+    reserve("r")
+    put(*NAMES)
+    survey()
+    put("b_roles.sql", content=b"of somebody else")
+
+    release(Phase.COMPLETED)
+    assert names() == {"b_roles.sql", "notes.txt"}
+
+
+@pytest.mark.usefixtures("ledger")
+def test_files_that_no_restore_of_ours_brought_are_not_ours_to_delete(put: Put, names: Callable[[], set[str]]) -> None:
+    put(*NAMES)
+    elsewhere = LandingRef(request_id="r", container=FIRST, backup_name="b", reserved=False)
+    value(survey_landing(elsewhere.to_wire()))
+
+    assert release(Phase.COMPLETED) is None
+    assert names() == set(NAMES)
