@@ -1,0 +1,243 @@
+"""`write_report`: what was restored, from when, into what, and what differs; as JSON and as a page for people."""
+
+import html.parser
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+
+from activities.report import write_report
+from shared.contracts.files import Listing, Marker, RestoredFile
+from shared.contracts.imports import (
+    ArchiveFormat,
+    ArchiveSummary,
+    DatabaseLoad,
+    LoadMethod,
+    Note,
+    NoteKind,
+    Notes,
+    Promotion,
+    ScriptRun,
+    Verification,
+)
+from shared.contracts.outcome import Failure
+from shared.contracts.plan import Plan, RecoveryPointRef, TargetRef
+from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry, RestoreProgress
+from shared.contracts.report import Report
+from shared.contracts.request import read_request
+from shared.storage.landing import classify
+from shared.storage.ledger import Ledger, database_record
+from shared.storage.logs import import_log
+from shared.topology import REPORT_CONTAINER
+
+HOSTILE = "</code><script>alert('x')</script><img src=x onerror=\"alert(1)\">&amp;"
+REQUEST = {"requestId": "r", "source": {"backupInstance": "orders"}, "target": "drill", "requestedBy": HOSTILE}
+PHASES = (
+    PhaseEntry(phase=Phase.ACCEPTED, at="2026-04-01T02:30:00+00:00"),
+    PhaseEntry(phase=Phase.PLANNING, at="2026-04-01T02:30:02.500000+00:00"),
+    PhaseEntry(phase=Phase.IMPORTING, at="2026-04-01T02:31:02.500000+00:00"),
+)
+pytestmark = pytest.mark.usefixtures("app")
+
+
+def landed(name: str) -> RestoredFile:
+    file = classify(name, size=2048, etag="e")
+    assert file is not None
+    return file
+
+
+def told(name: str, state: FileState, **more: Any) -> dict[str, Any]:
+    file = landed(name)
+    progress = FileProgress(name=name, kind=file.kind, database=file.database, size=file.size, state=state, **more)
+    return progress.to_wire()
+
+
+def write(*files: dict[str, Any], phase: Phase = Phase.COMPLETED, **progress: Any) -> dict[str, str]:
+    course = RestoreProgress(phase=phase, message="files: 1 imported", phases=PHASES, **progress)
+    subject = {"requestId": "r", "request": REQUEST, "progress": course.to_wire(), "files": list(files)}
+    outcome = write_report(subject)
+    assert outcome["ok"], outcome
+    return dict(outcome["value"])
+
+
+@pytest.fixture
+def ledger(app: object) -> Ledger:  # noqa: ARG001 -- settings first
+    """What a restore has left behind, with names that mean harm."""
+    ledger = Ledger("r")
+    plan = Plan(
+        request=read_request(REQUEST),
+        target=TargetRef(alias="drill", host="db.example", version="18.6"),
+        recovery_point=RecoveryPointRef(id="a" * 32, time=datetime(2026, 4, 1, tzinfo=UTC)),
+        tools={"psql": "psql 18.6"},
+    )
+    names = ("backupstarttimestamp", f"b_database_{HOSTILE}.sql", "b_roles.sql")
+    listing = Listing(container="landing-1", backup_name="b", files=tuple(map(landed, names)), closed=True)
+    ledger.write("plan", plan)
+    ledger.write("listing", listing.model_copy(update={"unknown": (HOSTILE,)}))
+    ledger.write("marker", Marker(text="at 02:30", taken_at="2026-04-01T02:30:00Z"))
+    note = Note(kind=NoteKind.SKIPPED, subject=HOSTILE, reason="no such extension", statement=f"CREATE -- {HOSTILE}")
+    load = DatabaseLoad(
+        temporary_name="t",
+        oid=7,
+        method=LoadMethod.STAGED_PARALLEL,
+        method_reason="there is room",
+        tool="pg_restore 18.6",
+        jobs=4,
+        seconds=1.5,
+        archive=ArchiveSummary(format=ArchiveFormat.CUSTOM, size=2048),
+        notes=Notes(items=(note,), left_out=3),
+    )
+    verification = Verification(tables=12, rows=1_234_567, exact=False, objects={"TABLE": 12})
+    ledger.write(database_record(HOSTILE, "load"), load)
+    ledger.write(database_record(HOSTILE, "verification"), verification)
+    ledger.write(database_record(HOSTILE, "promotion"), Promotion(name=HOSTILE, oid=7, replaced=True))
+    script = ScriptRun(statements=3, seconds=0.2, without_password=("app", HOSTILE), kept=("flexadmin",))
+    ledger.write("scripts/roles", {"run": script.to_wire()})
+    return ledger
+
+
+@pytest.fixture
+def report(storage: BlobServiceClient) -> Any:
+    """The report as it is kept."""
+
+    def read() -> Report:
+        return Report.model_validate_json(
+            storage.get_blob_client(REPORT_CONTAINER, "r/report.json").download_blob().readall()
+        )
+
+    return read
+
+
+class Page(html.parser.HTMLParser):
+    """A page as a browser sees it: its elements, and its text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def page(storage: BlobServiceClient) -> Any:
+    def read() -> Page:
+        blob = storage.get_blob_client(REPORT_CONTAINER, "r/report.html")
+        assert blob.get_blob_properties().content_settings.content_type == "text/html; charset=utf-8"
+        return Page(blob.download_blob().readall().decode())
+
+    return read
+
+
+FILES = (
+    told("backupstarttimestamp", FileState.SKIPPED, reason="the marker"),
+    told(f"b_database_{HOSTILE}.sql", FileState.WARNED, final_name=HOSTILE),
+    told("b_roles.sql", FileState.IMPORTED),
+)
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_report_gathers_what_the_ledger_holds_of_each_file(report: Any) -> None:
+    addresses = write(*FILES, container="landing-1", job="571e")
+    found = report()
+
+    assert addresses["json"].endswith(f"/{REPORT_CONTAINER}/r/report.json")
+    assert addresses["page"].endswith(f"/{REPORT_CONTAINER}/r/report.html")
+    assert (found.phase, found.container, found.job) == (Phase.COMPLETED, "landing-1", "571e")
+    assert found.backup_taken.taken_at == "2026-04-01T02:30:00Z"
+    assert found.unknown == (HOSTILE,)
+    files = {one.file.name: one for one in found.files}
+    database = files[f"b_database_{HOSTILE}.sql"]
+    assert (database.load.oid, database.verification.rows, database.promotion.replaced) == (7, 1_234_567, True)
+    assert files["b_roles.sql"].script.without_password == ("app", HOSTILE)
+    assert files["backupstarttimestamp"].script is None
+
+
+@pytest.mark.usefixtures("ledger")
+def test_phases_are_told_with_the_seconds_that_they_took(report: Any) -> None:
+    write(*FILES)
+
+    times = report().times
+    assert [(one.phase, one.seconds) for one in times[:2]] == [(Phase.ACCEPTED, 2.5), (Phase.PLANNING, 60.0)]
+    assert times[2].phase is Phase.IMPORTING
+    assert times[2].seconds > 0
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_page_shows_hostile_names_as_text(page: Any) -> None:
+    failure = Failure(code="ImportFailed", message=HOSTILE, details=(HOSTILE,))
+    write(*FILES, phase=Phase.PARTIALLY_FAILED, errors=(failure,))
+    shown = page()
+
+    assert not shown.tags & {"script", "img"}
+    assert "onerror" not in shown.attributes
+    for place in (f"b_database_{HOSTILE}.sql", f"Requested by{HOSTILE}", f"CREATE -- {HOSTILE}", f"app, {HOSTILE}"):
+        assert place in shown.text
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_page_tells_people_what_they_need(page: Any) -> None:
+    write(*FILES)
+    text = page().text
+
+    for words in (
+        "drill: db.example, PostgreSQL 18.6",
+        "2026-04-01T02:30:00Z",
+        "about 1,234,567",
+        "2.0 KB",
+        "staged-parallel, 4 jobs",
+        "(replaced the one before)",
+        "and 3 more, in the log",
+        "set new ones: app",
+        "60.0",
+    ):
+        assert words in text
+
+
+def test_a_failed_file_is_told_with_its_reason_and_log(
+    ledger: Ledger, report: Any, page: Any, storage: BlobServiceClient
+) -> None:
+    failure = Failure(code="ImportFailed", message="1 statement(s) failed", details=("line 7: no such table",))
+    ledger.write("scripts/roles", {"failure": failure.to_wire()})
+    with import_log("r", "b_roles.sql") as log:
+        log.write(b"everything that psql said")
+    write(told("b_roles.sql", FileState.FAILED, reason="1 statement(s) failed"), phase=Phase.FAILED)
+
+    [one] = report().files
+    assert (one.failure, one.script) == (failure, None)
+    kept = storage.get_blob_client(REPORT_CONTAINER, one.log).download_blob().readall()
+    assert kept == b"everything that psql said"
+    assert "line 7: no such table" in page().text
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_restore_that_ended_before_its_import_still_lists_what_landed(report: Any) -> None:
+    write(phase=Phase.FAILED)
+
+    assert {one.file.name for one in report().files} == {file["name"] for file in FILES}
+
+
+def test_a_rejected_request_has_a_report_without_a_plan(report: Any, page: Any) -> None:
+    failure = Failure(code="RequestRejected", message="wrong", details=("target: is missing",))
+    write(phase=Phase.REJECTED, errors=(failure,))
+
+    assert (report().plan, report().files, report().request) == (None, (), REQUEST)
+    assert "target: is missing" in page().text
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_repeated_activity_writes_the_report_again(report: Any) -> None:
+    first = write(*FILES, phase=Phase.FAILED)
+    second = write(*FILES)
+
+    assert first == second
+    assert report().phase is Phase.COMPLETED
