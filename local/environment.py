@@ -157,6 +157,7 @@ class Services:
             "FLEX_RESTORE_POLL_SECONDS": "1",
             "FLEX_RESTORE_POLL_LIMIT_SECONDS": "2",
             "FLEX_RESTORE_SETTLE_SECONDS": "5",
+            "PYTHON_THREADPOOL_THREAD_COUNT": "16",
             _PASSWORD_SETTING: self.target.password,
             **self.vault.environment,
         }
