@@ -372,10 +372,10 @@ _STATEMENT_TOKEN = re.compile(
     r"""
       (?P<blank>[ \t\n\r\f\v]+|--[^\n\r]*)
     | (?P<comment>/\*)
-    | (?P<escaped>[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z))
-    | (?P<string>'(?:[^']|'')*(?:'|\Z))
+    | (?P<escaped>[eE]'(?:[^'\\]++|\\(?:.|\Z)|'')*+(?:'|\Z))
+    | (?P<string>'(?:[^']++|'')*+(?:'|\Z))
     | (?P<dollar>(?P<tag>\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$).*?(?:(?P=tag)|\Z))
-    | (?P<name>"(?:[^"]|"")*(?:"|\Z))
+    | (?P<name>"(?:[^"]++|"")*+(?:"|\Z))
     | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
     | (?P<number>[0-9]+(?:\.[0-9]+)?(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)?)
     | (?P<punctuation>.)
@@ -388,11 +388,11 @@ _ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
-def tokens(statement: str) -> list[Token]:
-    """The tokens of one statement; an unterminated literal reaches to the end."""
+def tokens(statement: str, at_most: int | None = None) -> list[Token]:
+    """The tokens of one statement, or the first ones; an unterminated literal reaches to the end."""
     found: list[Token] = []
     position = 0
-    while match := _STATEMENT_TOKEN.match(statement, position):
+    while len(found) != at_most and (match := _STATEMENT_TOKEN.match(statement, position)):
         kind, text, start, position = match.lastgroup or "", match[0], match.start(), match.end()
         if match["comment"]:
             position = _comment_end(statement, position)
@@ -430,9 +430,10 @@ def quote_identifier(name: str) -> str:
 
 
 def redact(statement: str) -> str:
-    """The statement without its literals when it speaks of a password; trimmed."""
+    """The statement without its literals when it speaks of a password or of a connection; trimmed."""
     found = tokens(statement)
-    if any(token.is_word("password", "options") for token in found):
+    connects = any(first.is_word("connection") and not then.is_word("limit") for first, then in pairwise(found))
+    if connects or any(token.is_word("password", "options") for token in found):
         for token in reversed(found):
             if token.kind is TokenKind.STRING:
                 statement = f"{statement[: token.start]}'…'{statement[token.end :]}"

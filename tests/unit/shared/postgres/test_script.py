@@ -1,5 +1,6 @@
 """Scripts from outside are split exactly as psql splits them."""
 
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -303,11 +304,35 @@ def test_what_cannot_be_a_name_is_not_quoted(name: str) -> None:
         ("ALTER ROLE a PASSWORD E'\\'cret' nonsense", "ALTER ROLE a PASSWORD '…' nonsense"),
         ("ALTER ROLE a PASSWORD 'cut off", "ALTER ROLE a PASSWORD '…'"),
         ("CREATE SERVER s OPTIONS (password $$x$$)", "CREATE SERVER s OPTIONS (password '…')"),
+        ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p", "CREATE SUBSCRIPTION s CONNECTION '…' PUBLICATION p"),
+        ("ALTER SUBSCRIPTION s connection /* */ U&'x'", "ALTER SUBSCRIPTION s connection /* */ U&'…'"),
+        ("ALTER SUBSCRIPTION s CONNECTION $$cut off", "ALTER SUBSCRIPTION s CONNECTION '…'"),
+        ("CREATE ROLE a CONNECTION LIMIT 3 VALID UNTIL 'b'", "CREATE ROLE a CONNECTION LIMIT 3 VALID UNTIL 'b'"),
         ("COMMENT ON ROLE a IS 'b'", "COMMENT ON ROLE a IS 'b'"),
     ],
 )  # fmt: skip
 def test_no_password_gets_into_a_report(statement: str, expected: str) -> None:
     assert redact(statement) == expected
+
+
+def test_comments_do_not_hide_the_first_tokens() -> None:
+    statement = "-- " + "long " * 1000 + "\n/* and /* nested */ */ CREATE /* here */ ROLE a PASSWORD 'b';"
+    assert [token.value for token in tokens(statement, at_most=3)] == ["create", "role", "a"]
+
+
+@pytest.mark.parametrize("literal", ["'{}'", "E'{}'", "$${}$$", '"{}"'])
+def test_a_long_literal_takes_little_more_memory_than_it_is_long(literal: str) -> None:
+    statement = "INSERT INTO t VALUES (" + literal.format("ab" * 500_000) + ")"
+    tracemalloc.start()
+    found = tokens(statement)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 7
+    assert peak < 8 * len(statement)
+
+
+def test_a_literal_that_ends_in_its_escape_is_one_token() -> None:
+    assert [token.kind for token in tokens("SELECT E'a''b\\")] == [TokenKind.WORD, TokenKind.STRING]
 
 
 def test_an_acl_script_is_split_into_its_statements() -> None:
