@@ -17,12 +17,13 @@ _OWN_EXTENSIONS = SYSTEM_EXTENSIONS | {"plpgsql"}
 
 _SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 
-_NOT_MANAGED = {
+NOT_MANAGED = {
     "EVENT TRIGGER": "only a superuser can create event triggers, and a managed server has none for customers",
     "SUBSCRIPTION": "a restored copy must not start to replicate from the source's publisher",
     "SUBSCRIPTION TABLE": "its subscription is not restored",
     "TABLESPACE": "a managed server has no tablespaces of its own",
 }
+"""Kinds of entries that are left out, and why."""
 
 _ATTACHED = frozenset({"COMMENT", "ACL", "SECURITY LABEL"})
 """Entries that say something about another entry and cannot be without it."""
@@ -90,7 +91,7 @@ def select(entries: Sequence[Entry]) -> Selection:
             kind=NoteKind.SKIPPED,
             subject=str(entry),
             reason=left_out[entry.dump_id],
-            matters=entry.desc in _NOT_MANAGED,
+            matters=entry.desc in NOT_MANAGED,
         )
         for entry in entries
         if entry.dump_id in left_out
@@ -152,7 +153,7 @@ def _locks_tree(entry: Entry) -> bool:
 
 def _why_not(entry: Entry, left_out: dict[int, str]) -> str | None:
     """Why an entry is left out, in words; None when it is imported."""
-    if reason := _NOT_MANAGED.get(entry.desc):
+    if reason := NOT_MANAGED.get(entry.desc):
         return reason
     if entry.desc == "EXTENSION" and own_extension(entry.name):
         return "the service installs this extension itself"

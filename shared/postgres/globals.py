@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from shared.contracts.imports import Note, NoteKind, Notes, ScriptRun
 from shared.errors import ImportFailed, cut
+from shared.postgres.contents import NOT_MANAGED
 from shared.postgres.diagnostics import Diagnostic, classify
 from shared.postgres.psql import ScriptResult, run_script
 from shared.postgres.script import Backslash, Blank, Event, Statement, Statements, tokens
@@ -20,10 +21,11 @@ from shared.postgres.server import TargetServer
 from shared.postgres.tools import Toolbox
 
 _CONNECT = "\\connect"
-_HEAD = 400
-"""Characters of a statement that tell its kind."""
+_HEAD = 40
+"""Tokens of a statement that tell its kind."""
 _SERVICE_TABLESPACE = "temptblspace"
 """Every flexible server has it, for temporary files."""
+_PARAMETERS = "settings of the server are its server parameters, which no import changes"
 _EXISTS = re.compile(
     r"already exists|already a partition|already an identity column|multiple primary keys|more than once"
     r"|is already member of (?:extension|publication)"
@@ -88,21 +90,26 @@ def _without_others(events: Iterable[Event], notes: list[Note]) -> Iterator[Even
     """The events without statements that other files are for; each kind that is left out is noted once."""
     left_out: dict[str, int] = {}
     for event in events:
-        reason = _not_here(event.text[:_HEAD]) if isinstance(event, Statement) else ""
+        reason = _not_here(event.text) if isinstance(event, Statement) else ""
         if reason:
             left_out[reason] = left_out.get(reason, 0) + 1
             yield Blank(b"\n" * event.source.count(b"\n"))  # what follows stays on its line
         else:
             yield event
     notes += [
-        Note(kind=NoteKind.SKIPPED, subject=f"{count} statement(s)", reason=reason, matters=False)
+        Note(kind=NoteKind.SKIPPED, subject=f"{count} statement(s)", reason=reason, matters=reason == _PARAMETERS)
         for reason, count in left_out.items()
     ]
 
 
 def _not_here(statement: str) -> str:
     """Why a statement is not run; empty when it is."""
-    words = [token.value for token in tokens(statement)]
+    words = [token.value for token in tokens(statement, _HEAD)]
+    return _elsewhere(words) or _not_managed(words)
+
+
+def _elsewhere(words: list[str]) -> str:
+    """Which other file is for the statement, or that the service is."""
     if words[1:2] == ["database"] or ("on", "database") in pairwise(words):
         return "databases are put into place from their own files"
     match words[:3]:
@@ -114,6 +121,19 @@ def _not_here(statement: str) -> str:
             return "roles are imported from the roles file"
         case ["create" | "alter" | "grant" | "comment", *_] if _SERVICE_TABLESPACE in words:
             return "this tablespace is the service's own"
+        case _:
+            return ""
+
+
+def _not_managed(words: list[str]) -> str:
+    """Why a managed server does not get the statement, or a restored copy must not."""
+    match words[:3]:
+        case [_, "subscription", *_] | ["comment", "on", "subscription"]:
+            return NOT_MANAGED["SUBSCRIPTION"]
+        case [_, "event", "trigger"] | ["comment", "on", "event"]:
+            return NOT_MANAGED["EVENT TRIGGER"]
+        case ["alter", "system", *_]:
+            return _PARAMETERS
         case _:
             return ""
 

@@ -1,6 +1,5 @@
 """Load a plain SQL dump of one database into an empty database."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from shared.contracts.imports import Note, NoteKind
 from shared.errors import ImportFailed, cut
 from shared.postgres.archive import Archive
 from shared.postgres.archive_load import Loaded
-from shared.postgres.contents import check_extensions, own_extension
+from shared.postgres.contents import NOT_MANAGED, check_extensions, own_extension
 from shared.postgres.destination import Destination
 from shared.postgres.privileges import Adapted, adapt_grant, named_roles
 from shared.postgres.properties import NOT_ITS_OWN, Properties, creation_options, is_closing, renamed
@@ -33,17 +32,16 @@ from shared.postgres.tolerance import describe, sort_out
 
 _BEGINNING = 200
 """Events among which a script made with --create has its CREATE DATABASE."""
-_HEAD = 400
-"""Bytes of a statement that tell its kind; only of the kinds that are short, more is read."""
-_LEADING_COMMENTS = re.compile(rb"(?:\s|--[^\n]*\n)*")
+_HEAD = 40
+"""Tokens of a statement that tell its kind; only of the kinds that are short, more is read."""
 
 _OF_PG_DUMP = frozenset({"\\connect", "\\encoding"})
 """psql's commands in a script made with --create: the connection is there already."""
 
 _NOT_MANAGED = {
-    ("event", "trigger"): "only a superuser can create event triggers, and a managed server has none for customers",
-    ("subscription",): "a restored copy must not start to replicate from the source's publisher",
-    ("tablespace",): "a managed server has no tablespaces of its own",
+    ("event", "trigger"): NOT_MANAGED["EVENT TRIGGER"],
+    ("subscription",): NOT_MANAGED["SUBSCRIPTION"],
+    ("tablespace",): NOT_MANAGED["TABLESPACE"],
     ("role",): "roles are imported from the roles file",
     ("user",): "roles are imported from the roles file",
 }
@@ -65,7 +63,7 @@ class ScriptLoad:
         capabilities = read_capabilities(connection)
         for event in islice(Statements(archive.source.chunks()), _BEGINNING):
             if isinstance(event, Statement):
-                words = _beginning(event)
+                words = tokens(event.text, _HEAD)
                 if len(words) > 2 and words[0].is_word("create") and words[1].is_word("database"):
                     properties = Properties(words[2].value, creation_options(event.text))
                     return cls(archive, properties, connection, capabilities)
@@ -145,7 +143,7 @@ class _Adapter:
         return [*self.notes, *owners]
 
     def _statement(self, event: Statement) -> Iterator[Event]:
-        words = _beginning(event)
+        words = tokens(event.text, _HEAD)
         if not words:
             yield event
             return
@@ -262,20 +260,11 @@ class _Adapter:
                 yield _injected(f"REVOKE {rights} ON SCHEMA {quote_identifier(schema)} FROM PUBLIC")
 
     def _leave_out(self, event: Statement, reason: str, *, matters: bool = True) -> Blank:
-        words = tokens(event.text)
-        # A subscription's connection string may hold a password, which redact does not look for.
-        text = "" if any(token.is_word("subscription") for token in words) else cut(redact(event.text), 600)
+        text = cut(redact(event.text), 600)
         self.notes.append(
             Note(kind=NoteKind.SKIPPED, subject=f"line {event.line}", reason=reason, statement=text, matters=matters)
         )
         return _blank(event)
-
-
-def _beginning(event: Statement) -> list[Token]:
-    """The first tokens of a statement, which may be long."""
-    comments = _LEADING_COMMENTS.match(event.source)
-    start = comments.end() if comments else 0
-    return tokens(event.source[start : start + _HEAD].decode("utf-8", "surrogateescape"))
 
 
 def _why_not(words: list[str]) -> str:
