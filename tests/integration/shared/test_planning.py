@@ -137,7 +137,7 @@ def test_every_error_is_told_at_once(
     config = services.vault.config
     configure(FLEX_RESTORE_LANDING_ACCOUNT=account_id(config, config.accounts[1]), FLEX_RESTORE_PSQL="/nowhere/psql")
 
-    with pytest.raises(PreflightFailed, match=r"^5 thing\(s\) stand in the way") as failed:
+    with pytest.raises(PreflightFailed, match=r"^6 thing\(s\) stand in the way") as failed:
         plan(databases=[taken_name, "free"])
 
     assert [detail.split(":", 1)[0] for detail in failed.value.details] == [
@@ -145,6 +145,7 @@ def test_every_error_is_told_at_once(
         "cross-tenant replication",
         "public reachability",
         "vault role",
+        "landing account",
         "existing databases",
     ]
     for detail in failed.value.details[1:]:
@@ -157,7 +158,7 @@ def test_wrong_names_reject_the_request_and_what_stands_in_the_way_is_told_too(
     config = services.vault.config
     configure(FLEX_RESTORE_LANDING_ACCOUNT=account_id(config, config.accounts[1]))
 
-    with pytest.raises(RequestRejected, match=r"has 5 error\(s\)") as rejected:
+    with pytest.raises(RequestRejected, match=r"has 6 error\(s\)") as rejected:
         plan(target="elsewhere", source={"backupInstance": "nowhere"})
 
     found = rejected.value.details
@@ -167,6 +168,7 @@ def test_wrong_names_reject_the_request_and_what_stands_in_the_way_is_told_too(
         "cross-tenant replication",
         "public reachability",
         "vault role",
+        "landing account",
     ]
 
 

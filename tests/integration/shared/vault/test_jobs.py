@@ -9,7 +9,7 @@ from local.vault.faults import JobFault, RequestFault
 from local.vault.process import VaultProcess
 from shared.contracts.vaultjobs import BackupJob, RestoreOrder
 from shared.contracts.watch import Sighting
-from shared.errors import BackupJobFailed, ServiceBusy, VaultRefused
+from shared.errors import BackupJobFailed, ServiceBusy
 from shared.vault import instances, jobs
 
 type StartJob = Callable[[], str]
@@ -69,8 +69,9 @@ def test_a_cancelled_job_has_failed_also_without_a_reason(
         jobs.look(job)
 
 
-def test_a_job_that_is_not_there_is_the_services_no(order: RestoreOrder) -> None:
-    with pytest.raises(VaultRefused, match="While reading backup job 00000000"):
+def test_a_job_that_is_not_found_is_looked_at_again(order: RestoreOrder) -> None:
+    """It was there when it was started: a passing 404 must not end what still runs."""
+    with pytest.raises(ServiceBusy, match="While reading backup job 00000000.* ResourceNotFound"):
         jobs.look(BackupJob(instance=order.instance, job_id="00000000-0000-0000-0000-000000000000"))
 
 
