@@ -83,8 +83,8 @@ def test_a_server_that_is_protected_twice_must_be_named_by_instance() -> None:
     assert resolve("twin-b").name == "twin-b"
 
 
-def test_a_vault_that_is_not_there_is_the_services_no(vault: VaultProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert vault.config.vault == "orders-vault"
+@pytest.mark.usefixtures("vault")
+def test_a_vault_that_is_not_there_is_the_services_no(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEX_RESTORE_VAULT", settings().vault.replace("orders-vault", "another-vault"))
     settings.cache_clear()
 

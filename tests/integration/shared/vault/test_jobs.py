@@ -71,7 +71,7 @@ def test_a_cancelled_job_has_failed_also_without_a_reason(
 
 def test_a_job_that_is_not_found_is_looked_at_again(order: RestoreOrder) -> None:
     """It was there when it was started: a passing 404 must not end what still runs."""
-    with pytest.raises(ServiceBusy, match="While reading backup job 00000000.* ResourceNotFound"):
+    with pytest.raises(ServiceBusy, match=r"While reading backup job 00000000.* ResourceNotFound"):
         jobs.look(BackupJob(instance=order.instance, job_id="00000000-0000-0000-0000-000000000000"))
 
 
