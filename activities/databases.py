@@ -39,9 +39,13 @@ class _Work:
         """The database file."""
         return BlobFile(self.job.container, self.job.file)
 
+    def recorded_load(self) -> DatabaseLoad | None:
+        """The load that the ledger holds, if any."""
+        return self.ledger.read(self.record("load"), DatabaseLoad)
+
     def loaded(self) -> DatabaseLoad:
         """The load that the ledger holds."""
-        load = self.ledger.read(self.record("load"), DatabaseLoad)
+        load = self.recorded_load()
         if load is None:
             raise LookupError(f"the ledger holds no load of {self.job.file.database}")
         return load
@@ -70,12 +74,12 @@ def load_database(subject: dict[str, Any]) -> Json:
     """Load the file into a database of a temporary name."""
     work = _Work(subject)
     work.ledger.require_running()
-    result = work.ledger.read(work.record("load"), DatabaseLoad)
+    result = work.recorded_load()
     if result is None:
         if reason := _kept(work):
             return {"skipped": reason}
         with import_log(work.job.request_id, work.job.file.name) as log:
-            result = load(work.server, toolbox(), work.file, _load_job(work.job), log)
+            result = load(work.server, toolbox(), work.file, _load_job(work.job), log, finished=work.recorded_load)
     return work.answer("load", result, result.notes)
 
 

@@ -56,6 +56,10 @@ class _Verdict:
     custom_status: str | None = None
 
 
+CUSTOM_STATUS_BYTES = 16 * 1024
+"""What the durable extension takes of a custom status."""
+
+
 class Turns:
     """Takes turns; the caller sees to it that an instance takes one at a time."""
 
@@ -111,6 +115,7 @@ class Turns:
         else:
             state = json.loads(returned.data) if returned is not None else {"isDone": True, "actions": [[]]}
         try:
+            _check_custom_status(state)
             outcome = replay(_actions(state), [json.loads(text) for text in played] + new)
             self._check_names(outcome.orders)
         except ReplayError as error:
@@ -256,3 +261,11 @@ def _actions(state: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _failure(instance: Instance, reason: str) -> str:
     return f"Orchestrator function '{instance.name}' failed: {reason}"
+
+
+def _check_custom_status(state: Event) -> None:
+    """Azure keeps 16 KB of a custom status, counted in UTF-16, and fails the orchestration beyond that."""
+    size = len(dumps(state.get("customStatus")).encode("utf-16-le", "surrogatepass"))
+    if size > CUSTOM_STATUS_BYTES:
+        limit = CUSTOM_STATUS_BYTES // 1024
+        raise ReplayError(f"the custom status has {size} bytes in UTF-16; Azure takes {limit} KB, so show less")

@@ -255,6 +255,12 @@ def failing(context: df.DurableOrchestrationContext) -> Orchestration:
 
 
 @app.orchestration_trigger(context_name="context")
+def talkative(context: df.DurableOrchestrationContext) -> Orchestration:
+    context.set_custom_status("x" * 8_192)
+    return (yield context.call_activity("add_one", 1))
+
+
+@app.orchestration_trigger(context_name="context")
 def unknown_activity(context: df.DurableOrchestrationContext) -> Orchestration:
     yield context.call_activity("nowhere")
 

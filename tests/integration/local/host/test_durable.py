@@ -49,6 +49,7 @@ def test_large_results(site: Any) -> None:
     ("name", "expected"),
     [
         ("failing", "Orchestrator function 'failing' failed: Activity function 'fail' failed: ValueError: failed: x"),
+        ("talkative", "the custom status has 16388 bytes in UTF-16; Azure takes 16 KB, so show less"),
         ("unknown_activity", "The function 'nowhere' doesn't exist, is disabled, or is not an activity function"),
     ],
 )
