@@ -15,12 +15,12 @@ from shared.postgres.properties import NOT_ITS_OWN, renamed
 from shared.postgres.script import tokens
 from shared.postgres.server import Connection, TargetServer, message, server_errors
 from shared.postgres.temporary import Database, LoadKey, Record, Replaced
+from shared.topology import SYSTEM_DATABASES
 
 log = logging.getLogger(__name__)
 
 type OnConflict = Literal["fail", "skip", "replace"]
 
-_NEVER_REPLACED = frozenset({"postgres", "template0", "template1", "azure_maintenance", "azure_sys"})
 _NAME_BYTES = 63
 _QUIET_SECONDS = 20
 """How long to try while others keep connecting."""
@@ -78,7 +78,7 @@ def _check_replaceable(connection: Connection, existing: Database, on_conflict: 
             f'there is a database "{existing.name}" on the target server: restore under another name, '
             "or ask for it to be replaced"
         )
-    if existing.name in _NEVER_REPLACED:
+    if existing.name in SYSTEM_DATABASES:
         raise TargetRefused(f'database "{existing.name}" belongs to the server and is never replaced')
     row = connection.execute(
         "SELECT pg_catalog.pg_get_userbyid(datdba), pg_catalog.pg_has_role(datdba, 'USAGE')"
