@@ -8,6 +8,7 @@ from pathlib import Path
 from shared.contracts.imports import ArchiveFormat, ArchiveSummary
 from shared.errors import UnreadableFile
 from shared.postgres import toc
+from shared.postgres.notes import readable
 from shared.postgres.source import FileSource
 from shared.postgres.toc import Entry, Toc
 from shared.postgres.tools import Toolbox
@@ -119,8 +120,8 @@ def _summary(source: FileSource, contents: Toc, wanted: ArchiveFormat) -> Archiv
         dumped_by=contents.dumped_by,
         archive_version=f"{contents.version[0]}.{contents.version[1]}",
         entries=len(entries),
-        extensions=tuple(entry.name for entry in entries if entry.desc == "EXTENSION"),
-        roles=tuple(sorted({entry.owner for entry in entries if entry.owner})),
+        extensions=tuple(readable(entry.name) for entry in entries if entry.desc == "EXTENSION"),
+        roles=tuple(sorted({readable(entry.owner) for entry in entries if entry.owner})),
     )
 
 

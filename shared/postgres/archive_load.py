@@ -10,6 +10,7 @@ from shared.postgres.archive import Archive
 from shared.postgres.contents import Selection, check_extensions, select
 from shared.postgres.destination import Destination
 from shared.postgres.diagnostics import Expected
+from shared.postgres.notes import make_note
 from shared.postgres.pg_restore import Restorer
 from shared.postgres.privileges import describe, grantors, plan_grants, run_grants
 from shared.postgres.properties import Properties, read_properties
@@ -108,11 +109,13 @@ class ArchiveLoad:
             if entry.owner and self.roles.why_not(entry.owner):
                 owned[entry.owner].append(entry)
         joined = [
-            Note(kind=NoteKind.CHANGED, subject=f'role "{role}"', reason=f"{user} is a member of it now", matters=False)
+            make_note(
+                kind=NoteKind.CHANGED, subject=f'role "{role}"', reason=f"{user} is a member of it now", matters=False
+            )
             for role in self.roles.granted
         ]
         return joined + [
-            Note(
+            make_note(
                 kind=NoteKind.CHANGED,
                 subject=f'owner "{role}"',
                 reason=f"{self.roles.why_not(role)}: {user} owns {len(entries)} objects instead, such as {entries[0]}",
@@ -134,4 +137,4 @@ def _without_foreign_comments(connection: Connection, entries: Sequence[Entry]) 
 
 def _comment_notes(comments: Iterable[Entry]) -> Iterable[Note]:
     reason = "the extension belongs to the server and brings its own comment"
-    return (Note(kind=NoteKind.SKIPPED, subject=str(entry), reason=reason, matters=False) for entry in comments)
+    return (make_note(kind=NoteKind.SKIPPED, subject=str(entry), reason=reason, matters=False) for entry in comments)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shared.contracts.imports import Note, NoteKind
 from shared.errors import TargetRefused
 from shared.postgres.diagnostics import SYSTEM_EXTENSIONS
+from shared.postgres.notes import make_note, readable
 from shared.postgres.server import Capabilities
 from shared.postgres.toc import Entry
 
@@ -87,7 +88,7 @@ def select(entries: Sequence[Entry]) -> Selection:
             trees.add(entry.dump_id)
         passes[where].append(entry)
     notes = [
-        Note(
+        make_note(
             kind=NoteKind.SKIPPED,
             subject=str(entry),
             reason=left_out[entry.dump_id],
@@ -105,7 +106,7 @@ def check_extensions(extensions: Iterable[str], capabilities: Capabilities, pres
     Raises:
         TargetRefused: names all of them, and how to allow them.
     """
-    needed = {name.lower(): name for name in extensions if name not in {*present, *_OWN_EXTENSIONS}}
+    needed = {name.lower(): name for name in map(readable, extensions) if name not in {*present, *_OWN_EXTENSIONS}}
     absent = sorted(name for name in needed.values() if name not in capabilities.extensions_available)
     allowed = capabilities.extensions_allowed
     forbidden = [] if allowed is None else sorted(name for low, name in needed.items() if low not in allowed)

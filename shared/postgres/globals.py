@@ -15,6 +15,7 @@ from shared.contracts.imports import Note, NoteKind, Notes, ScriptRun
 from shared.errors import ImportFailed, cut
 from shared.postgres.contents import NOT_MANAGED
 from shared.postgres.diagnostics import Diagnostic, classify
+from shared.postgres.notes import make_note, readable
 from shared.postgres.psql import ScriptResult, run_script
 from shared.postgres.script import Backslash, Blank, Event, Statement, Statements, tokens
 from shared.postgres.server import TargetServer
@@ -51,7 +52,7 @@ def run_globals(
         mine = _without_others(events, notes)
         result = run_script(server, toolbox, dbname, mine, log=log, lines_before=lines_before, on_error="go on")
         statements += result.statements
-        notes += [*result.notes, *_sorted_out(result, name or "the server", failures)]
+        notes += [*result.notes, *_sorted_out(result, readable(name) or "the server", failures)]
     if failures:
         raise ImportFailed(f"{len(failures)} statement(s) failed", details=failures)
     return ScriptRun(statements=statements, seconds=round(time.monotonic() - began, 3), notes=Notes.bounded(notes))
@@ -97,7 +98,7 @@ def _without_others(events: Iterable[Event], notes: list[Note]) -> Iterator[Even
         else:
             yield event
     notes += [
-        Note(kind=NoteKind.SKIPPED, subject=f"{count} statement(s)", reason=reason, matters=reason == _PARAMETERS)
+        make_note(kind=NoteKind.SKIPPED, subject=f"{count} statement(s)", reason=reason, matters=reason == _PARAMETERS)
         for reason, count in left_out.items()
     ]
 
@@ -139,7 +140,7 @@ def _not_managed(words: list[str]) -> str:
 
 
 def _skipped_section(name: str, statements: int) -> Note:
-    return Note(
+    return make_note(
         kind=NoteKind.SKIPPED,
         subject=f"section of database {name}",
         reason=f"this restore has put no database {name} into place; {statements} statement(s) were not run",
@@ -154,7 +155,7 @@ def _sorted_out(result: ScriptResult, where: str, failures: list[str]) -> Iterat
         if _EXISTS.search(diagnostic.message):
             existing += 1
         elif harmless := classify(diagnostic):
-            yield Note(
+            yield make_note(
                 kind=NoteKind.TOLERATED,
                 subject=where,
                 reason=f"{diagnostic.message}: {harmless.reason}",
@@ -165,7 +166,7 @@ def _sorted_out(result: ScriptResult, where: str, failures: list[str]) -> Iterat
             failures.append(_described(diagnostic, where))
     if existing:
         reason = f"{existing} object(s) were there already, from the database files"
-        yield Note(kind=NoteKind.TOLERATED, subject=where, reason=reason, matters=False)
+        yield make_note(kind=NoteKind.TOLERATED, subject=where, reason=reason, matters=False)
     if not result.complete:
         failures.append(f"{where}: psql did not come to the end of the script")
 

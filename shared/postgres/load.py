@@ -15,6 +15,7 @@ from shared.postgres import temporary
 from shared.postgres.archive import Archive, inspect
 from shared.postgres.archive_load import ArchiveLoad, Loaded
 from shared.postgres.destination import Deadline, Destination
+from shared.postgres.notes import make_note, readable
 from shared.postgres.properties import NOT_ITS_OWN, renamed
 from shared.postgres.script_load import ScriptLoad
 from shared.postgres.server import Capabilities, Connection, TargetServer, message, server_errors
@@ -105,9 +106,10 @@ class _Load:
             with workspace(Staging(self.job.staging, self.job.staging_budget), self.job.key.lock) as folder:
                 destination = Destination(self.server, name, folder, self.log_file, deadline)
                 loaded = plan.fill(destination, self._route(plan.capabilities))
-            notes += [*loaded.notes, *_analyze(destination)]
+            closing, unreadable = _recordable(loaded.closing)
+            notes += [*loaded.notes, *unreadable, *_analyze(destination)]
             result = self._result(name, oid, loaded, notes, time.monotonic() - began)
-            record = Record(load=result, source_name=plan.properties.name, closing=loaded.closing)
+            record = Record(load=result, source_name=readable(plan.properties.name), closing=closing)
             temporary.comment(self.connection, name, record.model_dump_json())
         except BaseException:
             self._clean_up(name)
@@ -120,7 +122,7 @@ class _Load:
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:
-            asked = f" with {options}" if options else ""
+            asked = f" with {readable(options)}" if options else ""
             raise TargetRefused(f"the target server cannot create the database{asked}: {message(error)}") from error
 
     def _set(self, name: str, source_name: str, statements: Iterable[str]) -> list[Note]:
@@ -130,14 +132,16 @@ class _Load:
         for statement in statements:
             own = renamed(statement, source_name, name)
             if own is None:
-                notes.append(Note(kind=NoteKind.SKIPPED, subject=subject, reason=NOT_ITS_OWN, statement=statement))
+                notes.append(make_note(kind=NoteKind.SKIPPED, subject=subject, reason=NOT_ITS_OWN, statement=statement))
                 continue
             try:
                 self.connection.execute(own.encode("utf-8", "surrogateescape"))
             except psycopg.OperationalError:
                 raise
             except psycopg.Error as error:
-                notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=message(error), statement=statement))
+                notes.append(
+                    make_note(kind=NoteKind.TOLERATED, subject=subject, reason=message(error), statement=statement)
+                )
         return notes
 
     def _route(self, capabilities: Capabilities) -> Route:
@@ -172,6 +176,17 @@ class _Load:
                 temporary.drop(connection, name)
         except (psycopg.Error, TargetUnavailable, TargetRefused) as error:
             log.warning("database %s stays until the next attempt: %s", name, error)
+
+
+def _recordable(closing: Iterable[str]) -> tuple[tuple[str, ...], list[Note]]:
+    """The statements that a record can hold, and notes on the others, which no server would take either."""
+    kept = tuple(statement for statement in closing if readable(statement) == statement)
+    reason = "it is not valid UTF-8"
+    return kept, [
+        make_note(kind=NoteKind.SKIPPED, subject="the database", reason=reason, statement=statement)
+        for statement in closing
+        if statement not in kept
+    ]
 
 
 def _analyze(destination: Destination) -> list[Note]:

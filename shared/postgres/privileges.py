@@ -9,6 +9,7 @@ from shared.contracts.imports import Note, NoteKind
 from shared.errors import cut
 from shared.postgres.contents import SYSTEM_ROLE
 from shared.postgres.diagnostics import is_system_role
+from shared.postgres.notes import make_note
 from shared.postgres.script import Token, quote_identifier, split, tokens
 from shared.postgres.server import Connection, Roles, message
 from shared.postgres.toc import Entry
@@ -71,17 +72,17 @@ def adapt_grant(subject: str, owner: str, text: str, roles: Roles) -> Adapted:
         if refusal is None:
             return Adapted(f"SET ROLE {quote_identifier(acting[0])}")
         reason = f"granted in the name of the owner: {refusal}"
-        return Adapted(None, Note(kind=NoteKind.CHANGED, subject=subject, reason=reason, statement=text))
+        return Adapted(None, make_note(kind=NoteKind.CHANGED, subject=subject, reason=reason, statement=text))
     for role in _grantees(words):
         if role not in roles.existing:
             refusal = refusal or f'there is no role "{role}" on the target server'
         elif owner == SYSTEM_ROLE and is_system_role(role):
             reason = "the server sets its own roles' privileges"
             return Adapted(
-                None, Note(kind=NoteKind.SKIPPED, subject=subject, reason=reason, statement=text, matters=False)
+                None, make_note(kind=NoteKind.SKIPPED, subject=subject, reason=reason, statement=text, matters=False)
             )
     if refusal:
-        return Adapted(None, Note(kind=NoteKind.SKIPPED, subject=subject, reason=refusal, statement=text))
+        return Adapted(None, make_note(kind=NoteKind.SKIPPED, subject=subject, reason=refusal, statement=text))
     return Adapted(text)
 
 
@@ -117,7 +118,7 @@ def describe(note: Note) -> str:
 
 def _note(kind: NoteKind, entry: Entry, reason: str, statement: str) -> Note:
     matters = entry.owner != SYSTEM_ROLE
-    return Note(kind=kind, subject=str(entry), reason=reason, statement=cut(statement, 600), matters=matters)
+    return make_note(kind=kind, subject=str(entry), reason=reason, statement=cut(statement, 600), matters=matters)
 
 
 def _is_session_role(words: list[Token]) -> bool:

@@ -11,6 +11,7 @@ from psycopg import sql
 from shared.contracts.imports import Note, NoteKind, Notes, Promotion
 from shared.errors import DatabaseExists, ImportFailed, TargetRefused
 from shared.postgres import temporary
+from shared.postgres.notes import make_note
 from shared.postgres.properties import NOT_ITS_OWN, renamed
 from shared.postgres.script import tokens
 from shared.postgres.server import Connection, TargetServer, message, server_errors
@@ -147,7 +148,7 @@ def _close(connection: Connection, record: Record, final_name: str) -> list[Note
         changes_role = tokens(original)[0].is_word("set", "reset")
         statement = original if changes_role else renamed(original, record.source_name, final_name)
         if statement is None:
-            notes.append(Note(kind=NoteKind.SKIPPED, subject=subject, reason=NOT_ITS_OWN, statement=original))
+            notes.append(make_note(kind=NoteKind.SKIPPED, subject=subject, reason=NOT_ITS_OWN, statement=original))
             continue
         try:
             with connection.transaction():
@@ -155,7 +156,9 @@ def _close(connection: Connection, record: Record, final_name: str) -> list[Note
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:
-            notes.append(Note(kind=NoteKind.TOLERATED, subject=subject, reason=message(error), statement=statement))
+            notes.append(
+                make_note(kind=NoteKind.TOLERATED, subject=subject, reason=message(error), statement=statement)
+            )
     connection.execute("RESET ROLE")
     return notes
 

@@ -15,6 +15,7 @@ from shared.contracts.imports import Note, NoteKind
 from shared.errors import ImportFailed, LoadInterrupted, TargetRefused, TargetUnavailable, ToolTooOld, UnreadableFile
 from shared.postgres import process
 from shared.postgres.diagnostics import Diagnostic, DiagnosticReader, Severity
+from shared.postgres.notes import make_note
 from shared.postgres.script import Backslash, CopyData, Event, Statement, redact, tokens
 from shared.postgres.server import TargetServer
 from shared.postgres.tools import Tool, Toolbox, Version
@@ -163,7 +164,7 @@ class _Guard:
         text, found = copy.text, tokens(copy.text)
         if not found[-2].is_word("stdin"):
             raise UnreadableFile(
-                f"line {copy.line}: a COPY with options is not what pg_dump writes: {text.strip()[:200]}"
+                f"line {copy.line}: a COPY with options is not what pg_dump writes: {redact(text)[:200]}"
             )
         if not self._checked:
             self._check_version()
@@ -242,7 +243,7 @@ class _Feed:
         if before:
             reason += "; the statement that it ends was not run either"
         subject = f"psql command {command.name}"
-        self.notes.append(Note(kind=NoteKind.SKIPPED, subject=subject, reason=reason, statement=redact(statement)))
+        self.notes.append(make_note(kind=NoteKind.SKIPPED, subject=subject, reason=reason, statement=redact(statement)))
 
     def _guarded(self, guard: _Guard, copy: Statement) -> bytes:
         self._guards.append(self._lines + 2 + len(self._guards))

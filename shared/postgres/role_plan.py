@@ -11,6 +11,7 @@ from enum import StrEnum
 from shared.contracts.imports import Note, NoteKind
 from shared.errors import UnreadableFile, cut
 from shared.postgres.diagnostics import is_system_role
+from shared.postgres.notes import make_note, readable
 from shared.postgres.role_statements import (
     AlterRole,
     CreateRole,
@@ -108,7 +109,7 @@ def read_statements(events: Iterable[Event]) -> tuple[list[RoleStatement], list[
         found = parse(event)
         if isinstance(found, SessionSetting) and found.name in _SESSION_SETTINGS:
             if found.name == "client_encoding" and found.value.upper() not in _ENCODINGS:
-                raise UnreadableFile(f"the roles file is in {found.value}; only UTF8 is read")
+                raise UnreadableFile(f"the roles file is in {readable(found.value)}; only UTF8 is read")
         elif isinstance(found, Unknown | SessionSetting):
             notes.append(_skipped("statement", "no statement that pg_dumpall writes into a roles file", event))
         else:
@@ -272,7 +273,7 @@ class _Planner:
         self._add(kind, _subject(role), reason, statement=statement)
 
     def _add(self, kind: NoteKind, subject: str, reason: str, *, statement: str = "", matters: bool = True) -> None:
-        self._notes.append(Note(kind=kind, subject=subject, reason=reason, statement=statement, matters=matters))
+        self._notes.append(make_note(kind=kind, subject=subject, reason=reason, statement=statement, matters=matters))
 
 
 def _merged(memberships: Iterable[Membership]) -> list[Membership]:
@@ -307,4 +308,4 @@ def _subject(role: str) -> str:
 
 
 def _skipped(subject: str, reason: str, event: Event) -> Note:
-    return Note(kind=NoteKind.SKIPPED, subject=subject, reason=reason, statement=redact(event.text))
+    return make_note(kind=NoteKind.SKIPPED, subject=subject, reason=reason, statement=redact(event.text))

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from shared.contracts.imports import Note, NoteKind, Notes, ScriptRun
 from shared.errors import ImportFailed
 from shared.postgres.diagnostics import Diagnostic, classify
+from shared.postgres.notes import make_note, readable
 from shared.postgres.psql import run_script
 from shared.postgres.role_plan import PlannedStatement, RoleTarget, StatementKind, plan_roles
 from shared.postgres.script import Statements, redact
@@ -56,9 +57,9 @@ def import_roles(
         statements=len(rehearsed),
         seconds=round(time.monotonic() - started, 3),
         notes=Notes.bounded([*plan.notes, *tolerated]),
-        kept=plan.kept,
-        created=plan.created,
-        without_password=plan.without_password,
+        kept=tuple(map(readable, plan.kept)),
+        created=tuple(map(readable, plan.created)),
+        without_password=tuple(map(readable, plan.without_password)),
     )
 
 
@@ -161,6 +162,6 @@ def _tolerate(failure: Diagnostic, statement: PlannedStatement) -> Note | None:
         reason = "the target's admin may not grant this role"
     else:
         return None
-    return Note(
+    return make_note(
         kind=NoteKind.TOLERATED, subject=statement.subject, reason=f"{reason}: {failure.message}", statement=text
     )

@@ -13,6 +13,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from shared.errors import UnreadableFile
+from shared.postgres.notes import readable
 
 STATEMENT_LIMIT = 1 << 28
 """Bytes of one statement; psql and the server hold it in memory as a whole, and so does this scanner."""
@@ -430,14 +431,14 @@ def quote_identifier(name: str) -> str:
 
 
 def redact(statement: str) -> str:
-    """The statement without its literals when it speaks of a password or of a connection; trimmed."""
+    """The statement without its literals when it speaks of a password or of a connection; trimmed, and readable."""
     found = tokens(statement)
     connects = any(first.is_word("connection") and not then.is_word("limit") for first, then in pairwise(found))
     if connects or any(token.is_word("password", "options") for token in found):
         for token in reversed(found):
             if token.kind is TokenKind.STRING:
                 statement = f"{statement[: token.start]}'…'{statement[token.end :]}"
-    return statement.strip()
+    return readable(statement.strip())
 
 
 def _comment_end(text: str, position: int) -> int:

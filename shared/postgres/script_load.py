@@ -11,6 +11,7 @@ from shared.postgres.archive import Archive
 from shared.postgres.archive_load import Loaded
 from shared.postgres.contents import NOT_MANAGED, check_extensions, own_extension
 from shared.postgres.destination import Destination
+from shared.postgres.notes import make_note
 from shared.postgres.privileges import Adapted, adapt_grant, named_roles
 from shared.postgres.properties import NOT_ITS_OWN, Properties, creation_options, is_closing, renamed
 from shared.postgres.psql import run_script
@@ -117,7 +118,7 @@ class _Adapter:
         """The script as it is run; what is left out keeps its lines, so that messages name the script's own."""
         if not self.load.properties.name:
             reason = "the dump does not say how the database was created: encoding and locale are the server's defaults"
-            self.notes.append(Note(kind=NoteKind.CHANGED, subject="the database", reason=reason))
+            self.notes.append(make_note(kind=NoteKind.CHANGED, subject="the database", reason=reason))
         cut_off = False
         for event in script:
             if isinstance(event, Statement) and event.complete and not event.takes_data:
@@ -133,7 +134,7 @@ class _Adapter:
         """What was changed and left out."""
         user = self.destination.server.user
         owners = [
-            Note(
+            make_note(
                 kind=NoteKind.CHANGED,
                 subject=f'owner "{role}"',
                 reason=f"{self.roles.why_not(role)}: {user} owns {count} objects instead",
@@ -262,7 +263,9 @@ class _Adapter:
     def _leave_out(self, event: Statement, reason: str, *, matters: bool = True) -> Blank:
         text = cut(redact(event.text), 600)
         self.notes.append(
-            Note(kind=NoteKind.SKIPPED, subject=f"line {event.line}", reason=reason, statement=text, matters=matters)
+            make_note(
+                kind=NoteKind.SKIPPED, subject=f"line {event.line}", reason=reason, statement=text, matters=matters
+            )
         )
         return _blank(event)
 

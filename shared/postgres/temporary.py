@@ -119,7 +119,7 @@ def create(connection: Connection, name: str, options: str) -> int:
     moment they get them, and have it on the source through grants that come at the end of an archive.
     """
     create_it = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(name)).as_bytes(connection)
-    connection.execute(create_it + options.encode())
+    connection.execute(create_it + options.encode("utf-8", "surrogateescape"))
     connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
     connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO PUBLIC").format(sql.Identifier(name)))
     database = by_name(connection, name)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.errors import ToolTooOld, UnreadableFile
+from shared.postgres.notes import readable
 
 MAGIC = b"PGDMP"
 NEWEST = (1, 16)
@@ -68,7 +69,7 @@ class Entry:
     dependencies: tuple[int, ...]
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.desc, self.schema, self.name) if part)
+        return readable(" ".join(part for part in (self.desc, self.schema, self.name) if part))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from shared.contracts.imports import Note, NoteKind
 from shared.errors import ImportFailed, LoadInterrupted, TargetUnavailable, UnreadableFile, cut
 from shared.postgres.diagnostics import SYSTEM_ROLES, Diagnostic, Expected, Harmless, classify
+from shared.postgres.notes import make_note
 from shared.postgres.toc import Entry
 
 _UNREADABLE = re.compile(
@@ -126,7 +127,7 @@ def _harmless(failure: Diagnostic, expected: Expected) -> Harmless | None:
 
 
 def _note(subject: str, failure: Diagnostic, harmless: Harmless) -> Note:
-    return Note(
+    return make_note(
         kind=NoteKind.TOLERATED,
         subject=subject,
         reason=f"{failure.message} ({harmless.reason})",

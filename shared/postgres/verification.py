@@ -13,6 +13,7 @@ from shared.contracts.imports import ArchiveFormat, DatabaseLoad, Note, NoteKind
 from shared.errors import VerificationFailed
 from shared.postgres.archive import Archive
 from shared.postgres.contents import select
+from shared.postgres.notes import make_note, readable
 from shared.postgres.server import Connection, TargetServer, server_errors
 from shared.postgres.toc import Entry
 
@@ -96,7 +97,7 @@ def _missing(wanted: Iterable[Entry], found: Found) -> list[str]:
     known = _known_kinds()
     expected = Counter((entry.desc, entry.schema, entry.name) for entry in wanted if entry.desc in known)
     return [
-        f"{' '.join(filter(None, key))}: missing"
+        f"{readable(' '.join(filter(None, key)))}: missing"
         for key, count in expected.items()
         if found.get(key[0], Counter())[key[1:]] < count
     ]
@@ -140,7 +141,8 @@ def _wrong_sequences(connection: Connection, wanted: Sequence[Entry]) -> list[st
         expected = int(match[1]) if match[2] == "true" else None
         actual = stands.get((entry.schema, entry.name))
         if actual != expected:
-            problems.append(f"SEQUENCE {entry.schema} {entry.name}: stands at {actual}, should stand at {expected}")
+            name = readable(f"{entry.schema} {entry.name}")
+            problems.append(f"SEQUENCE {name}: stands at {actual}, should stand at {expected}")
     return problems
 
 
@@ -174,18 +176,18 @@ def _count_rows(connection: Connection, limit: int) -> Rows:
     exact = True
     notes: list[Note] = []
     tables = connection.execute(_TABLES).fetchall()
-    for schema, name, table_size, estimate, hidden, readable in tables:
+    for schema, name, table_size, estimate, hidden, may_read in tables:
         size += table_size
-        if size <= limit and readable and not hidden:
+        if size <= limit and may_read and not hidden:
             rows += _count(connection, schema, name)
             continue
         exact = False
         rows += estimate
-        if hidden or not readable:
+        if hidden or not may_read:
             reason = "row security hides rows from the import's user" if hidden else "the import's user may not read it"
             subject = f"TABLE {schema} {name}"
             notes.append(
-                Note(kind=NoteKind.SKIPPED, subject=subject, reason=f"{reason}: rows are estimated", matters=False)
+                make_note(kind=NoteKind.SKIPPED, subject=subject, reason=f"{reason}: rows are estimated", matters=False)
             )
     return Rows(tables=len(tables), rows=rows, exact=exact, notes=tuple(notes))
 

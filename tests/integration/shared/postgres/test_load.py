@@ -26,7 +26,7 @@ from shared.errors import (
     UnreadableFile,
     VerificationFailed,
 )
-from shared.postgres import archive_load
+from shared.postgres import archive_load, temporary
 from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob, load_database
 from shared.postgres.promotion import promote
@@ -604,3 +604,26 @@ def test_a_plain_dump_with_a_statement_that_fails_fails_the_database(
     with pytest.raises(ImportFailed, match='line 2: relation "a" already exists'):
         load(LocalFile(path), job("broken"))
     assert temporaries(databases(), job("broken")) == set()
+
+
+def test_bytes_that_are_no_utf_8_are_left_out_and_noted_as_what_they_are(
+    *, target: FlexibleServer, load: Load, tmp_path: Path
+) -> None:
+    """What an SQL_ASCII database held; the answer and the record of the load are JSON."""
+    path = tmp_path / "odd.sql"
+    path.write_bytes(
+        b"CREATE DATABASE odd WITH TEMPLATE = template0 ENCODING = 'SQL_ASCII' LOCALE = 'C';\n\\connect odd\n"
+        b"CREATE TABLE kept (a integer);\nCOMMENT ON DATABASE odd IS 'caf\xe9';\n"
+        b'ALTER DATABASE odd CONNECTION LIMIT = 3;\nGRANT SELECT ON TABLE kept TO "Ren\xe9";\n'
+    )
+    loaded = load(LocalFile(path), job("odd"))
+    said = {
+        note.statement: note.reason for note in DatabaseLoad.model_validate_json(loaded.model_dump_json()).notes.items
+    }
+    assert said["COMMENT ON DATABASE odd IS 'caf\\udce9'"] == "it is not valid UTF-8"
+    assert said['GRANT SELECT ON TABLE kept TO "Ren\\udce9"'] == 'there is no role "Ren\\udce9" on the target server'
+    with target.connect() as connection:
+        database = temporary.by_name(connection, loaded.temporary_name)
+    assert database is not None
+    assert database.record is not None
+    assert database.record.closing == ("ALTER DATABASE odd CONNECTION LIMIT = 3",)
