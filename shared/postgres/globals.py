@@ -91,7 +91,7 @@ def _without_others(events: Iterable[Event], notes: list[Note]) -> Iterator[Even
     """The events without statements that other files are for; each kind that is left out is noted once."""
     left_out: dict[str, int] = {}
     for event in events:
-        reason = _not_here(event.text) if isinstance(event, Statement) else ""
+        reason = _not_here(event.text) if isinstance(event, Statement) and event.complete else ""
         if reason:
             left_out[reason] = left_out.get(reason, 0) + 1
             yield Blank(b"\n" * event.source.count(b"\n"))  # what follows stays on its line

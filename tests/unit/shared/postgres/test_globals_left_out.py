@@ -72,3 +72,8 @@ def test_it_is_left_out_and_the_reason_is_noted(run: Any, statement: str, reason
 )
 def test_what_only_has_such_a_name_runs(run: Any, statement: str) -> None:
     assert run(statement) == ([statement], ())
+
+
+def test_a_statement_without_its_end_is_not_left_out_but_handed_on_and_found(run: Any) -> None:
+    """Of a file that breaks off, psql's feed says so; it must not look whole."""
+    assert run("SELECT 1;\nCREATE ROLE half") == (["SELECT 1;", "CREATE ROLE half"], ())
