@@ -32,7 +32,7 @@ up: setup ## the same environment, left running until Ctrl-C
 	@$(PYTHON) -m local.demo --stay
 
 test: setup lint types ## style, types and every test
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 lint: setup ## ruff: style and format
 	$(PYTHON) -m ruff check $(SOURCES)

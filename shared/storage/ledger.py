@@ -94,7 +94,8 @@ def _set_name(backup_name: str) -> str:
 
 def quoted(name: str) -> str:
     """A name from outside as one segment of a blob's name, whatever it holds."""
-    return quote(name, safe="").replace(".", "%2E")
+    segment = quote(name, safe="")
+    return segment.replace(".", "%2E") if segment in {".", ".."} else segment
 
 
 def promotions(ledger: Ledger) -> dict[str, Promotion]:
