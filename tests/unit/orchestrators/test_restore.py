@@ -34,7 +34,7 @@ def file(name: str, state: str, kind: str = "database") -> dict[str, Any]:
     return {"name": name, "kind": kind, "database": name if kind == "database" else "", "state": state}
 
 
-def world(files: list[dict[str, Any]] | None = None, **answers: Any) -> dict[str, Any]:
+def world(files: Any = None, **answers: Any) -> dict[str, Any]:
     return {
         "make_plan": ok(BRIEFING),
         "start_validation": ok(OPERATION),

@@ -64,6 +64,8 @@ def test_nested_details_of_a_job_are_told_once() -> None:
 
 
 class Answer:
+    request = None
+
     def __init__(self, status: int, body: str) -> None:
         self.status_code = status
         self.reason = "because"

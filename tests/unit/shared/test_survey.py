@@ -12,9 +12,9 @@ from shared.survey import survey
 NAMES = ["backupstarttimestamp", "b_database_bank.sql", "b_database_postgres.sql", "b_roles.sql", "b_schema.sql"]
 
 
-def surveyed(names: list[str], *, closed: bool = True, **options: object) -> Survey:
+def surveyed(names: list[str], **options: object) -> Survey:
     files: list[RestoredFile] = [file for name in names if (file := classify(name))]
-    listing = Listing(container="landing-1", backup_name="b", files=tuple(files), closed=closed)
+    listing = Listing(container="landing-1", backup_name="b", files=tuple(files), closed=True)
     request = read_request({"requestId": "r", "source": {"backupInstance": "x"}, "target": "t", **options})
     return survey(listing, request)
 
