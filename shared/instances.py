@@ -42,14 +42,7 @@ async def start_restore_once(
         progress = progress_of(status)
         if not (is_over(status) and progress.phase is Phase.REJECTED and not progress.container):
             return status
-    try:
-        await client.start_new("restore", request_id, {"request": request})
-    except Exception:
-        # Somebody else started it since the look above: the SDK raises plain Exception for the engine's refusal.
-        if started := await client.get_status(request_id):
-            return started
-        raise
-    return None
+    return await _start(client, "restore", request_id, {"request": request})
 
 
 async def start_import_once(client: df.DurableOrchestrationClient, landing: LandingRef) -> bool:
@@ -65,5 +58,18 @@ async def start_import_once(client: df.DurableOrchestrationClient, landing: Land
         longest_interval=settings().poll_limit_seconds,
         deadline=deadline.isoformat(),
     )
-    await client.start_new("import_set", instance_id, subject.to_wire())
-    return True
+    return await _start(client, "import_set", instance_id, subject.to_wire()) is None
+
+
+async def _start(
+    client: df.DurableOrchestrationClient, orchestrator: str, instance_id: str, subject: dict[str, Any]
+) -> DurableOrchestrationStatus | None:
+    """Start an instance; the status of the one that somebody else has started in this very moment."""
+    try:
+        await client.start_new(orchestrator, instance_id, subject)
+    except Exception:
+        # The SDK raises plain Exception for the engine's refusal of an id that runs.
+        if started := await client.get_status(instance_id):
+            return started
+        raise
+    return None

@@ -48,5 +48,4 @@ def _json(req: func.HttpRequest) -> Any:
 
 
 def _answer(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> func.HttpResponse:
-    text = json.dumps(body, ensure_ascii=False)
-    return func.HttpResponse(text, status_code=status, headers=headers or {}, mimetype="application/json")
+    return func.HttpResponse(json.dumps(body), status_code=status, headers=headers or {}, mimetype="application/json")

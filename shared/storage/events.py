@@ -29,9 +29,9 @@ def publish(event: Event) -> None:
 
 
 def _enqueue(event: Event) -> None:
-    text = json.dumps(event.to_wire(), ensure_ascii=False)
-    if len(text.encode()) > _QUEUE_LIMIT:
-        text = json.dumps(event.model_copy(update={"data": {"cut": cut(text)}}).to_wire(), ensure_ascii=False)
+    text = json.dumps(event.to_wire())
+    if len(text) > _QUEUE_LIMIT:
+        text = json.dumps(event.model_copy(update={"data": {"cut": cut(text)}}).to_wire())
     queue = queue_service(APP_STORAGE).get_queue_client(EVENT_QUEUE)
     try:
         queue.send_message(text)
