@@ -68,11 +68,19 @@ def obstacles(environment: Environment, ticketing: Any) -> Iterator[Obstacles]:
 
 def kill_workers(_environment: Environment) -> None:
     """Kill every worker process; the host starts new ones."""
-    workers = [one for one in psutil.Process().children(recursive=True) if "local.host.worker" in one.cmdline()]
+    workers = [one for one in psutil.Process().children(recursive=True) if is_worker(one)]
     assert workers
     for worker in workers:
         os.kill(worker.pid, signal.SIGKILL)
     assert not psutil.wait_procs(workers, timeout=10)[1]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Whether it is a worker that lives."""
+    try:
+        return "local.host.worker" in process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def kill_host(environment: Environment) -> None:
@@ -136,6 +144,7 @@ def test_a_killed_vault_service_is_waited_for(environment: Environment, ticketin
     ticketing.wait_for("killed_vault", in_phase(Phase.RESTORING), "the vault's job")
     environment.vault.kill()
     environment.vault.restart()
+    obstacles.mend_vault()
 
     assert ticketing.ended("killed_vault").phase.value.startswith("Completed")
 
