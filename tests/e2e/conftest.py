@@ -96,7 +96,7 @@ class Ticketing:
         while time.monotonic() < deadline:
             if seen := look():
                 return seen
-            time.sleep(0.1)
+            time.sleep(0.25)
         pytest.fail(f"{what} did not come about within {seconds:.0f} s")
 
     def wait_for(self, request_id: str, condition: Callable[[RestoreStatus], bool], what: str) -> RestoreStatus:
