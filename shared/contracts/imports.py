@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field
 
@@ -38,7 +38,7 @@ class Note(Contract):
 
 
 class Notes(Contract):
-    """A bounded list of notes: what fits a history; all of them are in the file's log."""
+    """A bounded list of notes: what fits a record and the report; all of them are in the file's log."""
 
     items: tuple[Note, ...] = ()
     left_out: int = 0
@@ -117,14 +117,6 @@ class Promotion(Contract):
     notes: Notes = Notes()
 
 
-class TableRows(Contract):
-    """One table's rows after the load, as counted or, above the limit, as ANALYZE estimates."""
-
-    name: str
-    rows: int
-    exact: bool
-
-
 class Verification(Contract):
     """What was compared between the archive's table of contents and the loaded database."""
 
@@ -150,6 +142,3 @@ class ScriptRun(Contract):
     """What was created (roles)."""
     without_password: tuple[str, ...] = ()
     """Login roles whose password the backup does not hold."""
-
-
-type RolesMode = Literal["import", "skip"]

@@ -1,4 +1,4 @@
-"""Phases, and what `GET /api/restores/{requestId}` answers."""
+"""Phases, states of files, and where a restore and an import stand."""
 
 from enum import StrEnum
 
