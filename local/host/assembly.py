@@ -16,6 +16,7 @@ from local.host.invoker import Invoker
 from local.host.keys import Keys
 from local.host.management import Management, ManagementLinks
 from local.host.outputs import Outputs
+from local.host.pool import WorkerPool
 from local.host.settings import Settings
 from local.host.storage import Storage
 from local.host.store import Store
@@ -24,7 +25,6 @@ from local.host.triggers.http import HttpTrigger
 from local.host.triggers.queue import QueueListener
 from local.host.triggers.services import TriggerServices
 from local.host.triggers.timer import TimerListener
-from local.host.workers import WorkerPool
 
 logger = logging.getLogger(__name__)
 

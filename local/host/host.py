@@ -10,11 +10,13 @@ from typing import IO, Self
 
 from local.host.config import ConfigError, read_host_config
 from local.host.functions import read_functions
+from local.host.pool import WorkerPool
 from local.host.settings import Settings
-from local.host.workers import WorkerPool
+from local.host.workers import WorkerOptions
 
 _LOOPBACK = "127.0.0.1"
 _WORKER_COUNT = "FUNCTIONS_WORKER_PROCESS_COUNT"
+_HANG_SECONDS = "LOCAL_HOST_HANG_SECONDS"
 
 WORKERS_FILE = "workers.json"
 """A file of the data folder: the process ids of the workers, as a JSON list."""
@@ -49,13 +51,8 @@ class Host:
         async with AsyncExitStack() as stack:
             stack.enter_context(_lock(options.data))
             listener = stack.enter_context(_bind(options.port))
-            pool = WorkerPool(
-                options.app,
-                settings.values,
-                size=_worker_count(settings),
-                level=config.logging.default_level,
-                pids_file=options.data / WORKERS_FILE,
-            )
+            worker = WorkerOptions(options.app, settings.values, config.logging.default_level, _hang_seconds(settings))
+            pool = WorkerPool(worker, size=_worker_count(settings), pids_file=options.data / WORKERS_FILE)
             stack.push_async_callback(pool.stop)
             await pool.spawn()
             # The clients and servers take as long to import as the app: both at once.
@@ -75,6 +72,14 @@ def _worker_count(settings: Settings) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 10:
         raise ConfigError(f"{_WORKER_COUNT} must be a number from 1 to 10, not {text!r}")
     return int(text)
+
+
+def _hang_seconds(settings: Settings) -> float:
+    """How long a worker with running functions may give no sign of life before it is ended."""
+    text = settings.values.get(_HANG_SECONDS, "60")
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"{_HANG_SECONDS} must be a number of seconds from 1 on, not {text!r}")
+    return float(text)
 
 
 def _lock(data: Path) -> IO[str]:

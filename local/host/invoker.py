@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from local.host.functions import Function
 from local.host.outputs import OutputError, Outputs
+from local.host.pool import WorkerPool
 from local.host.protocol import Value
 from local.host.workers import (
     FunctionFailedError,
@@ -14,7 +15,6 @@ from local.host.workers import (
     Invocation,
     InvocationResult,
     WorkerLostError,
-    WorkerPool,
 )
 
 logger = logging.getLogger(__name__)

@@ -69,3 +69,27 @@ def decode(text: bytes, attachments: bytes) -> dict[str, Any]:
 
     restored: dict[str, Any] = json.loads(text, object_hook=detach)
     return restored
+
+
+class FrameReader:
+    """Makes messages of the bytes that a socket gives, however they are cut."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """The messages that are whole with these bytes."""
+        self._buffer += data
+        messages, position = [], 0
+        while len(self._buffer) - position >= HEADER.size:
+            json_size, attachments_size = HEADER.unpack_from(self._buffer, position)
+            middle = position + HEADER.size + json_size
+            end = middle + attachments_size
+            if len(self._buffer) < end:
+                break
+            messages.append(
+                decode(bytes(self._buffer[position + HEADER.size : middle]), bytes(self._buffer[middle:end]))
+            )
+            position = end
+        del self._buffer[:position]
+        return messages

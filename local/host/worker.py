@@ -8,11 +8,12 @@ import argparse
 import asyncio
 import logging
 import os
+import select
 import socket
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,20 +21,22 @@ from typing import Any
 import azure_functions_runtime as runtime
 
 from local.host import protos
-from local.host.protocol import HEADER, Value, decode, encode
+from local.host.protocol import FrameReader, Value, encode
 
 _ROOT = str(Path(__file__).parents[2])
+_READ_SIZE = 1 << 18
 
 
 class Channel:
-    """The socket to the host: messages in by a thread of its own, messages out from any thread."""
+    """The socket to the host: messages in by the event loop, messages out from any thread."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._sending = threading.Lock()
+        self._frames = FrameReader()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send one message; the end of the host ends this process."""
+        """Send one message at once: a process that dies next has said it. Without a host, this process ends."""
         frame = encode(message)
         try:
             with self._sending:
@@ -41,30 +44,29 @@ class Channel:
         except OSError:
             os._exit(1)
 
-    def listen(self, loop: asyncio.AbstractEventLoop, messages: asyncio.Queue[dict[str, Any]]) -> None:
-        """Start to put incoming messages into a queue of the loop.
+    def listen(self, receive: Callable[[dict[str, Any]], None]) -> None:
+        """Hand over each message that comes from now on, in the running event loop."""
+        asyncio.get_running_loop().add_reader(self._connection, self._read, receive)
+        threading.Thread(target=self._await_end, daemon=True, name="host-watch").start()
 
-        A thread, because code of the app may block the loop for long and the host's end must be noticed all the same.
-        """
-        threading.Thread(target=self._read, args=(loop, messages), daemon=True, name="host-channel").start()
+    def _read(self, receive: Callable[[dict[str, Any]], None]) -> None:
+        try:
+            data = self._connection.recv(_READ_SIZE, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            os._exit(0)
+        for message in self._frames.feed(data):
+            receive(message)
 
-    def _read(self, loop: asyncio.AbstractEventLoop, messages: asyncio.Queue[dict[str, Any]]) -> None:
-        while True:
-            json_size, attachments_size = HEADER.unpack(self._receive(HEADER.size))
-            message = decode(self._receive(json_size), self._receive(attachments_size))
-            loop.call_soon_threadsafe(messages.put_nowait, message)
-
-    def _receive(self, size: int) -> bytes:
-        received = bytearray()
-        while len(received) < size:
-            try:
-                part = self._connection.recv(min(size - len(received), 1 << 20))
-            except OSError:
-                part = b""
-            if not part:
-                os._exit(0)
-            received += part
-        return bytes(received)
+    def _await_end(self) -> None:
+        """End with the host, even while code of the app blocks the event loop."""
+        hangup = select.poll()
+        hangup.register(self._connection, getattr(select, "POLLRDHUP", 0))
+        hangup.poll()
+        os._exit(0)
 
 
 class ForwardingHandler(logging.Handler):
@@ -135,7 +137,7 @@ async def start(app: Path) -> dict[str, Any]:
     response = await runtime.worker_init_request(request)
     if response.result.status != protos.StatusResult.Success:
         error = response.result.exception
-        return {"type": "failed", "message": error.message, "stack": error.stack_trace}
+        return {"type": "unusable", "message": error.message, "stack": error.stack_trace}
     if "HttpUri" in response.capabilities:
         return _failure("the app uses HTTP streaming (azurefunctions-extensions-http-fastapi), which is not supported")
     found = await runtime.functions_metadata_request(request)
@@ -145,7 +147,7 @@ async def start(app: Path) -> dict[str, Any]:
 
 
 def _failure(message: str) -> dict[str, Any]:
-    return {"type": "failed", "message": message, "stack": ""}
+    return {"type": "unusable", "message": message, "stack": ""}
 
 
 async def invoke(message: dict[str, Any]) -> dict[str, Any]:
@@ -172,24 +174,33 @@ async def invoke(message: dict[str, Any]) -> dict[str, Any]:
     return {"type": "done", "id": message["id"], "return": from_typed_data(response.return_value), "outputs": outputs}
 
 
+async def answer(channel: Channel, message: dict[str, Any]) -> None:
+    """Run one function and tell the host."""
+    try:
+        answered = await invoke(message)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the host waits for an answer
+        text = f"{type(error).__name__}: {error}"
+        answered = {"type": "failed", "id": message["id"], "message": text, "stack": traceback.format_exc()}
+    channel.send(answered)
+
+
 async def serve(channel: Channel, app: Path) -> None:
     """Answer the host until it goes away."""
-    messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    channel.listen(asyncio.get_running_loop(), messages)
+    loop = asyncio.get_running_loop()
+    running: set[asyncio.Task[None]] = set()
+
+    def receive(message: dict[str, Any]) -> None:
+        if message["type"] == "ping":
+            channel.send({"type": "pong"})
+            return
+        task = asyncio.Task(answer(channel, message), loop=loop, eager_start=True)
+        if not task.done():
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+    channel.listen(receive)
     channel.send(await start(app))
-    running = set()
-
-    async def answer(message: dict[str, Any]) -> None:
-        try:
-            channel.send(await invoke(message))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the host waits for an answer
-            text = f"{type(error).__name__}: {error}"
-            channel.send({"type": "failed", "id": message["id"], "message": text, "stack": traceback.format_exc()})
-
-    while True:
-        task = asyncio.create_task(answer(await messages.get()))
-        running.add(task)
-        task.add_done_callback(running.discard)
+    await asyncio.Event().wait()
 
 
 def _restore_python_path() -> None:

@@ -1,0 +1,144 @@
+"""The pool of worker processes: a fixed number of them, fed with invocations, each replaced when it ends."""
+
+import asyncio
+import itertools
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from local.host.workers import AppImportError, FunctionTimeoutError, Invocation, InvocationResult, Worker, WorkerOptions
+
+logger = logging.getLogger(__name__)
+
+_STOP_SECONDS = 1.0
+_BACKOFF_SECONDS = (0.0, 0.2, 1.0, 5.0, 15.0)
+_HEALTHY_SECONDS = 10.0
+
+
+class WorkerPool:
+    """A fixed number of workers, each replaced when it ends."""
+
+    def __init__(self, options: WorkerOptions, *, size: int, pids_file: Path) -> None:
+        self._options = options
+        self._size = size
+        self._pids_file = pids_file
+        self._spawned: list[Worker] = []
+        self._workers: list[Worker] = []
+        self._available = asyncio.Event()
+        self._slots: list[asyncio.Task[None]] = []
+        self._is_stopping = False
+
+    async def spawn(self) -> None:
+        """Start the processes; they begin to import the app while the caller does something else."""
+        for _ in range(self._size):
+            self._spawned.append(await self._spawn())
+
+    async def import_app(self) -> list[dict[str, Any]]:
+        """Wait until all spawned workers are ready; the metadata of the app's functions.
+
+        Raises:
+            AppImportError: the app could not be imported.
+        """
+        functions, *_ = await asyncio.gather(*(worker.import_app() for worker in self._spawned))
+        ready, self._spawned = self._spawned, []
+        self._slots = [asyncio.create_task(self._keep(worker)) for worker in ready]
+        return functions
+
+    async def invoke(self, invocation: Invocation, time_limit: float | None) -> InvocationResult:
+        """Run a function in the least busy worker, waiting for one to be there.
+
+        Raises:
+            FunctionFailedError: it raised.
+            FunctionTimeoutError: it ran longer than `time_limit` seconds; its worker was killed.
+            WorkerLostError: the worker ended.
+        """
+        while not self._workers:
+            await self._available.wait()
+        worker = min(self._workers, key=lambda candidate: candidate.load)
+        try:
+            async with asyncio.timeout(time_limit) as limit:
+                return await worker.invoke(invocation)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            worker.kill("was ended with a function that ran past functionTimeout")
+            raise FunctionTimeoutError(f"ran longer than functionTimeout ({time_limit:.0f} s)") from None
+
+    async def stop(self) -> None:
+        """End all workers: first asked, then killed."""
+        self._is_stopping = True
+        await asyncio.gather(*(worker.discard() for worker in self._spawned))
+        for end in (Worker.terminate, Worker.kill):
+            for worker in self._workers:
+                end(worker)
+            if self._slots:
+                await asyncio.wait(self._slots, timeout=_STOP_SECONDS)
+        for slot in self._slots:
+            slot.cancel()  # one that is starting a worker kills it
+        await asyncio.gather(*self._slots, return_exceptions=True)
+        self._pids_file.unlink(missing_ok=True)
+
+    async def _spawn(self) -> Worker:
+        worker = Worker(self._options)
+        await worker.spawn()
+        return worker
+
+    async def _launch(self) -> Worker:
+        worker = await self._spawn()
+        try:
+            await worker.import_app()
+        except BaseException:
+            await worker.discard()
+            raise
+        return worker
+
+    async def _keep(self, worker: Worker) -> None:
+        """Keep one slot of the pool filled, beginning with `worker`."""
+        delays = self._delays()
+        while True:
+            since = time.monotonic()
+            self._admit(worker)
+            try:
+                await worker.serve()
+            finally:
+                self._dismiss(worker)
+            await worker.process.wait()
+            if self._is_stopping:
+                return
+            if time.monotonic() - since > _HEALTHY_SECONDS:
+                delays = self._delays()
+            logger.warning("Worker process %s ended (%s)", worker.pid, worker.process.returncode)
+            worker = await self._replacement(delays)
+
+    async def _replacement(self, delays: Iterator[float]) -> Worker:
+        while True:
+            await asyncio.sleep(next(delays))
+            try:
+                return await self._launch()
+            except AppImportError as error:
+                logger.error("A worker process could not be started again: %s", error)  # noqa: TRY400 - text has it
+
+    @staticmethod
+    def _delays() -> Iterator[float]:
+        return itertools.chain(_BACKOFF_SECONDS, itertools.repeat(_BACKOFF_SECONDS[-1]))
+
+    def _admit(self, worker: Worker) -> None:
+        self._workers.append(worker)
+        self._available.set()
+        self._write_pids()
+
+    def _dismiss(self, worker: Worker) -> None:
+        if worker in self._workers:
+            self._workers.remove(worker)
+            self._write_pids()
+        if not self._workers:
+            self._available.clear()
+
+    def _write_pids(self) -> None:
+        """Tell tests and curious people which processes are ours; replaced in one step, so never half written."""
+        draft = self._pids_file.with_suffix(".tmp")
+        draft.write_text(json.dumps([worker.pid for worker in self._workers]))
+        draft.replace(self._pids_file)
