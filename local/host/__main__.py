@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -10,17 +9,28 @@ from pathlib import Path
 
 from local.host.config import ConfigError
 from local.host.host import Host, HostOptions
+from local.host.logs import LogLevels, configure
 
 
 def _options() -> HostOptions:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--app", type=Path, default=Path(), help="the app's folder, with host.json and function_app.py")
-    parser.add_argument("--port", type=int, default=0, help="the port on 127.0.0.1; 0 is a free one")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        help="the port on 127.0.0.1; 0 is a free one (default: Host.LocalHttpPort of local.settings.json, else 7071)",
+    )
     parser.add_argument("--data", type=Path, help="the folder of the host's state (default: .local/host in the app)")
     arguments = parser.parse_args()
     app = arguments.app.resolve()
     data = (arguments.data or app / ".local" / "host").resolve()
-    return HostOptions(app, data, arguments.port or None, os.environ.copy())
+    return HostOptions(app, data, arguments.port, os.environ.copy())
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+    return int(text)
 
 
 async def _run(options: HostOptions) -> None:
@@ -43,8 +53,7 @@ async def _run(options: HostOptions) -> None:
 
 def main() -> int:
     """Run the host; the exit code."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    configure(LogLevels({}))
     try:
         asyncio.run(_run(_options()))
     except ConfigError as error:

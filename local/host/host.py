@@ -1,6 +1,7 @@
 """The host: workers, durable engine, triggers and HTTP server of one app, started and stopped together."""
 
 import fcntl
+import logging
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -10,11 +11,15 @@ from typing import IO, Self
 
 from local.host.config import ConfigError, read_host_config
 from local.host.functions import read_functions
+from local.host.logs import configure
 from local.host.pool import WorkerPool
 from local.host.settings import Settings
 from local.host.workers import WorkerOptions
 
+logger = logging.getLogger(__name__)
+
 _LOOPBACK = "127.0.0.1"
+_DEFAULT_PORT = 7071
 _WORKER_COUNT = "FUNCTIONS_WORKER_PROCESS_COUNT"
 _HANG_SECONDS = "LOCAL_HOST_HANG_SECONDS"
 
@@ -24,7 +29,14 @@ WORKERS_FILE = "workers.json"
 
 @dataclass(frozen=True, slots=True)
 class HostOptions:
-    """What the host is to run, and where: `data` keeps its state, port None is any free one."""
+    """What the host is to run, and where.
+
+    Attributes:
+        app: the folder of the function app.
+        data: the folder of the host's state.
+        port: 0 is any free one, None the one of local.settings.json, or 7071 as with Core Tools.
+        environment: the settings that win over local.settings.json.
+    """
 
     app: Path
     data: Path
@@ -46,12 +58,16 @@ class Host:
         Raises:
             ConfigError: the app, its configuration or the machine cannot be used; nothing is left running.
         """
-        config = read_host_config(options.app)
         settings = Settings.read(options.app, options.environment)
+        config, unused = read_host_config(options.app, settings)
+        levels = config.logging.levels
+        configure(levels)
+        if unused:
+            logger.warning("host.json: not honoured here: %s", ", ".join(unused))
         async with AsyncExitStack() as stack:
             stack.enter_context(_lock(options.data))
-            listener = stack.enter_context(_bind(options.port))
-            worker = WorkerOptions(options.app, settings.values, config.logging.default_level, _hang_seconds(settings))
+            listener = stack.enter_context(_bind(_port(options, settings)))
+            worker = WorkerOptions(options.app, settings.values, "INFO", _hang_seconds(settings))
             pool = WorkerPool(worker, size=_worker_count(settings), pids_file=options.data / WORKERS_FILE)
             stack.push_async_callback(pool.stop)
             await pool.spawn()
@@ -94,12 +110,38 @@ def _lock(data: Path) -> IO[str]:
     return lock
 
 
-def _bind(port: int | None) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _port(options: HostOptions, settings: Settings) -> int:
+    if options.port is not None:
+        return options.port
+    return settings.local_port or _DEFAULT_PORT
+
+
+def _bind(port: int) -> socket.socket:
     try:
-        listener.bind((_LOOPBACK, port or 0))
+        return _listen(port)
     except OSError as error:
+        raise ConfigError(f"port {port} cannot be used ({error.strerror}): try --port {_next_free(port)}") from None
+
+
+def _next_free(port: int) -> int:
+    """The next port that really can be used; 0, a port that the system chooses, when there is none."""
+    for candidate in range(port + 1, 65536):
+        try:
+            _listen(candidate).close()
+        except OSError:
+            continue
+        return candidate
+    return 0
+
+
+def _listen(port: int) -> socket.socket:
+    """Listen at once: of two that have only bound a port, neither would know of the other."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((_LOOPBACK, port))
+        listener.listen()
+    except OSError:
         listener.close()
-        raise ConfigError(f"port {port} cannot be used ({error.strerror}): try --port {(port or 0) + 1}") from None
+        raise
     return listener

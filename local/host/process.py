@@ -29,8 +29,9 @@ class HostProcessError(Exception):
 class HostProcess:
     """A host in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str, data: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], url: str, printed: str, data: Path) -> None:
         self._process = process
+        self._printed = printed
         self._data = data
         self.url = url
 
@@ -59,7 +60,7 @@ class HostProcess:
                 stderr=sink,
             )
         try:
-            return cls(process, _await_ready(process, log), data)
+            return cls(process, *_await_ready(process, log), data)
         except BaseException:
             process.kill()
             process.wait()
@@ -78,6 +79,16 @@ class HostProcess:
         except FileNotFoundError:
             return []
         return pids
+
+    def printed(self) -> str:
+        """What the host has told the person who started it so far: its functions and keys."""
+        output = self._process.stdout
+        while output is not None and not output.closed and select.select([output], [], [], 0)[0]:
+            part = os.read(output.fileno(), 4096)
+            if not part:
+                break
+            self._printed += part.decode()
+        return self._printed
 
     def stop(self) -> int:
         """Ask the host to end, and wait; its exit code."""
@@ -114,7 +125,8 @@ class HostProcess:
         self.stop()
 
 
-def _await_ready(process: subprocess.Popen[bytes], log: Path) -> str:
+def _await_ready(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
+    """The address, and what was read beyond its line."""
     if process.stdout is None:
         raise AssertionError("the process is started with a pipe")
     deadline = time.monotonic() + _START_SECONDS
@@ -124,8 +136,9 @@ def _await_ready(process: subprocess.Popen[bytes], log: Path) -> str:
             break
         part = os.read(process.stdout.fileno(), 4096)
         output += part
-        if output.endswith(b"\n") and output.startswith(_READY):
-            return output.removeprefix(_READY).decode().strip()
+        line, end, rest = output.partition(b"\n")
+        if end and line.startswith(_READY):
+            return line.removeprefix(_READY).decode(), rest.decode()
         if not part:
             process.wait(_STOP_SECONDS)
             break

@@ -92,16 +92,32 @@ def test_routes_that_are_not_understood_are_refused(template: str) -> None:
     ],
 )
 def test_keys(level: str, given: str | None, opens: bool) -> None:
-    assert Keys("default", "master").open(level, given) is opens
+    assert Keys("default", "master", "file").open(level, given) is opens
 
 
-def test_keys_are_made_once_kept_private_and_can_be_overridden(tmp_path: Path) -> None:
+def test_keys_are_made_once_and_kept_private(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     keys = Keys.read(path, {})
     assert Keys.read(path, {}) == keys
     assert keys.default != keys.master
     assert path.stat().st_mode & 0o077 == 0
-    assert Keys.read(path, {"LOCAL_HOST_KEY": "k"}) == Keys("k", "k")
+
+
+def test_keys_are_shown_with_their_file_but_one_of_the_settings_is_not(tmp_path: Path) -> None:
+    keys = Keys.read(tmp_path / "keys.json", {})
+    shown = "\n".join(keys.describe())
+    assert all(text in shown for text in (keys.default, keys.master, str(tmp_path / "keys.json")))
+    overridden = Keys.read(tmp_path / "keys.json", {"LOCAL_HOST_KEY": "hush"})
+    assert overridden.open("admin", "hush")
+    assert not overridden.open("function", keys.default)
+    assert overridden.describe() == ["Key: the value of LOCAL_HOST_KEY opens every function."]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"default": "x"}', '{"default": "x", "master": ""}'])
+def test_a_file_without_keys_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "keys.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"keys\.json must hold .*delete it"):
+        Keys.read(tmp_path / "keys.json", {})
 
 
 @pytest.mark.parametrize(
