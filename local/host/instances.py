@@ -1,6 +1,7 @@
 """What a client can do to orchestration instances: start, signal, suspend, resume, terminate, restart, purge."""
 
 import time
+import unicodedata
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,8 +13,19 @@ from local.host.store import Instance, InstanceFilter, Parent, Status, Store
 _TERMINAL = [status for status in Status if status.is_terminal]
 
 
-class UnknownFunctionError(Exception):
+_LONGEST_ID = 256
+
+
+class InvalidStartError(Exception):
+    """An orchestration cannot be started like that: an instance may not have that id."""
+
+
+class UnknownFunctionError(InvalidStartError):
     """There is no orchestrator of that name."""
+
+
+class InstanceStateError(Exception):
+    """The instance cannot be suspended or resumed in its state."""
 
 
 class InstanceExistsError(Exception):
@@ -50,8 +62,20 @@ class Instances:
             raise InstanceNotFoundError(f"No instance with ID '{instance_id}' found.")
         return instance
 
+    def running(self, instance_id: str) -> Instance:
+        """The instance of an id, which has not ended.
+
+        Raises:
+            InstanceNotFoundError: there is none.
+            InstanceGoneError: it has ended.
+        """
+        instance = self.get(instance_id)
+        if instance.status.is_terminal:
+            raise InstanceGoneError(f"The instance '{instance_id}' has ended: {instance.status}.")
+        return instance
+
     def matching(self, wanted: InstanceFilter) -> list[Instance]:
-        """The instances that fit a filter, oldest first."""
+        """The instances that fit a filter, by id."""
         return self._store.instances(wanted)
 
     def history(self, instance_id: str) -> list[str]:
@@ -63,10 +87,12 @@ class Instances:
 
         Raises:
             UnknownFunctionError: the app has no such orchestrator.
+            InvalidStartError: the id is none.
             InstanceExistsError: the id is taken.
         """
         if self._functions.find("orchestrationTrigger", name) is None:
             raise UnknownFunctionError(unknown_function("orchestrator", name, self._functions))
+        _check_id(instance_id or "")
         with self._store.transaction():
             instance = create(
                 self._store,
@@ -81,6 +107,7 @@ class Instances:
 
         Raises:
             InstanceNotFoundError: there is none.
+            UnknownFunctionError: the app has its orchestrator no more.
             InstanceExistsError: it is to keep its id and has not ended.
         """
         instance = self.get(instance_id)
@@ -100,11 +127,13 @@ class Instances:
         self._post(instance_id, control(EventType.EXECUTION_TERMINATED, reason, time.time()))
 
     def suspend(self, instance_id: str, reason: str) -> None:
-        """Halt an instance; its events are kept. Errors as with `raise_event`."""
+        """Halt an instance; its events are kept. Errors as with `raise_event`, and `InstanceStateError`."""
+        self._check_state(instance_id, "suspend", is_suspended=False)
         self._post(instance_id, control(EventType.EXECUTION_SUSPENDED, reason, time.time()))
 
     def resume(self, instance_id: str, reason: str) -> None:
-        """Let a suspended instance go on. Errors as with `raise_event`."""
+        """Let a suspended instance go on. Errors as with `suspend`."""
+        self._check_state(instance_id, "resume", is_suspended=True)
         self._post(instance_id, control(EventType.EXECUTION_RESUMED, reason, time.time()))
 
     def purge(self, instance_id: str) -> int:
@@ -114,7 +143,7 @@ class Instances:
 
     def purge_matching(self, wanted: InstanceFilter) -> int:
         """Delete the ended instances that fit a filter; how many there were."""
-        statuses = [status for status in wanted.statuses or _TERMINAL if status.is_terminal]
+        statuses = [status for status in wanted.statuses or _TERMINAL if status in _TERMINAL]
         return self._delete(self._store.instances(replace(wanted, statuses=statuses))) if statuses else 0
 
     def _delete(self, instances: list[Instance]) -> int:
@@ -125,11 +154,16 @@ class Instances:
 
     def _post(self, instance_id: str, event: Event) -> None:
         with self._store.transaction():
-            instance = self.get(instance_id)
-            if instance.status.is_terminal:
-                raise InstanceGoneError(f"The instance '{instance_id}' has ended: {instance.status}.")
+            self.running(instance_id)
             self._store.post(instance_id, event, time.time())
         self._wake(instance_id)
+
+    def _check_state(self, instance_id: str, verb: str, *, is_suspended: bool) -> None:
+        status = self.running(instance_id).status
+        if (status is Status.SUSPENDED) is not is_suspended:
+            raise InstanceStateError(
+                f"Cannot {verb} the orchestration instance {instance_id} because instance is in the {status} state."
+            )
 
 
 class Start:
@@ -180,6 +214,16 @@ def create(store: Store, start: Start, *, replace_running: bool) -> Instance:
     started = execution_started(start.name, start.document, now, start.version)
     store.post(start.instance_id, started, now, instance.execution)
     return instance
+
+
+def _check_id(instance_id: str) -> None:
+    """The rules of the durable extension's DurableClient.cs."""
+    if instance_id.startswith("@"):
+        raise InvalidStartError("Orchestration instance ids must not start with @.")
+    if any(character in "/\\#?" or unicodedata.category(character) == "Cc" for character in instance_id):
+        raise InvalidStartError("Orchestration instance ids must not contain /, \\, #, ?, or control characters.")
+    if len(instance_id) > _LONGEST_ID:
+        raise InvalidStartError(f"Instance ID lengths must not exceed {_LONGEST_ID} characters.")
 
 
 def unknown_function(kind: str, name: str, functions: FunctionCatalog) -> str:

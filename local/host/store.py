@@ -78,12 +78,14 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFilter:
-    """Which instances to list; times in seconds since the epoch."""
+    """Which instances to list; times in seconds since the epoch. `after` is the id of the last one known already."""
 
     created_from: float | None = None
     created_to: float | None = None
-    statuses: Sequence[Status] = ()
+    statuses: Sequence[str] = ()
     prefix: str | None = None
+    after: str | None = None
+    limit: int | None = None
 
 
 class Store:
@@ -124,8 +126,12 @@ class Store:
         return row and _instance(row)
 
     def instances(self, wanted: InstanceFilter) -> list[Instance]:
-        """The instances that fit a filter, oldest first."""
-        clauses = {"created >= ?": wanted.created_from, "created <= ?": wanted.created_to}
+        """The instances that fit a filter, by id."""
+        clauses = {
+            "created >= ?": wanted.created_from,
+            "created <= ?": wanted.created_to,
+            "instance_id > ?": wanted.after,
+        }
         conditions = [text for text, value in clauses.items() if value is not None]
         values: list[Any] = [value for value in clauses.values() if value is not None]
         if wanted.statuses:
@@ -135,7 +141,8 @@ class Store:
             conditions.append("substr(instance_id, 1, ?) = ?")
             values += [len(wanted.prefix), wanted.prefix]
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        rows = self._execute(f"SELECT * FROM instances {where} ORDER BY created, instance_id", values)
+        limit = -1 if wanted.limit is None else wanted.limit
+        rows = self._execute(f"SELECT * FROM instances {where} ORDER BY instance_id LIMIT ?", [*values, limit])
         return [_instance(row) for row in rows]
 
     def delete_instance(self, instance_id: str) -> None:
