@@ -46,7 +46,7 @@ async def _run(options: HostOptions) -> None:
         await asyncio.wait([starting])
         return
     host = starting.result()
-    print(f"host ready {host.url}", flush=True)
+    print(f"host ready {host.url}", *host.notice, sep="\n", flush=True)
     await waiting
     await host.stop()
 

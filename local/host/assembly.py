@@ -45,6 +45,8 @@ class Assembly:
         self._config = config
         self._functions = functions
         self._stack = stack
+        self.notice: list[str] = []
+        """What the person who starts the host wants to know: addresses and keys. Not for the log."""
 
     async def start(self, settings: Settings, pool: WorkerPool, data: Path, listener: socket.socket) -> str:
         """Start all parts; the address that they serve.
@@ -73,8 +75,10 @@ class Assembly:
         listeners = self._listeners(TriggerServices(extensions, storage, invoker, database, slots))
         await self._serve(listener, [*Management(engine.instances, links).routes(), http.route()])
         engine.start()
-        for line in http.describe():
+        addresses = http.describe(url)
+        for line in addresses:
             logger.info("HTTP %s", line)
+        self.notice = [*addresses, *(keys.describe() if addresses else ())]
         logger.info("Keys of functions that ask for one are in %s", data / "keys.json")
         self._stack.push_async_callback(_cancel, [asyncio.create_task(_guard(item)) for item in listeners])
         return url

@@ -45,10 +45,11 @@ class HostOptions:
 
 
 class Host:
-    """A running host."""
+    """A running host. `notice` is for the person who started it, and not for the log: it holds the keys."""
 
-    def __init__(self, url: str, stack: AsyncExitStack) -> None:
+    def __init__(self, url: str, notice: list[str], stack: AsyncExitStack) -> None:
         self.url = url
+        self.notice = notice
         self._stack = stack
 
     @classmethod
@@ -75,8 +76,9 @@ class Host:
             from local.host.assembly import Assembly  # noqa: PLC0415
 
             functions = read_functions(await pool.import_app(), settings)
-            url = await Assembly(config, functions, stack).start(settings, pool, options.data, listener)
-            return cls(url, stack.pop_all())
+            assembly = Assembly(config, functions, stack)
+            url = await assembly.start(settings, pool, options.data, listener)
+            return cls(url, assembly.notice, stack.pop_all())
 
     async def stop(self) -> None:
         """Stop taking work, end the workers, close everything."""

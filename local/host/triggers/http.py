@@ -39,10 +39,10 @@ class HttpTrigger:
             (_endpoint(function, prefix) for function in functions), key=lambda endpoint: endpoint.route.rank
         )
 
-    def describe(self) -> list[str]:
-        """A line for each function: its methods and its route."""
+    def describe(self, url: str) -> list[str]:
+        """A line for each function of a host at `url`: its methods and its address."""
         return [
-            f"{','.join(sorted(endpoint.methods)) or 'ANY'} /{endpoint.route.template} -> {endpoint.function.name}"
+            f"{','.join(sorted(endpoint.methods)) or 'ANY'} {url}/{endpoint.route.template} -> {endpoint.function.name}"
             f" ({endpoint.level})"
             for endpoint in self._endpoints
         ]
