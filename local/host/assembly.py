@@ -59,7 +59,7 @@ class Assembly:
         links = ManagementLinks(url, extensions.durable_task.hub_name)
         storage = Storage(settings)
         self._stack.push_async_callback(storage.close)
-        database = Database(data / "host.db")
+        database = Database(data / "host.db", asyncio.get_running_loop().call_soon)
         self._stack.callback(database.close)
         invoker = Invoker(
             pool,
@@ -73,7 +73,7 @@ class Assembly:
         http = HttpTrigger(self._functions.of("httpTrigger"), extensions.http.route_prefix, invoker, keys)
         slots = asyncio.Semaphore(extensions.blobs.max_degree_of_parallelism)
         listeners = self._listeners(TriggerServices(extensions, storage, invoker, database, slots))
-        await self._serve(listener, [*Management(engine.instances, links).routes(), http.route()])
+        await self._serve(listener, [*Management(engine.instances, links).routes(), http.route()], database)
         engine.start()
         addresses = http.describe(url)
         for line in addresses:
@@ -90,9 +90,15 @@ class Assembly:
             for function in self._functions.of(trigger)
         ]
 
-    async def _serve(self, listener: socket.socket, routes: list[web.RouteDef]) -> None:
+    async def _serve(self, listener: socket.socket, routes: list[web.RouteDef], database: Database) -> None:
+        """Serve HTTP; nobody is answered before what the answer speaks of is on disk."""
         application = web.Application(client_max_size=_MAX_BODY)
         application.add_routes(routes)
+
+        async def write_first(_request: web.Request, _response: web.StreamResponse) -> None:
+            await database.committed()
+
+        application.on_response_prepare.append(write_first)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)

@@ -1,7 +1,8 @@
 """The host's SQLite file: one connection, explicit transactions, durable against the death of the process."""
 
+import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +20,7 @@ CREATE TABLE IF NOT EXISTS instances (
     parent_task INTEGER,
     created REAL NOT NULL,
     updated REAL NOT NULL
-);
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS instances_created ON instances (created);
 CREATE TABLE IF NOT EXISTS history (
     instance_id TEXT NOT NULL,
@@ -28,7 +29,7 @@ CREATE TABLE IF NOT EXISTS history (
     PRIMARY KEY (instance_id, position)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inbox (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     instance_id TEXT NOT NULL,
     execution TEXT,
     due REAL NOT NULL,
@@ -38,7 +39,7 @@ CREATE TABLE IF NOT EXISTS inbox (
 CREATE INDEX IF NOT EXISTS inbox_instance ON inbox (instance_id, due);
 CREATE INDEX IF NOT EXISTS inbox_timers ON inbox (due) WHERE timer_id IS NOT NULL;
 CREATE TABLE IF NOT EXISTS activities (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     instance_id TEXT NOT NULL,
     execution TEXT NOT NULL,
     task_id INTEGER NOT NULL,
@@ -61,26 +62,76 @@ CREATE TABLE IF NOT EXISTS schedules (
 """
 
 
-class Database:
-    """The open file. Used from the event loop's thread only; statements are short."""
+# A checkpoint waits for the disk; at four times SQLite's own interval it is rare.
+_PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000;"
 
-    def __init__(self, path: Path) -> None:
+Defer = Callable[[Callable[[], None]], object]
+"""Calls something soon, such as at the end of this pass of an event loop."""
+
+
+class Database:
+    """The open file. Used from one thread only; statements are short.
+
+    A commit costs as much as what it commits, so with `defer` the transactions of one pass of the event loop are
+    committed together. Each is all or nothing all the same; what must not happen before it is on disk, such as an
+    answer to a client, awaits `committed`. Without `defer` each transaction is on disk when it ends.
+    """
+
+    def __init__(self, path: Path, defer: Defer | None = None) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
-        self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
+        self._connection.executescript(_PRAGMAS + _SCHEMA)
+        self._defer = defer
+        self._waiting: list[asyncio.Future[None]] = []
         self.execute = self._connection.execute
         self.executemany = self._connection.executemany
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing of what is executed inside."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        if not self._connection.in_transaction:
+            self.execute("BEGIN IMMEDIATE")
+            if self._defer is not None:
+                self._defer(self._commit)
+        self.execute("SAVEPOINT part")
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            self.execute("ROLLBACK TO part")
             raise
-        self._connection.execute("COMMIT")
+        finally:
+            self.execute("RELEASE part")
+            if self._defer is None:
+                self._commit()
+
+    async def committed(self) -> None:
+        """Wait until all transactions that have ended are on disk.
+
+        Raises:
+            sqlite3.Error: they could not be written.
+        """
+        if self._connection.in_transaction:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            await future
 
     def close(self) -> None:
         """Close the file."""
+        if self._connection.in_transaction:
+            self._commit()
         self._connection.close()
+
+    def _commit(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        try:
+            if self._connection.in_transaction:
+                self.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK")
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+            raise
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)

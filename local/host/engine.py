@@ -90,7 +90,9 @@ class Engine:
 
     async def _take_turn(self, instance_id: str) -> None:
         try:
-            self._apply(await self._turns.take(instance_id))
+            effects = await self._turns.take(instance_id)
+            await self._store.committed()
+            self._apply(effects)
         except WorkerLostError:
             logger.warning("The turn of instance %s was lost with its worker and is taken again", instance_id)
             self._woken_in_turn.add(instance_id)

@@ -63,7 +63,7 @@ TYPE_NAMES = {
 
 def timestamp(moment: float) -> str:
     """A time in seconds since the epoch as the protocol writes it."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def moment(text: str) -> float:
@@ -72,9 +72,8 @@ def moment(text: str) -> float:
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
-def dumps(value: object) -> str:
-    """Compact JSON."""
-    return json.dumps(value, separators=(",", ":"))
+dumps = json.JSONEncoder(separators=(",", ":")).encode
+"""Compact JSON."""
 
 
 def event(kind: EventType, at: float, event_id: int = -1, **fields: object) -> Event:

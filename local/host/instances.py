@@ -210,7 +210,7 @@ def create(store: Store, start: Start, *, replace_running: bool) -> Instance:
         created=now,
         updated=now,
     )
-    store.put_instance(instance)
+    store.add_instance(instance)
     started = execution_started(start.name, start.document, now, start.version)
     store.post(start.instance_id, started, now, instance.execution)
     return instance

@@ -12,9 +12,12 @@ class Message:
 
     fields: ClassVar[tuple[str, ...]] = ()
 
+    def __init_subclass__(cls) -> None:
+        for field in cls.fields:
+            setattr(cls, field, None)
+
     def __init__(self, **values: Any) -> None:
-        for field in self.fields:
-            setattr(self, field, values.get(field))
+        self.__dict__.update(values)
 
 
 class TypedData(Message):

@@ -1,9 +1,10 @@
 """The durable state of orchestrations: instances, their histories, their inboxes, and activities to run."""
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -94,16 +95,20 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._execute = database.execute
+        self.committed = database.committed
+        # Counted here, so that no id is used again while somebody may still speak of it.
+        self._message_ids = itertools.count(self._last_id("inbox") + 1)
+        self._activity_ids = itertools.count(self._last_id("activities") + 1)
 
     def transaction(self) -> AbstractContextManager[None]:
-        """All or nothing of what is written inside."""
+        """All or nothing of what is written inside; on disk after `committed`."""
         return self._database.transaction()
 
-    def put_instance(self, instance: Instance) -> None:
-        """Write an instance, replacing one of the same id."""
+    def add_instance(self, instance: Instance) -> None:
+        """Write a new instance."""
         parent = instance.parent
         self._execute(
-            "INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 instance.instance_id,
                 instance.name,
@@ -117,6 +122,22 @@ class Store:
                 parent and parent.task_id,
                 instance.created,
                 instance.updated,
+            ),
+        )
+
+    def update_instance(self, instance: Instance) -> None:
+        """Write what a turn can change of an instance."""
+        self._execute(
+            "UPDATE instances SET execution = ?, status = ?, input = ?, output = ?, custom_status = ?, updated = ?"
+            " WHERE instance_id = ?",
+            (
+                instance.execution,
+                instance.status,
+                instance.input,
+                instance.output,
+                instance.custom_status,
+                instance.updated,
+                instance.instance_id,
             ),
         )
 
@@ -169,15 +190,15 @@ class Store:
     def post(self, instance_id: str, event: Event, due: float, execution: str | None = None) -> None:
         """Put an event into an instance's inbox."""
         self._execute(
-            "INSERT INTO inbox (instance_id, execution, due, event) VALUES (?, ?, ?, ?)",
-            (instance_id, execution, due, dumps(event)),
+            "INSERT INTO inbox (id, instance_id, execution, due, event) VALUES (?, ?, ?, ?, ?)",
+            (next(self._message_ids), instance_id, execution, due, dumps(event)),
         )
 
     def set_timer(self, instance_id: str, execution: str, task_id: int, due: float, event: Event) -> None:
         """Put a timer's event into an instance's inbox, for later."""
         self._execute(
-            "INSERT INTO inbox (instance_id, execution, due, timer_id, event) VALUES (?, ?, ?, ?, ?)",
-            (instance_id, execution, due, task_id, dumps(event)),
+            "INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?)",
+            (next(self._message_ids), instance_id, execution, due, task_id, dumps(event)),
         )
 
     def cancel_timers(self, instance_id: str, execution: str, task_ids: Iterable[int] | None = None) -> None:
@@ -227,11 +248,9 @@ class Store:
 
     def add_activity(self, instance: Instance, task_id: int, name: str, document: str | None) -> Activity:
         """Note an activity to run; it stays noted until its result is in an inbox."""
-        row = self._execute(
-            "INSERT INTO activities (instance_id, execution, task_id, name, input) VALUES (?, ?, ?, ?, ?) RETURNING *",
-            (instance.instance_id, instance.execution, task_id, name, document),
-        ).fetchone()
-        return Activity(*row)
+        activity = Activity(next(self._activity_ids), instance.instance_id, instance.execution, task_id, name, document)
+        self._execute("INSERT INTO activities VALUES (?, ?, ?, ?, ?, ?)", astuple(activity))
+        return activity
 
     def activities(self) -> list[Activity]:
         """The activities that have no result, oldest first."""
@@ -240,6 +259,10 @@ class Store:
     def delete_activity(self, activity_id: int) -> None:
         """Forget an activity: it has a result."""
         self._execute("DELETE FROM activities WHERE id = ?", (activity_id,))
+
+    def _last_id(self, table: str) -> int:
+        last: int = self._execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
+        return last
 
 
 def _instance(row: tuple[Any, ...]) -> Instance:

@@ -91,7 +91,7 @@ class Turns:
         if instance.status is Status.SUSPENDED or not work:
             kept = {message.id for message in work}
             with self._store.transaction():
-                self._store.put_instance(replace(instance, updated=now) if controls else instance)
+                self._store.update_instance(replace(instance, updated=now) if controls else instance)
                 self._store.delete_messages(message for message in messages if message.id not in kept)
             return Effects()
         played = self._store.history(instance_id)
@@ -161,7 +161,7 @@ class Turns:
                 self._end(instance, Status.COMPLETED, verdict.output, now, effects)
                 events.append(event(EventType.EXECUTION_COMPLETED, now, Result=verdict.output))
             else:
-                self._store.put_instance(instance)
+                self._store.update_instance(instance)
             self._store.append_history(instance.instance_id, position, events)
         return effects
 
@@ -204,7 +204,7 @@ class Turns:
         fresh = replace(instance, execution=uuid.uuid4().hex, input=document)
         self._store.cancel_timers(instance.instance_id, instance.execution)
         self._store.clear_history(instance.instance_id)
-        self._store.put_instance(fresh)
+        self._store.update_instance(fresh)
         started = execution_started(instance.name, document, now)
         # Before the events that wait in the inbox, which belong to the new execution.
         self._store.post(instance.instance_id, started, 0.0, fresh.execution)
@@ -212,7 +212,7 @@ class Turns:
 
     def _end(self, instance: Instance, status: Status, output: str | None, now: float, effects: Effects) -> None:
         """Write an instance's end, and tell its parent."""
-        self._store.put_instance(replace(instance, status=status, output=output, updated=now))
+        self._store.update_instance(replace(instance, status=status, output=output, updated=now))
         self._store.clear_inbox(instance.instance_id)
         parent = instance.parent
         if parent is None:

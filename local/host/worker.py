@@ -20,7 +20,7 @@ from typing import Any
 
 import azure_functions_runtime as runtime
 
-from local.host import protos
+from local.host import protos, timestamps
 from local.host.protocol import FrameReader, Value, encode
 
 _ROOT = str(Path(__file__).parents[2])
@@ -143,6 +143,7 @@ async def start(app: Path) -> dict[str, Any]:
     found = await runtime.functions_metadata_request(request)
     if not found.function_metadata_results:
         return _failure(f"{app} has no function_app.py with functions (the Python v2 programming model)")
+    timestamps.hasten()
     return {"type": "ready", "functions": [_function(item) for item in found.function_metadata_results]}
 
 

@@ -14,7 +14,7 @@ def instance(instance_id: str, status: Status = Status.RUNNING, created: float =
 
 
 def test_an_instance_comes_back_as_it_was_put(store: Store) -> None:
-    store.put_instance(instance("a"))
+    store.add_instance(instance("a"))
     assert store.instance("a") == instance("a")
     assert store.instance("b") is None
 
@@ -22,7 +22,7 @@ def test_an_instance_comes_back_as_it_was_put(store: Store) -> None:
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
     def write() -> None:
         with store.transaction():
-            store.put_instance(instance("a"))
+            store.add_instance(instance("a"))
             raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError):
@@ -70,9 +70,9 @@ def test_timers_are_found_by_time_and_can_be_taken_back(store: Store) -> None:
     ],
 )
 def test_instances_are_listed_by_filter(store: Store, wanted: InstanceFilter, expected: list[str]) -> None:
-    store.put_instance(instance("b-3", Status.FAILED, NOW + 3))
-    store.put_instance(instance("a-1", Status.RUNNING, NOW + 1))
-    store.put_instance(instance("a-2", Status.COMPLETED, NOW + 2))
+    store.add_instance(instance("b-3", Status.FAILED, NOW + 3))
+    store.add_instance(instance("a-1", Status.RUNNING, NOW + 1))
+    store.add_instance(instance("a-2", Status.COMPLETED, NOW + 2))
     assert [found.instance_id for found in store.instances(wanted)] == expected
 
 
@@ -85,7 +85,7 @@ def test_an_activity_stays_until_it_has_a_result(store: Store) -> None:
 
 
 def test_a_deleted_instance_takes_its_history_and_inbox_along(store: Store) -> None:
-    store.put_instance(instance("a"))
+    store.add_instance(instance("a"))
     store.append_history("a", 0, [event(EventType.ORCHESTRATOR_STARTED, NOW)])
     store.post("a", event(EventType.EVENT_RAISED, NOW, Name="x"), NOW)
     store.delete_instance("a")
