@@ -61,14 +61,13 @@ class Host:
         """
         settings = Settings.read(options.app, options.environment)
         config, unused = read_host_config(options.app, settings)
-        levels = config.logging.levels
-        configure(levels)
+        configure(config.logging.levels)
         if unused:
             logger.warning("host.json: not honoured here: %s", ", ".join(unused))
         async with AsyncExitStack() as stack:
             stack.enter_context(_lock(options.data))
             listener = stack.enter_context(_bind(_port(options, settings)))
-            worker = WorkerOptions(options.app, settings.values, "INFO", _hang_seconds(settings))
+            worker = WorkerOptions(options.app, settings.values, config.logging.levels, _hang_seconds(settings))
             pool = WorkerPool(worker, size=_worker_count(settings), pids_file=options.data / WORKERS_FILE)
             stack.push_async_callback(pool.stop)
             await pool.spawn()

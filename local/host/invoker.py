@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 
 from local.host.functions import Function
+from local.host.logs import function_category
 from local.host.outputs import OutputError, Outputs
 from local.host.pool import WorkerPool
 from local.host.protocol import Value
@@ -16,8 +17,6 @@ from local.host.workers import (
     InvocationResult,
     WorkerLostError,
 )
-
-logger = logging.getLogger(__name__)
 
 FAILURE_MARK = "\n\n$OutOfProcData$:"
 """What stands in a failing orchestrator's message between its error and its state."""
@@ -59,6 +58,7 @@ class Invoker:
         inputs = {function.trigger.name: trigger, **{item.name: self._durable_client for item in function.inputs}}
         started = time.perf_counter()
         identifier = uuid.uuid4()
+        logger = logging.getLogger(function_category(function.name))
         try:
             result = await self._pool.invoke(Invocation(function.id, inputs, metadata or {}), self._timeout)
             await self._outputs.write(function, result, parameters or {})

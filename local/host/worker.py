@@ -21,10 +21,15 @@ from typing import Any
 import azure_functions_runtime as runtime
 
 from local.host import protos, timestamps
+from local.host.logs import WORKER, LogLevels, user_category
 from local.host.protocol import FrameReader, Value, encode
 
 _ROOT = str(Path(__file__).parents[2])
 _READ_SIZE = 1 << 18
+_LIBRARY = ("azure.functions", "azure_functions_runtime")
+
+_names: dict[str, str] = {}  # the functions' names by their ids
+_running: dict[str, str] = {}  # the ids of the functions that run, by invocation
 
 
 class Channel:
@@ -70,15 +75,27 @@ class Channel:
 
 
 class ForwardingHandler(logging.Handler):
-    """Sends log records of the app to the host."""
+    """Sends log records of the app to the host, when they are to be shown."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, levels: LogLevels) -> None:
         super().__init__()
         self._channel = channel
+        self._levels = levels
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record."""
-        self._channel.send({"type": "log", "level": record.levelno, "logger": record.name, "text": self.format(record)})
+        category = category_of(record)
+        if record.levelno >= self._levels.of(category):
+            text = f"[{record.name}] {self.format(record)}"
+            self._channel.send({"type": "log", "level": record.levelno, "category": category, "text": text})
+
+
+def category_of(record: logging.LogRecord) -> str:
+    """The category of a record that is made now: the function's that runs in this task or thread, or the worker's."""
+    function = _running.get(runtime.invocation_id_cv.get() or "")
+    if function is None or record.name.startswith(_LIBRARY):
+        return WORKER
+    return user_category(_names[function])
 
 
 def to_typed_data(value: Value) -> protos.TypedData:
@@ -144,7 +161,9 @@ async def start(app: Path) -> dict[str, Any]:
     if not found.function_metadata_results:
         return _failure(f"{app} has no function_app.py with functions (the Python v2 programming model)")
     timestamps.hasten()
-    return {"type": "ready", "functions": [_function(item) for item in found.function_metadata_results]}
+    functions = [_function(item) for item in found.function_metadata_results]
+    _names.update((function["id"], function["name"]) for function in functions)
+    return {"type": "ready", "functions": functions}
 
 
 def _failure(message: str) -> dict[str, Any]:
@@ -177,11 +196,15 @@ async def invoke(message: dict[str, Any]) -> dict[str, Any]:
 
 async def answer(channel: Channel, message: dict[str, Any]) -> None:
     """Run one function and tell the host."""
+    _running[message["id"]] = message["function"]
+    runtime.invocation_id_cv.set(message["id"])
     try:
         answered = await invoke(message)
     except Exception as error:  # noqa: BLE001 - whatever it is, the host waits for an answer
         text = f"{type(error).__name__}: {error}"
         answered = {"type": "failed", "id": message["id"], "message": text, "stack": traceback.format_exc()}
+    finally:
+        del _running[message["id"]]
     channel.send(answered)
 
 
@@ -215,7 +238,7 @@ def main() -> None:
     """Entry point: `--fd` is the host's socket, inherited; the working directory is the app's folder."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
-    parser.add_argument("--level", default="INFO")
+    parser.add_argument("--levels", type=LogLevels.decode, required=True)
     arguments = parser.parse_args()
     # A program that the app starts must not keep the socket open, or the host would not notice our end.
     os.set_inheritable(arguments.fd, False)
@@ -224,7 +247,8 @@ def main() -> None:
     # The app's modules win over the host's; the host's folder stays reachable for what it imports late.
     sys.path[:] = [str(app), *(entry for entry in sys.path if entry not in {str(app), _ROOT}), _ROOT]
     channel = Channel(socket.socket(fileno=arguments.fd))
-    logging.basicConfig(level=arguments.level, handlers=[ForwardingHandler(channel)], format="%(message)s", force=True)
+    handler = ForwardingHandler(channel, arguments.levels)
+    logging.basicConfig(level=arguments.levels.lowest, handlers=[handler], format="%(message)s", force=True)
     # The INFO lines of the library cost as much as a call; those of the Azure SDKs repeat every request's headers.
     logging.getLogger("azure").setLevel(logging.WARNING)
     asyncio.run(serve(channel, app))

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from local.host.config import ConfigError
+from local.host.logs import LogLevels
 from local.host.protocol import FrameReader, Value, encode
-
-_app_logger = logging.getLogger("app")
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
@@ -48,7 +47,7 @@ class WorkerOptions:
 
     app: Path
     environment: Mapping[str, str]
-    level: str
+    levels: LogLevels
     hang_seconds: float
 
 
@@ -130,7 +129,7 @@ class Worker:
         with theirs:
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "local.host.worker"),
-                *("--fd", str(theirs.fileno()), "--level", options.level),
+                *("--fd", str(theirs.fileno()), "--levels", options.levels.encode()),
                 cwd=options.app,
                 env={**options.environment, "PYTHONPATH": os.pathsep.join(_python_path(options.environment))},
                 pass_fds=[theirs.fileno()],
@@ -247,7 +246,7 @@ class Worker:
     def _receive(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "log":
-            _app_logger.log(message["level"], "[%s] %s", message["logger"], message["text"])
+            logging.getLogger(message["category"]).log(message["level"], "%s", message["text"])
         elif kind == "pong":
             self._answered.set()
         elif kind in {"ready", "unusable"}:
