@@ -8,7 +8,7 @@ VENV_READY := .venv/.ready
 NODE_READY := node_modules/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local tests
 
-.PHONY: help setup demo up test lint types lock format clean
+.PHONY: help setup demo up test fuzz lint types lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,11 @@ up: setup ## the same environment, left running until Ctrl-C
 
 test: setup lint types ## style, types and every test
 	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+
+fuzz: setup ## random orchestrators, then crashes of the host, SECONDS=600 each; SEED=1 repeats what they print
+	HOST_FUZZ_SECONDS=$(or $(SECONDS),600) HOST_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
+		$(PYTHON) -m pytest --quiet --capture=no \
+		tests/unit/local/host/test_replay_fuzz.py tests/integration/local/host/test_crash_fuzz.py
 
 lint: setup ## ruff: style and format
 	$(PYTHON) -m ruff check $(SOURCES)
