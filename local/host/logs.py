@@ -71,12 +71,15 @@ class CategoryFilter(logging.Filter):
     def __init__(self, levels: LogLevels) -> None:
         super().__init__()
         self._levels = levels
+        self._known: dict[str, tuple[str, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is shown."""
-        category = category_of(record.name)
-        vars(record)["category"] = category
-        return record.levelno >= self._levels.of(category)
+        if record.name not in self._known:
+            category = category_of(record.name)
+            self._known[record.name] = category, self._levels.of(category)
+        vars(record)["category"], level = self._known[record.name]
+        return record.levelno >= level
 
 
 def category_of(logger: str) -> str:
@@ -100,6 +103,9 @@ def user_category(function: str) -> str:
 
 def configure(levels: LogLevels) -> None:
     """Make standard error the log of this process."""
+    # What no format here shows; gathered for every record, it would double what a record costs.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # typeshed does not know it
     logging.addLevelName(TRACE, "TRACE")
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(CategoryFilter(levels))
