@@ -67,7 +67,8 @@ class Host:
         async with AsyncExitStack() as stack:
             stack.enter_context(_lock(options.data))
             listener = stack.enter_context(_bind(_port(options, settings)))
-            worker = WorkerOptions(options.app, settings.values, config.logging.levels, _hang_seconds(settings))
+            environment = _told_by_core_tools(options.app, listener) | settings.values
+            worker = WorkerOptions(options.app, environment, config.logging.levels, _hang_seconds(settings))
             pool = WorkerPool(worker, size=_worker_count(settings), pids_file=options.data / WORKERS_FILE)
             stack.push_async_callback(pool.stop)
             await pool.spawn()
@@ -82,6 +83,15 @@ class Host:
     async def stop(self) -> None:
         """Stop taking work, end the workers, close everything."""
         await self._stack.aclose()
+
+
+def _told_by_core_tools(app: Path, listener: socket.socket) -> dict[str, str]:
+    """What an app finds in its environment when Core Tools run it."""
+    return {
+        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        "AzureWebJobsScriptRoot": str(app),
+        "WEBSITE_HOSTNAME": f"localhost:{listener.getsockname()[1]}",
+    }
 
 
 def _worker_count(settings: Settings) -> int:

@@ -53,6 +53,11 @@ def read_gauge(req: func.HttpRequest) -> str:
     return json.dumps({"most": gauge.most, "ended": gauge.ended})
 
 
+@app.route("environment")
+def environment(req: func.HttpRequest) -> str:
+    return json.dumps(dict(os.environ))
+
+
 @app.queue_trigger("msg", "%QUEUE%", "AzureWebJobsStorage")
 def message(msg: func.QueueMessage) -> None:
     text = msg.get_body().decode()

@@ -118,6 +118,15 @@ def test_addresses_and_keys_are_shown_to_who_starts_the_host_and_not_to_the_log(
     assert not any(key in limited.log.read_text() for key in limited.keys.values())
 
 
+def test_an_app_finds_in_its_environment_what_core_tools_put_there(limited: Site) -> None:
+    environment = limited.get("environment").json()
+    assert environment["QUEUE"] == "limits"
+    assert environment["PYTHON_THREADPOOL_THREAD_COUNT"] == "16"
+    assert environment["AZURE_FUNCTIONS_ENVIRONMENT"] == "Development"
+    assert environment["AzureWebJobsScriptRoot"] == str(limited.log.parent)
+    assert environment["WEBSITE_HOSTNAME"].split(":") == ["localhost", limited.process.url.rpartition(":")[2]]
+
+
 def test_a_route_is_found_under_the_prefix_only(limited: Site) -> None:
     assert requests.get(f"{limited.process.url}/api/gauge", timeout=10).status_code == 404
 
