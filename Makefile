@@ -8,10 +8,10 @@ VENV_READY := .venv/.ready
 NODE_READY := node_modules/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local tests
 
-.PHONY: help setup demo up test fuzz lint types lock format clean
+.PHONY: help setup demo up test fuzz bench-host lint types lock format clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV_READY) $(NODE_READY) ## the virtual environment and Azurite
 
@@ -38,6 +38,9 @@ fuzz: setup ## random orchestrators, then crashes of the host, SECONDS=600 each;
 	HOST_FUZZ_SECONDS=$(or $(SECONDS),600) HOST_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
 		$(PYTHON) -m pytest --quiet --capture=no \
 		tests/unit/local/host/test_replay_fuzz.py tests/integration/local/host/test_crash_fuzz.py
+
+bench-host: setup ## speed and size of the functions host, in a table (JSON=out.json writes the figures)
+	@$(PYTHON) -m local.bench.host $(if $(JSON),--json $(JSON))
 
 lint: setup ## ruff: style and format
 	$(PYTHON) -m ruff check $(SOURCES)

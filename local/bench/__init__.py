@@ -1,0 +1,1 @@
+"""Benchmarks: figures of speed and size, measured on this machine, never asserted by tests."""
