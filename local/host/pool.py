@@ -1,11 +1,9 @@
 """The pool of worker processes: a fixed number of them, fed with invocations, each replaced when it ends."""
 
 import asyncio
-import itertools
 import json
 import logging
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,20 @@ logger = logging.getLogger(__name__)
 _STOP_SECONDS = 1.0
 _BACKOFF_SECONDS = (0.0, 0.2, 1.0, 5.0, 15.0)
 _HEALTHY_SECONDS = 10.0
+
+
+class Backoff:
+    """How long to pause before a worker is started again: longer each time, until one has lived for a while."""
+
+    def __init__(self) -> None:
+        self._ends = 0
+
+    def after(self, life: float) -> float:
+        """Seconds to pause after a worker that lived so many seconds; 0 is one that did not get through its import."""
+        if life > _HEALTHY_SECONDS:
+            self._ends = 0
+        self._ends += 1
+        return _BACKOFF_SECONDS[min(self._ends, len(_BACKOFF_SECONDS)) - 1]
 
 
 class WorkerPool:
@@ -97,7 +109,7 @@ class WorkerPool:
 
     async def _keep(self, worker: Worker) -> None:
         """Keep one slot of the pool filled, beginning with `worker`."""
-        delays = self._delays()
+        backoff = Backoff()
         while True:
             since = time.monotonic()
             self._admit(worker)
@@ -108,22 +120,17 @@ class WorkerPool:
             await worker.process.wait()
             if self._is_stopping:
                 return
-            if time.monotonic() - since > _HEALTHY_SECONDS:
-                delays = self._delays()
             logger.warning("Worker process %s ended (%s)", worker.pid, worker.process.returncode)
-            worker = await self._replacement(delays)
+            worker = await self._replacement(backoff, time.monotonic() - since)
 
-    async def _replacement(self, delays: Iterator[float]) -> Worker:
+    async def _replacement(self, backoff: Backoff, life: float) -> Worker:
         while True:
-            await asyncio.sleep(next(delays))
+            await asyncio.sleep(backoff.after(life))
             try:
                 return await self._launch()
             except AppImportError as error:
                 logger.error("A worker process could not be started again: %s", error)  # noqa: TRY400 - text has it
-
-    @staticmethod
-    def _delays() -> Iterator[float]:
-        return itertools.chain(_BACKOFF_SECONDS, itertools.repeat(_BACKOFF_SECONDS[-1]))
+                life = 0
 
     def _admit(self, worker: Worker) -> None:
         self._workers.append(worker)
