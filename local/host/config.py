@@ -155,6 +155,9 @@ class Durable(_Section):
     overridable_existing_instance_states: Annotated[
         Literal["NonRunningStates", "AnyState"], _one_of("NonRunningStates", "AnyState")
     ] = "NonRunningStates"
+    default_version: str | None = None
+    version_match_strategy: Annotated[str, _one_of("None", "Strict", "CurrentOrOlder")] = "CurrentOrOlder"
+    version_failure_strategy: Annotated[str, _one_of("Reject", "Fail")] = "Reject"
 
 
 class Http(_Section):

@@ -18,6 +18,7 @@ from local.host.instances import Instances, unknown_function
 from local.host.protocol import Value
 from local.host.store import Activity, Store
 from local.host.turns import Effects, Invoke, Turns
+from local.host.versions import Versions
 from local.host.workers import FunctionFailedError, FunctionTimeoutError, WorkerLostError
 
 logger = logging.getLogger(__name__)
@@ -30,16 +31,18 @@ class Engine:
     """Runs the orchestrations of one store."""
 
     def __init__(self, store: Store, functions: FunctionCatalog, invoke: Invoke, config: Durable) -> None:
+        versions = Versions(config.default_version, config.version_match_strategy, config.version_failure_strategy)
         self.instances = Instances(
             store,
             functions,
+            versions=versions,
             replace_running=config.overridable_existing_instance_states == "AnyState",
             wake=self.wake,
         )
         self._store = store
         self._functions = functions
         self._invoke = invoke
-        self._turns = Turns(store, functions, invoke)
+        self._turns = Turns(store, functions, invoke, versions)
         self._max_turns = config.max_concurrent_orchestrator_functions
         self._max_activities = config.max_concurrent_activity_functions
         self._ready: deque[str] = deque()

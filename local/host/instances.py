@@ -9,6 +9,7 @@ from dataclasses import replace
 from local.host.functions import FunctionCatalog
 from local.host.history import Event, EventType, control, event_raised, execution_started
 from local.host.store import Instance, InstanceFilter, Parent, Status, Store
+from local.host.versions import UNVERSIONED, Versions
 
 _TERMINAL = [status for status in Status if status.is_terminal]
 
@@ -44,12 +45,19 @@ class Instances:
     """The instances of a task hub. `wake` is called with an instance's id when there is work for it."""
 
     def __init__(
-        self, store: Store, functions: FunctionCatalog, *, replace_running: bool, wake: Callable[[str], None]
+        self,
+        store: Store,
+        functions: FunctionCatalog,
+        *,
+        replace_running: bool,
+        wake: Callable[[str], None],
+        versions: Versions = UNVERSIONED,
     ) -> None:
         self._store = store
         self._functions = functions
         self._replace_running = replace_running
         self._wake = wake
+        self._versions = versions
 
     def get(self, instance_id: str) -> Instance:
         """The instance of an id.
@@ -96,7 +104,7 @@ class Instances:
         with self._store.transaction():
             instance = create(
                 self._store,
-                Start(name, instance_id or uuid.uuid4().hex, document, version),
+                Start(name, instance_id or uuid.uuid4().hex, document, version or self._versions.default),
                 replace_running=self._replace_running,
             )
         self._wake(instance.instance_id)

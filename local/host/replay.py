@@ -67,6 +67,7 @@ class ChildOrder:
     name: str
     instance_id: str | None
     input: str | None
+    version: str | None
 
 
 Order = ActivityOrder | TimerOrder | ChildOrder
@@ -77,13 +78,14 @@ class Outcome:
     """What a replay found.
 
     `is_finished` says that every action has been awaited to its end; only then can the orchestration end, whatever
-    the SDK says. `unawaited` are external events that nothing has waited for.
+    the SDK says. `unawaited` are external events that nothing has waited for; `version` is that of the instance.
     """
 
     orders: list[Order] = field(default_factory=list)
     canceled_timers: list[int] = field(default_factory=list)
     unawaited: list[str] = field(default_factory=list)
     continue_as_new: Action | None = None
+    version: str | None = None
     is_finished: bool = False
 
 
@@ -168,6 +170,7 @@ class _Replay:
             if kind == EventType.ORCHESTRATOR_STARTED:
                 self._now = moment(item["Timestamp"])
             elif kind == EventType.EXECUTION_STARTED:
+                self._outcome.version = item.get("Version")
                 main = _run(self._walk())
             elif kind == EventType.EVENT_RAISED:
                 self._raise(item)
@@ -221,7 +224,9 @@ class _Replay:
             return self._order(
                 EventType.CHILD_CREATED,
                 action["functionName"],
-                lambda i: ChildOrder(i, action["functionName"], action.get("instanceId"), action.get("input")),
+                lambda i: ChildOrder(
+                    i, action["functionName"], action.get("instanceId"), action.get("input"), action.get("version")
+                ),
             )
         names = {ActionType.CALL_HTTP: "call_http", ActionType.CALL_ENTITY: "call_entity"}
         raise ReplayError(f"{names.get(kind, f'the action {kind}')} is not supported by this host")

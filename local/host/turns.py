@@ -1,5 +1,6 @@
 """One turn of an orchestration: from what is due in its inbox to what it orders, written in one transaction."""
 
+import itertools
 import json
 import logging
 import time
@@ -25,6 +26,7 @@ from local.host.invoker import FAILURE_MARK
 from local.host.protocol import Value
 from local.host.replay import ActivityOrder, ChildOrder, Order, Outcome, ReplayError, TimerOrder, replay
 from local.host.store import Activity, Instance, Message, Parent, Status, Store
+from local.host.versions import UNVERSIONED, Versions
 from local.host.workers import FunctionFailedError, FunctionTimeoutError
 
 logger = logging.getLogger(__name__)
@@ -63,10 +65,13 @@ CUSTOM_STATUS_BYTES = 16 * 1024
 class Turns:
     """Takes turns; the caller sees to it that an instance takes one at a time."""
 
-    def __init__(self, store: Store, functions: FunctionCatalog, invoke: Invoke) -> None:
+    def __init__(
+        self, store: Store, functions: FunctionCatalog, invoke: Invoke, versions: Versions = UNVERSIONED
+    ) -> None:
         self._store = store
         self._functions = functions
         self._invoke = invoke
+        self._versions = versions
 
     async def take(self, instance_id: str) -> Effects:
         """Take one turn.
@@ -96,7 +101,15 @@ class Turns:
             return Effects()
         played = self._store.history(instance_id)
         new = [event(EventType.ORCHESTRATOR_STARTED, now), *(message.event for message in work)]
-        verdict = await self._decide(instance, played, new)
+        version = _version(played, new)
+        if self._versions.accepts(version):
+            verdict = await self._decide(instance, played, new)
+        elif self._versions.failure == "Fail":
+            verdict = _Verdict(Outcome(), error="Orchestration version did not comply with Worker Versioning")
+        else:
+            text = "Instance %s has version %s: it waits until host.json's defaultVersion (%s) allows it"
+            logger.warning(text, instance_id, version, self._versions.default)
+            return Effects()
         return self._commit(instance, messages, len(played), new, verdict)
 
     async def _decide(self, instance: Instance, played: list[str], new: list[Event]) -> _Verdict:
@@ -182,8 +195,9 @@ class Turns:
     def _place_child(self, instance: Instance, order: ChildOrder, now: float, effects: Effects) -> Event:
         child_id = order.instance_id or f"{instance.execution}:{order.task_id:04x}"
         parent = Parent(instance.instance_id, instance.execution, order.task_id)
+        start = Start(order.name, child_id, dumps(order.input), order.version or self._versions.default, parent)
         try:
-            create(self._store, Start(order.name, child_id, dumps(order.input), parent=parent), replace_running=False)
+            create(self._store, start, replace_running=False)
             effects.woken.add(child_id)
         except InstanceExistsError as error:
             failed = child_failed(order.task_id, str(error), now)
@@ -205,7 +219,7 @@ class Turns:
         self._store.cancel_timers(instance.instance_id, instance.execution)
         self._store.clear_history(instance.instance_id)
         self._store.update_instance(fresh)
-        started = execution_started(instance.name, document, now)
+        started = execution_started(instance.name, document, now, outcome.version)
         # Before the events that wait in the inbox, which belong to the new execution.
         self._store.post(instance.instance_id, started, 0.0, fresh.execution)
         effects.woken.add(instance.instance_id)
@@ -239,6 +253,13 @@ def _controlled(instance: Instance, controls: list[Event]) -> Instance:
         if suspends or instance.status is Status.SUSPENDED:
             instance = replace(instance, status=Status.SUSPENDED if suspends else Status.RUNNING)
     return instance
+
+
+def _version(played: list[str], new: list[Event]) -> str | None:
+    """The version with which an execution was started."""
+    events = itertools.chain((json.loads(text) for text in played), new)
+    version: str | None = next(item for item in events if item["EventType"] == EventType.EXECUTION_STARTED)["Version"]
+    return version
 
 
 def _payload(instance: Instance, played: list[str], new: list[Event]) -> str:

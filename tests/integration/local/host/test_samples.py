@@ -106,3 +106,14 @@ def test_a_monitor_gives_up_at_its_deadline(start: Callable[..., Started]) -> No
     monitor = start("await_blob", {"blob": "nowhere/at-all.txt", "seconds": 0.3, "pause": 0.05})
     assert monitor.output() == "given up"
     assert monitor.status()["customStatus"]["looks"] >= 1
+
+
+def test_orchestrations_have_the_version_that_was_given_or_that_of_host_json(start: Callable[..., Started]) -> None:
+    assert start("versioned", {}).output() == ["1.0", "0.9", "1.0"]
+    assert start("versioned?version=0.5", {}).output() == ["0.5", "0.9", "1.0"]
+
+
+def test_an_orchestration_of_a_newer_version_waits_for_an_app_that_knows_it(start: Callable[..., Started]) -> None:
+    newer = start("versioned?version=2.0", {})
+    assert start("versioned", {}).output() == ["1.0", "0.9", "1.0"]
+    assert newer.status()["runtimeStatus"] == "Pending"

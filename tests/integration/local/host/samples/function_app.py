@@ -9,7 +9,8 @@ import fan_out
 import monitor
 import starter
 import verification
+import versions
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for module in (starter, chaining, fan_out, verification, monitor):
+for module in (starter, chaining, fan_out, verification, monitor, versions):
     app.register_functions(module.bp)
