@@ -73,6 +73,7 @@ class Assembly:
         http = HttpTrigger(self._functions.of("httpTrigger"), extensions.http.route_prefix, invoker, keys)
         slots = asyncio.Semaphore(extensions.blobs.max_degree_of_parallelism)
         listeners = self._listeners(TriggerServices(extensions, storage, invoker, database, slots))
+        await asyncio.gather(*(item.prepare() for item in listeners if isinstance(item, BlobListener)))
         await self._serve(listener, [*Management(engine.instances, links).routes(), http.route()], database)
         engine.start()
         addresses = http.describe(url)

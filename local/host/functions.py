@@ -1,11 +1,13 @@
 """The functions of an app as the worker describes them, checked against what this host can run."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.host.checks import UnsupportedError, check_binding, check_template
 from local.host.config import ConfigError
+from local.host.parameters import expressions
 from local.host.settings import Settings
 
 TRIGGERS = {"httpTrigger", "queueTrigger", "blobTrigger", "timerTrigger", "orchestrationTrigger", "activityTrigger"}
@@ -13,6 +15,7 @@ _INPUTS = {"durableClient"}
 _OUTPUTS = {"http", "queue", "blob"}
 _OF_STORAGE = {"queueTrigger", "blobTrigger", "queue", "blob"}
 _OUT = "OUT"
+_NAMED = {"entityTrigger": "durable entities (entityTrigger)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +47,26 @@ class Function:
     inputs: tuple[Binding, ...]
     outputs: tuple[Binding, ...]
 
+    @property
+    def durable_name(self) -> str:
+        """The name by which orchestrations know it."""
+        options = self.trigger.options
+        return options.get("orchestration") or options.get("activity") or self.name
+
 
 class FunctionCatalog:
     """The functions by trigger type and name; names are compared without case, as Azure does."""
 
     def __init__(self, functions: Iterable[Function]) -> None:
         self.all = tuple(functions)
-        self._by_name = {(function.trigger.type, function.name.lower()): function for function in self.all}
+        self._by_name = {(function.trigger.type, function.durable_name.lower()): function for function in self.all}
 
     def of(self, trigger: str) -> list[Function]:
         """The functions of a trigger type."""
         return [function for function in self.all if function.trigger.type == trigger]
 
     def find(self, trigger: str, name: str) -> Function | None:
-        """The function of a trigger type and name."""
+        """The function of a trigger type and a name that orchestrations know."""
         return self._by_name.get((trigger, name.lower()))
 
 
@@ -72,69 +81,54 @@ def read_functions(metadata: Iterable[Mapping[str, Any]], settings: Settings) ->
 
 def _read(item: Mapping[str, Any], settings: Settings) -> Function:
     name = item["name"]
+    try:
+        return _function(item, [_binding(json.loads(raw), settings) for raw in item["raw_bindings"]], settings)
+    except UnsupportedError as error:
+        raise ConfigError(f"function {name} uses {error}, which this host does not support") from None
+    except ConfigError as error:
+        raise ConfigError(f"function {name}: {error}") from None
+
+
+def _function(item: Mapping[str, Any], bindings: list[Binding], settings: Settings) -> Function:
     if item["has_retry_policy"]:
-        raise _unsupported(name, "a function-level retry policy (@app.retry)")
-    bindings = [_binding(name, json.loads(raw), settings) for raw in item["raw_bindings"]]
+        raise UnsupportedError("a function-level retry policy (@app.retry)")
     triggers = [binding for binding in bindings if binding.type.endswith("Trigger") and not binding.is_output]
     if len(triggers) != 1:
-        raise ConfigError(f"function {name} has {len(triggers)} triggers; it must have one")
+        raise ConfigError(f"it has {len(triggers)} triggers; it must have one")
+    (trigger,) = triggers
+    zone = settings.values.get("WEBSITE_TIME_ZONE") or "UTC"
+    if trigger.type == "timerTrigger" and zone != "UTC":
+        raise UnsupportedError(f"a timer in the time zone {zone} (the setting WEBSITE_TIME_ZONE)")
+    outputs = tuple(binding for binding in bindings if binding.is_output)
+    for output in outputs:
+        check_template(str(output.options.get("path") or output.options.get("queueName") or ""), _given(trigger))
     return Function(
         id=item["id"],
-        name=name,
-        trigger=triggers[0],
-        inputs=tuple(b for b in bindings if not b.is_output and b is not triggers[0]),
-        outputs=tuple(b for b in bindings if b.is_output),
+        name=item["name"],
+        trigger=trigger,
+        inputs=tuple(binding for binding in bindings if not binding.is_output and binding is not trigger),
+        outputs=outputs,
     )
 
 
-def _binding(function: str, raw: dict[str, Any], settings: Settings) -> Binding:
+def _given(trigger: Binding) -> set[str] | None:
+    """The names that a trigger gives to expressions, None when they are known with its content only."""
+    if trigger.type in {"httpTrigger", "queueTrigger"}:
+        return None
+    return {"blobTrigger", "uri", *expressions(trigger.options["path"])} if trigger.type == "blobTrigger" else set()
+
+
+def _binding(raw: dict[str, Any], settings: Settings) -> Binding:
     """A binding with its settings filled in, checked."""
-    try:
-        options = {key: settings.expand(value) if isinstance(value, str) else value for key, value in raw.items()}
-        binding = Binding(options["name"], options["type"], options)
-        _check(function, binding)
-        if binding.type in _OF_STORAGE:
-            settings.connection_string(options.get("connection"))
-    except _UnsupportedError:
-        raise
-    except ConfigError as error:
-        raise ConfigError(f"function {function}: {error}") from None
-    return binding
-
-
-def _check(function: str, binding: Binding) -> None:
-    if binding.options.get("durableRequiresGrpc"):
-        raise _unsupported(function, "azure-functions-durable 2.x (gRPC protocol); install azure-functions-durable 1.7")
+    options = {key: settings.expand(value) if isinstance(value, str) else value for key, value in raw.items()}
+    if "queueName" in options:
+        options["queueName"] = options["queueName"].lower()  # as Azure does
+    binding = Binding(options["name"], options["type"], options)
     known = _OUTPUTS if binding.is_output else TRIGGERS | _INPUTS
     if binding.type not in known:
-        feature = "durable entities (entityTrigger)" if binding.type == "entityTrigger" else None
         direction = "output" if binding.is_output else "input"
-        raise _unsupported(function, feature or f"the {direction} binding {binding.type}")
-    checker = _CHECKS.get(binding.type)
-    if checker is not None:
-        checker(function, binding)
-
-
-def _check_blob_trigger(function: str, binding: Binding) -> None:
-    container = str(binding.options["path"]).split("/", 1)[0]
-    if "{" in container:
-        raise _unsupported(function, f"a pattern in the container's name ({binding.options['path']})")
-
-
-def _check_durable_client(function: str, binding: Binding) -> None:
-    if binding.options.get("connectionName"):
-        raise _unsupported(function, "a durable client of another storage account (connection_name)")
-
-
-_CHECKS: dict[str, Callable[[str, Binding], None]] = {
-    "blobTrigger": _check_blob_trigger,
-    "durableClient": _check_durable_client,
-}
-
-
-class _UnsupportedError(ConfigError):
-    """The text names the function already."""
-
-
-def _unsupported(function: str, feature: str) -> ConfigError:
-    return _UnsupportedError(f"function {function} uses {feature}, which this host does not support")
+        raise UnsupportedError(_NAMED.get(binding.type, f"the {direction} binding {binding.type}"))
+    check_binding(binding.type, options)
+    if binding.type in _OF_STORAGE:
+        settings.connection_string(options.get("connection"))
+    return binding

@@ -237,7 +237,7 @@ def _check_id(instance_id: str) -> None:
 def unknown_function(kind: str, name: str, functions: FunctionCatalog) -> str:
     """The text for a function that the app does not have; `kind` is orchestrator or activity."""
     trigger = {"orchestrator": "orchestrationTrigger", "activity": "activityTrigger"}[kind]
-    known = ", ".join(f"'{function.name}'" for function in functions.of(trigger)) or "none"
+    known = ", ".join(f"'{function.durable_name}'" for function in functions.of(trigger)) or "none"
     return (
         f"The function '{name}' doesn't exist, is disabled, or is not an {kind} function. "
         f"Additional info: The following are the known {kind} functions: {known}."

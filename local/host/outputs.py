@@ -1,21 +1,19 @@
 """Output bindings: what a function returned or set goes into queues and blobs."""
 
 import json
-import re
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 
 from local.host.encoding import encode_message
 from local.host.functions import Binding, Function
+from local.host.parameters import MissingParameterError, fill
 from local.host.protocol import Value
 from local.host.storage import Storage
 from local.host.workers import InvocationResult
 
-_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_LARGEST_MESSAGE = 64 * 1024
 
 
 class OutputError(Exception):
@@ -30,29 +28,32 @@ class Outputs:
         self._message_encoding = message_encoding
 
     async def write(self, function: Function, result: InvocationResult, parameters: Mapping[str, str]) -> None:
-        """Write all outputs of an invocation; `parameters` fill the placeholders of blob paths.
+        """Write all outputs of an invocation; `parameters` fill the expressions of paths and queue names.
 
         Raises:
-            OutputError: a placeholder has no value, or storage refused.
+            OutputError: an expression has no value, or storage refused.
         """
         for binding in function.outputs:
             value = result.returned if binding.name == "$return" else result.outputs.get(binding.name)
             if value is not None:
                 try:
                     await self._write(binding, value, parameters)
-                except (AzureError, UnicodeDecodeError) as error:
+                except (AzureError, MissingParameterError, ValueError) as error:
                     raise OutputError(f"output {binding.name} could not be written: {error}") from error
 
     async def _write(self, binding: Binding, value: Value, parameters: Mapping[str, str]) -> None:
         if binding.type == "queue":
-            await self._send(binding, value)
+            await self._send(binding, value, parameters)
         elif binding.type == "blob":
             await self._upload(binding, value, parameters)
 
-    async def _send(self, binding: Binding, value: Value) -> None:
-        queue = self._storage.queue(binding.options.get("connection"), binding.options["queueName"])
+    async def _send(self, binding: Binding, value: Value, parameters: Mapping[str, str]) -> None:
+        name = fill(binding.options["queueName"], parameters).lower()
+        queue = self._storage.queue(binding.options.get("connection"), name)
         for content in _messages(value):
             text = encode_message(content, self._message_encoding)
+            if (size := len(text.encode())) > _LARGEST_MESSAGE:
+                raise ValueError(f"the message has {size} bytes as it is encoded, and a queue takes no more than 64 KB")
             try:
                 await queue.send_message(text)
             except ResourceNotFoundError:
@@ -70,26 +71,6 @@ class Outputs:
             with suppress(ResourceExistsError):
                 await container.create_container()
             await container.upload_blob(blob, content, overwrite=True)
-
-
-def fill(template: str, parameters: Mapping[str, str]) -> str:
-    """A path with its placeholders replaced.
-
-    Raises:
-        OutputError: a placeholder has no value.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name in {"rand-guid", "sys.randguid"}:
-            return str(uuid.uuid4())
-        if name in {"DateTime", "sys.utcnow"}:
-            return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-        if name not in parameters:
-            raise OutputError(f"{{{name}}} in {template!r} has no value; the trigger gives {sorted(parameters)}")
-        return parameters[name]
-
-    return _PLACEHOLDER.sub(value, template)
 
 
 def _messages(value: Value) -> list[bytes]:

@@ -1,17 +1,31 @@
 """What triggers must remember over a restart: which blobs were handled, and when timers ran."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from local.host.database import Database
+
+_BEGINNING = ("", "")
 
 
 class BlobReceipts:
     """The blobs that one function has handled, by container, name and etag."""
 
     def __init__(self, database: Database, function: str) -> None:
+        self._database = database
         self._execute = database.execute
         self._function = function
+
+    def has_begun(self, container: str) -> bool:
+        """Whether `begin` was called for a container."""
+        return _BEGINNING in self.handled(container)
+
+    def begin(self, container: str, blobs: Iterable[tuple[str, str]]) -> None:
+        """Note names and etags of the blobs that are there at the beginning and need no call."""
+        with self._database.transaction():
+            for blob, etag in (*blobs, _BEGINNING):
+                self.done(container, blob, etag)
 
     def handled(self, container: str) -> set[tuple[str, str]]:
         """Name and etag of the blobs of a container that need no further call."""

@@ -1,8 +1,4 @@
-"""The blob trigger: new blobs of a container, found by listing it, each handled once and remembered on disk.
-
-The listing stands in for both sources, Azure's own polling and Event Grid: a blob is called for by its name and etag
-when it first appears in a listing.
-"""
+"""The blob trigger: new blobs of a container, found by listing it, each handled once and remembered on disk."""
 
 import asyncio
 import json
@@ -11,7 +7,8 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties
 
 from local.host.encoding import encode_message
@@ -26,7 +23,10 @@ logger = logging.getLogger(__name__)
 
 POISON_QUEUE = "webjobs-blobtrigger-poison"
 _POLL_SECONDS = 1.0
-_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_TOKEN = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]+)\}")
+
+Identity = tuple[str, str]
+"""A blob's name and etag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,20 @@ class BlobPattern:
 
     @classmethod
     def compile(cls, path: str) -> "BlobPattern":
-        """Read `container/pattern`; a placeholder takes any text, slashes included. No pattern means every blob."""
+        """Read `container/pattern`; a placeholder takes any text, slashes included, and a doubled brace is a brace.
+
+        No pattern means every blob.
+        """
         container, _, pattern = path.partition("/")
-        parts = _PLACEHOLDER.split(pattern or "{name}")
-        text = "".join(re.escape(part) if i % 2 == 0 else "(.+)" for i, part in enumerate(parts))
-        return cls(container, parts[0], tuple(parts[1::2]), re.compile(text, re.DOTALL))
+        tokens = [token for token in _TOKEN.finditer(pattern) if token["name"]]
+        cuts = [0, *(edge for token in tokens for edge in token.span()), len(pattern)]
+        literals = [
+            pattern[start:end].replace("{{", "{").replace("}}", "}")
+            for start, end in zip(cuts[::2], cuts[1::2], strict=True)
+        ]
+        text = "(.*)".join(map(re.escape, literals)) if pattern else ".*"
+        names = tuple(token["name"] for token in tokens)
+        return cls(container, literals[0], names, re.compile(text, re.DOTALL))
 
     def match(self, name: str) -> dict[str, str] | None:
         """The placeholders' values for a blob's name, or None when it does not fit."""
@@ -53,7 +62,13 @@ class BlobPattern:
 
 
 class BlobListener:
-    """Feeds one function from its container."""
+    """Feeds one function from its container.
+
+    A listing each second stands in for both sources. With LogsAndContainerScan every blob is new that has no receipt
+    for its etag. With Event Grid, blobs that are there when the function first meets its container are none of its
+    business, as they came before the subscription; what comes while the host is down is reported when it is back. A
+    blob that is written twice within a second is seen once.
+    """
 
     def __init__(self, function: Function, services: TriggerServices) -> None:
         options = function.trigger.options
@@ -67,44 +82,61 @@ class BlobListener:
         self._poison = services.storage.queue(self._connection, POISON_QUEUE)
         self._receipts = BlobReceipts(services.database, function.name)
         self._handled = self._receipts.handled(self._pattern.container)
-        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._running: dict[Identity, asyncio.Task[None]] = {}
+        self._is_event_grid = options.get("source") == "EventGrid"
+        self._has_begun = not self._is_event_grid or self._receipts.has_begun(self._pattern.container)
+
+    async def prepare(self) -> None:
+        """Do what has to be done before the host says that it is ready: with Event Grid, note what is there."""
+        if self._has_begun or (blobs := await self._list()) is None:
+            return
+        existing = {(blob.name, blob.etag) for blob in blobs}
+        self._receipts.begin(self._pattern.container, existing)
+        self._handled |= existing
+        self._has_begun = True
 
     async def run(self) -> None:
         """Poll until cancelled."""
         try:
             while True:
-                await self._scan()
+                await self.prepare()
+                if self._has_begun:
+                    await self._scan()
                 await asyncio.sleep(_POLL_SECONDS)
         finally:
             for task in self._running.values():
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    async def _scan(self) -> None:
+    async def _list(self) -> list[BlobProperties] | None:
+        """The blobs that the pattern may fit; None when the storage does not say."""
+        prefix = self._pattern.prefix or None
         try:
-            async for blob in self._container.list_blobs(
-                name_starts_with=self._pattern.prefix or None, include=["metadata"]
-            ):
-                identity = (blob.name, blob.etag)
-                parameters = self._pattern.match(blob.name)
-                if parameters is not None and identity not in self._handled and identity not in self._running:
-                    self._start(identity, blob, parameters)
+            return [blob async for blob in self._container.list_blobs(prefix, include=["metadata"])]
         except ResourceNotFoundError:
-            return  # the container may come later
+            return []  # the container may come later
         except AzureError as error:
             logger.warning("Container %s cannot be listed: %s", self._pattern.container, error)
+            return None
 
-    def _start(self, identity: tuple[str, str], blob: BlobProperties, parameters: dict[str, str]) -> None:
+    async def _scan(self) -> None:
+        for blob in await self._list() or ():
+            identity = (blob.name, blob.etag)
+            parameters = self._pattern.match(blob.name)
+            if parameters is not None and identity not in self._handled and identity not in self._running:
+                self._start(identity, blob, parameters)
+
+    def _start(self, identity: Identity, blob: BlobProperties, parameters: dict[str, str]) -> None:
         task = asyncio.create_task(self._process(identity, blob, parameters))
         self._running[identity] = task
         task.add_done_callback(lambda finished: self._done(identity, finished))
 
-    def _done(self, identity: tuple[str, str], task: asyncio.Task[None]) -> None:
+    def _done(self, identity: Identity, task: asyncio.Task[None]) -> None:
         self._running.pop(identity, None)
         if not task.cancelled() and task.exception() is not None:
             logger.error("Blob %s will be tried again", identity[0], exc_info=task.exception())
 
-    async def _process(self, identity: tuple[str, str], blob: BlobProperties, parameters: dict[str, str]) -> None:
+    async def _process(self, identity: Identity, blob: BlobProperties, parameters: dict[str, str]) -> None:
         container = self._pattern.container
         async with self._slots:
             is_done = await self._call(blob, parameters)
@@ -117,20 +149,20 @@ class BlobListener:
         self._handled.add(identity)
 
     async def _call(self, blob: BlobProperties, parameters: dict[str, str]) -> bool:
-        path = f"{self._pattern.container}/{blob.name}"
+        path, uri = f"{self._pattern.container}/{blob.name}", self._container.get_blob_client(blob.name).url
         metadata = {
             "BlobTrigger": Value("string", path),
-            "Uri": Value("string", self._container.get_blob_client(blob.name).url),
+            "Uri": Value("string", uri),
             "Properties": Value("json", json.dumps(_properties(blob))),
             "Metadata": Value("json", json.dumps(blob.metadata or {})),
         }
         try:
             value = await self._value(blob)
-        except ResourceNotFoundError:
-            logger.info("Blob %s was deleted before its function ran", path)
+        except (ResourceNotFoundError, ResourceModifiedError):
+            logger.info("Blob %s was deleted or written again before its function ran", path)
             return True
         try:
-            await self._invoker.call(self._function, value, metadata, {**parameters, "blobTrigger": path})
+            await self._invoker.call(self._function, value, metadata, {"blobTrigger": path, "uri": uri, **parameters})
         except INVOCATION_ERRORS:
             return False
         return True
@@ -138,7 +170,9 @@ class BlobListener:
     async def _value(self, blob: BlobProperties) -> Value:
         """The content, or for an SDK type a reference that the worker makes a client of."""
         if not self._function.trigger.is_deferred:
-            download = await self._container.download_blob(blob.name)
+            download = await self._container.download_blob(
+                blob.name, etag=blob.etag, match_condition=MatchConditions.IfNotModified
+            )
             return Value("bytes", await download.readall())
         reference = {
             "Connection": self._connection,
@@ -167,8 +201,8 @@ class BlobListener:
         }
         with suppress(ResourceExistsError):
             await self._poison.create_queue()
-        text = encode_message(json.dumps(message).encode(), self._config.queues.message_encoding)
-        await self._poison.send_message(text)
+        # The blob extension does not read the encoding that host.json sets for queues.
+        await self._poison.send_message(encode_message(json.dumps(message).encode(), "base64"))
 
 
 def _properties(blob: BlobProperties) -> dict[str, object]:

@@ -12,6 +12,7 @@ from azure.storage.queue.aio import QueueClient
 from local.host.encoding import decode_message
 from local.host.functions import Function
 from local.host.invoker import INVOCATION_ERRORS
+from local.host.parameters import members
 from local.host.protocol import Value
 from local.host.triggers.services import TriggerServices
 
@@ -35,6 +36,7 @@ class QueueListener:
         self._name = options["queueName"]
         self._queue = services.storage.queue(options.get("connection"), self._name)
         self._poison = services.storage.queue(options.get("connection"), f"{self._name}-poison")
+        self._is_binary = options.get("dataType") == "BINARY"
         self._running: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()
 
@@ -89,10 +91,14 @@ class QueueListener:
             logger.error("A message of queue %s could not be settled", self._name, exc_info=task.exception())
 
     async def _process(self, message: QueueMessage) -> None:
+        content = self._decoded(message)
+        if content is None or (message.dequeue_count or 0) > self._config.max_dequeue_count:
+            await self._bury(message)
+            return
         ended = asyncio.Event()
         lease = asyncio.create_task(self._renew(message, ended))
         try:
-            is_done = await self._call(message)
+            is_done = await self._call(message, content)
         except asyncio.CancelledError:
             async with asyncio.timeout(_RELEASE_SECONDS):
                 ended.set()
@@ -108,19 +114,29 @@ class QueueListener:
         else:
             await self._hide(message, self._config.visibility_timeout)
 
-    async def _call(self, message: QueueMessage) -> bool:
+    def _decoded(self, message: QueueMessage) -> bytes | None:
+        """The content; None for a message that is not encoded as host.json says, which no further try makes better."""
         try:
-            content = decode_message(message.content, self._config.message_encoding)
+            return decode_message(message.content, self._config.message_encoding)
         except ValueError as error:
             logger.error("Message %s of queue %s cannot be read: %s", message.id, self._name, error)  # noqa: TRY400
-            return False
+            return None
+
+    async def _call(self, message: QueueMessage, content: bytes) -> bool:
         try:
             text = content.decode()
-            value = Value("string", text)
-        except UnicodeDecodeError:
-            text, value = "", Value("bytes", content)
+        except UnicodeDecodeError as error:
+            if not self._is_binary:
+                logger.error("Message %s of queue %s is no text: %s", message.id, self._name, error)  # noqa: TRY400
+                return False
+            text = ""
+        value = Value("bytes", content) if self._is_binary else Value("string", text)
+        metadata = _metadata(message)
+        parameters = {"queueTrigger": text, **{name: str(item.data) for name, item in metadata.items()}}
+        if self._function.outputs:
+            parameters |= members(content)
         try:
-            await self._invoker.call(self._function, value, _metadata(message), {"queueTrigger": text})
+            await self._invoker.call(self._function, value, metadata, parameters)
         except INVOCATION_ERRORS:
             return False
         return True

@@ -1,50 +1,72 @@
-"""The timer trigger: NCRONTAB schedules in UTC, whose status is kept, so that a missed run is made up for."""
+"""The timer trigger: schedules in UTC, whose status is kept, so that a missed run is made up for."""
 
 import asyncio
 import json
 import logging
 import re
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-
-from croniter import croniter
 
 from local.host.config import ConfigError
 from local.host.functions import Function
 from local.host.invoker import INVOCATION_ERRORS
+from local.host.ncrontab import Crontab
 from local.host.protocol import Value
 from local.host.receipts import Schedules
 from local.host.triggers.services import TriggerServices
 
 logger = logging.getLogger(__name__)
 
-_INTERVAL = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})")
+_INTERVAL = re.compile(r"(?:(\d+)\.)?(\d{1,2}):([0-5]\d)(?::([0-5]\d))?")
 _LONGEST_SLEEP = 3600.0
+_MINUTE = timedelta(minutes=1)
+_NEVER = datetime(1, 1, 1, tzinfo=UTC).isoformat()
 
 
 class Schedule:
-    """When a timer runs: five or six cron fields (seconds first), or a time span between runs."""
+    """When a timer runs: an NCRONTAB expression, or a time span between runs."""
 
     def __init__(self, expression: str) -> None:
-        interval = _INTERVAL.fullmatch(expression)
+        match = _INTERVAL.fullmatch(expression)
         self._interval: timedelta | None = None
-        self._expression = expression
-        if interval is not None:
-            days, hours, minutes, seconds = (int(part or 0) for part in interval.groups())
+        if match is not None:
+            days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+            if hours >= 24:  # .NET then reads days, hours and minutes
+                days, hours, minutes, seconds = hours, minutes, seconds, 0
             self._interval = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        elif not croniter.is_valid(expression, second_at_beginning=True):
-            raise ConfigError(f"{expression!r} is no NCRONTAB expression and no time span")
+            if not self._interval:
+                raise ConfigError(f"the schedule {expression!r} is no time at all")
+            return
+        try:
+            self._crontab = Crontab(expression)
+        except ValueError as error:
+            raise ConfigError(f"{expression!r} is no NCRONTAB expression and no time span: {error}") from None
+
+    @property
+    def is_below_a_minute(self) -> bool:
+        """Whether it runs more often than each minute. Azure keeps no status of such a schedule."""
+        return self._crontab.is_below_a_minute if self._interval is None else self._interval < _MINUTE
 
     def next(self, after: datetime) -> datetime:
         """The first run after a time."""
-        if self._interval is not None:
-            return after + self._interval
-        following: datetime = croniter(self._expression, after, second_at_beginning=True).get_next(datetime)
-        return following
+        return self._crontab.next(after) if self._interval is None else after + self._interval
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """When a timer ran last and is to run next, by the names of the protocol, as ISO 8601 texts."""
+
+    Last: str
+    Next: str
+    LastUpdated: str
 
 
 class TimerListener:
-    """Runs one function by its schedule."""
+    """Runs one function by its schedule.
+
+    The status is kept and compared as TimerListener.cs and ScheduleMonitor.cs of the timer extension do.
+    """
 
     def __init__(self, function: Function, services: TriggerServices) -> None:
         options = function.trigger.options
@@ -52,50 +74,57 @@ class TimerListener:
         self._invoker = services.invoker
         self._schedules = Schedules(services.database)
         self._runs_on_startup = bool(options.get("runOnStartup"))
-        self._is_monitored = options.get("useMonitor") is not False
         try:
             self._schedule = Schedule(str(options["schedule"]))
         except ConfigError as error:
             raise ConfigError(f"function {function.name}: {error}") from None
+        self._is_monitored = options.get("useMonitor") is not False and not self._schedule.is_below_a_minute
 
     async def run(self) -> None:
         """Run by the schedule until cancelled; a run that is still going on when the next is due makes it wait."""
-        due, is_past_due = self._first()
+        status = self._first(datetime.now(UTC))
+        following = datetime.fromisoformat(status.Next)
+        is_past_due = following < datetime.now(UTC)
+        is_extra = is_past_due or self._runs_on_startup
         while True:
-            await _sleep_until(due)
-            await self._call(due, is_past_due=is_past_due)
+            if not is_extra:
+                await _sleep_until(following)
+            began = datetime.now(UTC)
+            await self._call(status, is_past_due=is_past_due)
             # Noted after the run: one that a killed host did not finish is past due at the next start.
-            now = datetime.now(UTC)
-            due, is_past_due = self._schedule.next(max(due, now)), False
-            self._note(last=now, following=due)
+            last = began if is_extra else max(began, following)
+            following = self._schedule.next(last)
+            status = self._note(_Status(last.isoformat(), following.isoformat(), last.isoformat()))
+            is_past_due = is_extra = False
 
-    def _first(self) -> tuple[datetime, bool]:
-        """The first run since the host started, and whether it makes up for one that was missed."""
-        now = datetime.now(UTC)
-        status = self._schedules.status(self._function.name) if self._is_monitored else None
-        if status is not None and datetime.fromisoformat(status["Next"]) <= now:
-            return now, True
-        due = now if self._runs_on_startup else self._schedule.next(now)
-        if status is None:
-            self._note(last=now, following=due)
-        return due, False
+    def _first(self, now: datetime) -> _Status:
+        """The status to begin with: the one of the last time, unless the schedule has changed since."""
+        kept = self._schedules.status(self._function.name) if self._is_monitored else None
+        if kept is None:
+            return self._note(_Status(_NEVER, self._schedule.next(now).isoformat(), now.isoformat()))
+        status = _Status(**kept)
+        since = datetime.fromisoformat(status.LastUpdated if status.Last == _NEVER else status.Last)
+        expected = self._schedule.next(since)
+        if datetime.fromisoformat(status.Next) == expected:
+            return status
+        if expected < now:
+            since, expected = now, self._schedule.next(now)
+        return self._note(_Status(_NEVER, expected.isoformat(), since.isoformat()))
 
-    async def _call(self, due: datetime, *, is_past_due: bool) -> None:
-        status = self._schedules.status(self._function.name) or _status(last=due, following=due)
-        info = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": is_past_due}
+    async def _call(self, status: _Status, *, is_past_due: bool) -> None:
+        info = {
+            "Schedule": {"AdjustForDST": True},
+            "ScheduleStatus": asdict(status) if self._is_monitored else None,
+            "IsPastDue": is_past_due,
+        }
         # What it raised is in the log; the next run is by the schedule.
         with suppress(*INVOCATION_ERRORS):
             await self._invoker.call(self._function, Value("json", json.dumps(info)))
 
-    def _note(self, last: datetime, following: datetime) -> None:
+    def _note(self, status: _Status) -> _Status:
         if self._is_monitored:
-            self._schedules.put(self._function.name, _status(last, following))
-
-
-def _status(last: datetime, following: datetime) -> dict[str, str]:
-    """A schedule's status, by the names of the protocol."""
-    now = datetime.now(UTC)
-    return {"Last": last.isoformat(), "Next": following.isoformat(), "LastUpdated": now.isoformat()}
+            self._schedules.put(self._function.name, asdict(status))
+        return status
 
 
 async def _sleep_until(due: datetime) -> None:

@@ -4,12 +4,14 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient, QueueServiceClient
 
@@ -52,6 +54,7 @@ class Site:
             "AzureWebJobsStorage": self.storage,
             "NOTES": str(self.folder / "notes"),
             "SAMPLE_QUEUE": "sample",
+            "YEARLY": "0 0 0 1 JAN *",
             "AzureWebJobs.every_second.Disabled": "true",
             **self.settings,
         }
@@ -104,18 +107,19 @@ class Site:
         return status
 
     def queue(self, name: str) -> QueueClient:
-        queue = QueueServiceClient.from_connection_string(self.storage).get_queue_client(name)
-        if not any(item.name == name for item in self._queues()):
+        queue = self._queue(name)
+        with suppress(ResourceExistsError):
             queue.create_queue()
         return queue
 
-    def _queues(self) -> list[Any]:
-        return list(QueueServiceClient.from_connection_string(self.storage).list_queues())
-
     def messages(self, name: str) -> list[str]:
-        if not any(item.name == name for item in self._queues()):
+        try:
+            return [message.content for message in self._queue(name).peek_messages(32)]
+        except ResourceNotFoundError:
             return []
-        return [message.content for message in self.queue(name).peek_messages(32)]
+
+    def _queue(self, name: str) -> QueueClient:
+        return QueueServiceClient.from_connection_string(self.storage).get_queue_client(name)
 
     @property
     def blobs(self) -> BlobServiceClient:

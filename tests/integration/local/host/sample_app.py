@@ -146,6 +146,19 @@ async def on_start_message(msg: func.QueueMessage, client: df.DurableOrchestrati
     await client.start_new(request["name"], request["id"], request.get("input"))
 
 
+@app.queue_trigger(arg_name="msg", queue_name="Fan-Queue", connection="AzureWebJobsStorage")
+@app.queue_output(arg_name="$return", queue_name="{to.queue}", connection="AzureWebJobsStorage")
+def fan(msg: func.QueueMessage):  # type: ignore[no-untyped-def]
+    return msg.get_json()["items"]
+
+
+@app.queue_trigger(arg_name="msg", queue_name="binary", connection="AzureWebJobsStorage", data_type="binary")
+@app.queue_output(arg_name="$return", queue_name="answers", connection="AzureWebJobsStorage")
+def on_bytes(msg: func.QueueMessage) -> func.QueueMessage:
+    metadata = (msg.id, msg.pop_receipt, msg.insertion_time, msg.expiration_time, msg.time_next_visible)
+    return func.QueueMessage(body=f"{msg.get_body()!r} {msg.dequeue_count} {None not in metadata}")
+
+
 @app.blob_trigger(arg_name="content", path="inbox/{name}", connection="AzureWebJobsStorage")
 def on_blob(content: func.InputStream) -> None:
     note("blob", f"{content.name} {content.length} {content.read().decode()}")
@@ -166,14 +179,38 @@ async def on_landing(client: blob.BlobClient, starter: df.DurableOrchestrationCl
     await starter.start_new("chain", f"blob-{client.blob_name.replace('/', '-')}", 1)
 
 
+@app.blob_trigger(arg_name="content", path="typed/{name}.{{bytes}}", connection="AzureWebJobsStorage")
+@app.blob_output(arg_name="$return", path="copies/{name}", connection="AzureWebJobsStorage")
+def on_bytes_blob(content: bytes) -> bytes:
+    return content
+
+
+@app.blob_trigger(arg_name="container", path="typed/{name}.container", connection="AzureWebJobsStorage")
+def on_container(container: blob.ContainerClient) -> None:
+    note("typed", f"{container.container_name} {container.exists()}")
+
+
+@app.blob_trigger(arg_name="stream", path="typed/{name}.stream", connection="AzureWebJobsStorage")
+def on_stream(stream: blob.StorageStreamDownloader) -> None:
+    note("typed", stream.readall().decode())
+
+
 @app.timer_trigger(arg_name="timer", schedule="*/1 * * * * *")
 def every_second(timer: func.TimerRequest) -> None:
     note("second", str(timer.past_due))
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True)
-def at_startup(timer: func.TimerRequest) -> None:
+@app.durable_client_input(client_name="client")
+async def at_startup(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     note("startup", str(timer.past_due))
+    await client.start_new("chain", "from-timer", 1)
+
+
+@app.timer_trigger(arg_name="timer", schedule="%YEARLY%")
+def yearly(timer: func.TimerRequest) -> None:
+    status: Any = timer.schedule_status  # type: ignore[attr-defined]  # the SDK's abstract class has none
+    note("yearly", f"{timer.past_due} {status['Next']}")
 
 
 # Orchestrations

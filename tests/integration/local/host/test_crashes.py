@@ -1,5 +1,6 @@
 """What dies comes back: workers, the host, and the app's mistakes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -62,7 +63,7 @@ def test_a_host_killed_twice_in_a_fan_out_goes_on_where_it_was(own_site: Any, wa
         assert own_site.ended(f"fan-{i}")["output"] == sum(range(30))
         assert own_site.ended(f"chain-{i}")["output"] == i + 3
         events = own_site.status(f"fan-{i}", showHistory="true")["historyEvents"]
-        completed = [event["TaskScheduledId"] for event in events if event["EventType"] == "TaskCompleted"]
+        completed = [json.loads(event["Input"])["item"] for event in events if event["EventType"] == "TaskCompleted"]
         assert sorted(completed) == list(range(30)), "each result is in the history once"
     assert own_site.ended("timer")["output"] == "late"
     assert own_site.ended("event")["output"] == "yes"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from local.host.config import ConfigError
 from local.host.encoding import decode_message, encode_message
 from local.host.functions import Binding, Function
 from local.host.keys import Keys
-from local.host.outputs import OutputError, Outputs, fill
+from local.host.outputs import OutputError, Outputs
+from local.host.parameters import MissingParameterError, fill, members
 from local.host.protocol import HEADER, Value, decode, encode
 from local.host.routes import Route
 from local.host.settings import Settings
@@ -60,6 +62,29 @@ def test_what_is_no_plain_data_does_not_cross() -> None:
         ("api/files/{*rest}", "/api/files/a/b.c", {"rest": "a/b.c"}),
         ("api/files/{*rest}", "/api/files", {}),
         ("api/a.b", "/api/axb", None),
+        ("api/{n:int}", "/api/2147483648", None),
+        ("api/{n:long}", "/api/2147483648", {"n": "2147483648"}),
+        ("api/{n:int:min(2):max(4)}", "/api/4", {"n": "4"}),
+        ("api/{n:int:min(2):max(4)}", "/api/5", None),
+        ("api/{n:range(2, 4)?}", "/api", {}),
+        ("api/{n:range(2,4)?}", "/api/1", None),
+        ("api/{n:minlength(2):maxlength(3)}", "/api/abc", {"n": "abc"}),
+        ("api/{n:minlength(2)}", "/api/a", None),
+        ("api/{n:length(3)}", "/api/ab", None),
+        ("api/{n:length(1,2)}", "/api/ab", {"n": "ab"}),
+        ("api/{n:decimal}", "/api/-1.5", {"n": "-1.5"}),
+        ("api/{n:decimal}", "/api/1e5", None),
+        ("api/{n:double}", "/api/1e5", {"n": "1e5"}),
+        ("api/{n:float}", "/api/x", None),
+        ("api/{n:alpha}", "/api/a1", None),
+        ("api/{n:bool}", "/api/True", {"n": "True"}),
+        ("api/{n:guid}", "/api/0F8FAD5B-D9CB-469F-A165-70867728950E", {"n": "0F8FAD5B-D9CB-469F-A165-70867728950E"}),
+        ("api/{n:datetime}", "/api/2016-12-31", {"n": "2016-12-31"}),
+        ("api/{n:datetime}", "/api/tomorrow", None),
+        (r"api/{n:regex(^\d{{3}}-\d+$)}", "/api/123-4", {"n": "123-4"}),
+        (r"api/{n:regex(^\d{{3}}-\d+$)}", "/api/12-4", None),
+        ("api/{n:regex(^(a|b)/?$)?}", "/api/B", {"n": "B"}),
+        ("api/{{braces}}", "/api/{braces}", {}),
     ],
 )
 def test_routes(template: str, path: str, expected: dict[str, str] | None) -> None:
@@ -67,14 +92,28 @@ def test_routes(template: str, path: str, expected: dict[str, str] | None) -> No
 
 
 def test_literal_routes_come_before_parameters() -> None:
-    templates = ["a/{*rest}", "a/{x}", "a/{x:int}", "a/b"]
+    templates = ["a", "a/{*rest}", "a/{x}", "a/{x?}/{y?}", "a/{x:int}", "a/{x:int:min(1)}", "a/b"]
     ranked = sorted((Route.compile(template) for template in templates), key=lambda route: route.rank)
-    assert [route.template for route in ranked] == ["a/b", "a/{x:int}", "a/{x}", "a/{*rest}"]
+    expected = ["a/b", "a/{x:int:min(1)}", "a/{x:int}", "a/{x?}/{y?}", "a/{x}", "a/{*rest}", "a"]
+    assert [route.template for route in ranked] == expected
 
 
-@pytest.mark.parametrize("template", ["a/{x:range(1,2)}", "a/b{x}"])
-def test_routes_that_are_not_understood_are_refused(template: str) -> None:
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("a/{x:file}", "the constraint 'file', which is not supported"),
+        ("a/{x:min(a)}", r"the constraint 'min\(a\)'"),
+        ("a/{x:regex(()}", "a regular expression that cannot be read"),
+        ("a/{x:regex(a):b)}", "which cannot be read"),
+        ("a/b{x}", "the segment 'b{x}', which is not supported"),
+        ("a/{x=5}", "the segment '{x=5}', which is not supported"),
+        ("a/{**x}", r"the segment '{\*\*x}', which is not supported"),
+        ("/a", "must not begin with a slash"),
+        ("a//b", "nor have two in a row"),
+    ],
+)
+def test_routes_that_are_not_understood_are_refused(template: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
         Route.compile(template)
 
 
@@ -124,12 +163,15 @@ def test_a_file_without_keys_is_refused(tmp_path: Path, text: str) -> None:
     ("pattern", "name", "expected"),
     [
         ("c/{name}", "a/b.sql", {"name": "a/b.sql"}),
-        ("c", "anything", {"name": "anything"}),
+        ("c", "anything", {}),
         ("c/in/{name}.csv", "in/x.csv", {"name": "x"}),
         ("c/in/{name}.csv", "in/x.txt", None),
         ("c/{folder}/{name}", "a/b/c", {"folder": "a/b", "name": "c"}),
         ("c/exact.txt", "exact.txt", {}),
         ("c/exact.txt", "exactxtxt", None),
+        ("c/{a}-{b}.{ext}", "x-y-z.tar.gz", {"a": "x-y", "b": "z.tar", "ext": "gz"}),
+        ("c/in/{name}.csv", "in/.csv", {"name": ""}),
+        ("c/{{x}}-{name}", "{x}-a b%+#ü", {"name": "a b%+#ü"}),
     ],
 )
 def test_blob_patterns(pattern: str, name: str, expected: dict[str, str] | None) -> None:
@@ -138,6 +180,9 @@ def test_blob_patterns(pattern: str, name: str, expected: dict[str, str] | None)
 
 def test_a_blob_pattern_knows_where_to_list() -> None:
     assert BlobPattern.compile("c/in/{name}.csv").prefix == "in/"
+    assert BlobPattern.compile("c/{{a}}/{name}/{x}").prefix == "{a}/"
+    assert BlobPattern.compile("c/exact.txt").prefix == "exact.txt"
+    assert BlobPattern.compile("c").prefix == ""
 
 
 @pytest.mark.parametrize(
@@ -149,6 +194,15 @@ def test_a_blob_pattern_knows_where_to_list() -> None:
         ("30 9 * * *", "2024-01-01T00:00:00", "2024-01-01T09:30:00"),
         ("00:05:00", "2024-01-01T00:00:01", "2024-01-01T00:05:01"),
         ("1.00:00:00", "2024-01-01T00:00:01", "2024-01-02T00:00:01"),
+        ("24:00:00", "2024-01-01T00:00:00", "2024-01-25T00:00:00"),  # .NET reads days here
+        ("0 0 12 * JAN,mar Mon", "2024-02-01T00:00:00", "2024-03-04T12:00:00"),
+        ("0 0 9-17/4 * * *", "2024-01-01T13:00:00", "2024-01-01T17:00:00"),
+        ("0 5/20 * * * *", "2024-01-01T00:26:00", "2024-01-01T00:45:00"),
+        ("0 0 0 * * FRI-MON", "2024-01-05T00:00:00", "2024-01-08T00:00:00"),  # turned into MON-FRI
+        ("0 0 0 13 * FRI", "2024-01-01T00:00:00", "2024-09-13T00:00:00"),  # both fields, where cron takes either
+        ("0 0 0 29 2 *", "2025-01-01T00:00:00", "2028-02-29T00:00:00"),
+        ("59 59 23 31 12 *", "2024-12-31T23:59:58.5", "2024-12-31T23:59:59"),
+        ("59 59 23 31 12 *", "2024-12-31T23:59:59", "2025-12-31T23:59:59"),
     ],
 )
 def test_schedules(expression: str, after: str, expected: str) -> None:
@@ -156,20 +210,60 @@ def test_schedules(expression: str, after: str, expected: str) -> None:
     assert following == datetime.fromisoformat(expected).replace(tzinfo=UTC)
 
 
-@pytest.mark.parametrize("expression", ["", "now", "61 * * * * *", "* * * * * * * *"])
-def test_a_schedule_that_is_none_is_refused(expression: str) -> None:
-    with pytest.raises(ConfigError, match="no NCRONTAB expression"):
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("", "it has 0 fields"),
+        ("now", "it has 1 fields"),
+        ("* * * * * * * *", "it has 8 fields"),
+        ("@daily", "it has 1 fields"),
+        ("61 * * * * *", "61 is not from 0 to 59, as a second is"),
+        ("0 0 0 * * 7", "7 is not from 0 to 6, as a weekday is"),
+        ("0 0 0 L * *", "'L' is no day"),
+        ("0 0 0 * * ?", r"'\?' is no weekday"),
+        ("0 0 0 * FOO *", "'FOO' is no month"),
+        ("0 */x * * * *", "has no number of steps"),
+        ("0 1,,2 * * * *", "'' is no minute"),
+        ("0 0 0 30 2 *", "it names a day that never comes"),
+        ("00:00:00", "is no time at all"),
+    ],
+)
+def test_a_schedule_that_is_none_is_refused(expression: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
         Schedule(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("*/10 * * * * *", True),
+        ("0 * * * * *", False),
+        ("* * * * *", False),
+        ("0,30 0 * * * *", False),
+        ("00:00:30", True),
+        ("00:01:00", False),
+    ],
+)
+def test_schedules_below_a_minute_are_known(expression: str, expected: bool) -> None:
+    assert Schedule(expression).is_below_a_minute is expected
 
 
 def test_output_paths_are_filled() -> None:
     assert fill("c/{name}-{id}.txt", {"name": "a/b", "id": "1"}) == "c/a/b-1.txt"
     assert fill("c/{rand-guid}", {}) != fill("c/{rand-guid}", {})
+    assert re.fullmatch(r"c/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ", fill("c/{DateTime}", {}))
+    assert fill("c/{NAME}", {"name": "x"}) == "c/x"
 
 
 def test_an_output_path_without_a_value_is_an_error() -> None:
-    with pytest.raises(OutputError, match=r"\{absent\} in 'c/\{absent\}' has no value"):
+    with pytest.raises(MissingParameterError, match=r"\{absent\} in 'c/\{absent\}' has no value"):
         fill("c/{absent}", {"present": "x"})
+
+
+def test_members_of_json_can_be_named_in_paths() -> None:
+    content = json.dumps({"id": 7, "who": {"name": "ü", "deep": {"er": 1.5}}, "list": [1], "none": None})
+    assert members(content) == {"id": "7", "who.name": "ü", "who.deep.er": "1.5"}
+    assert members(b"\xff") == members("[1]") == members("text") == {}
 
 
 @pytest.mark.parametrize("encoding", ["base64", "none"])
@@ -183,8 +277,15 @@ def test_a_message_that_is_not_base64_says_so() -> None:
         decode_message("{}", "base64")
 
 
-def test_an_output_that_storage_refuses_fails_the_invocation_in_words() -> None:
-    binding = Binding("out", "queue", {"queueName": "q", "direction": "OUT"})
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("x", "output out could not be written: .*(refused|connect)"),
+        ("x" * 65_537, "output out could not be written: the message has 65537 bytes as it is encoded, .* 64 KB"),
+    ],
+)
+def test_an_output_that_storage_refuses_fails_the_invocation_in_words(value: str, reason: str) -> None:
+    binding = Binding("out", "queue", {"queueName": "queue", "direction": "OUT"})
     function = Function("id", "f", Binding("x", "timerTrigger", {}), (), (binding,))
     nowhere = "http://127.0.0.1:9/devstoreaccount1"
     connection = f"AccountName=devstoreaccount1;AccountKey=eA==;QueueEndpoint={nowhere};BlobEndpoint={nowhere}"
@@ -192,10 +293,10 @@ def test_an_output_that_storage_refuses_fails_the_invocation_in_words() -> None:
     async def write() -> None:
         storage = Storage(Settings({"AzureWebJobsStorage": connection}))
         try:
-            result = InvocationResult(None, {"out": Value("string", "x")})
+            result = InvocationResult(None, {"out": Value("string", value)})
             await Outputs(storage, "none").write(function, result, {})
         finally:
             await storage.close()
 
-    with pytest.raises(OutputError, match="output out could not be written"):
+    with pytest.raises(OutputError, match=reason):
         asyncio.run(write())
