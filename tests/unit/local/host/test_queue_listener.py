@@ -15,8 +15,6 @@ from local.host.triggers.queue import QueueListener
 from local.host.triggers.services import TriggerServices
 from local.host.workers import WorkerLostError
 
-FUNCTION = Function("id", "handle", Binding("msg", "queueTrigger", {"queueName": "q"}), (), ())
-
 
 class ClockLoop(asyncio.SelectorEventLoop):
     """An event loop in which waiting takes no time: when nothing is left to do, its clock jumps to what is next."""
@@ -79,9 +77,10 @@ class MemoryQueue:
 class Bench:
     """Runs a listener for a time of its clock. `call` is the function, which gets a message's text."""
 
-    def __init__(self, config: Queues, call: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, config: Queues, call: Callable[[Any], Awaitable[None]], **options: str) -> None:
         self.queues = {name: MemoryQueue(name) for name in ("q", "q-poison")}
         self._call = call
+        self._function = Function("id", "handle", Binding("msg", "queueTrigger", {"queueName": "q", **options}), (), ())
         storage = SimpleNamespace(queue=lambda _connection, name: self.queues[name])
         self._services = TriggerServices(
             Extensions(queues=config), cast("Any", storage), cast("Any", self), cast("Any", None), asyncio.Semaphore()
@@ -92,7 +91,7 @@ class Bench:
 
     def run(self, seconds: float) -> None:
         async def run() -> None:
-            listening = asyncio.create_task(QueueListener(FUNCTION, self._services).run())
+            listening = asyncio.create_task(QueueListener(self._function, self._services).run())
             await asyncio.sleep(seconds)
             listening.cancel()
             await asyncio.wait([listening])
@@ -161,6 +160,40 @@ def test_a_message_is_tried_as_often_as_max_dequeue_count_says_and_then_poison()
     assert len(function.calls) == 3
     assert bench.queues["q"].messages == []
     assert [message.content for message in bench.queues["q-poison"].messages] == ["a"]
+
+
+def test_a_message_that_was_tried_often_enough_before_this_host_is_poison_without_another_try() -> None:
+    function = Timed()
+    bench = Bench(config(maxDequeueCount=3), function)
+    bench.queues["q"].put("a")
+    bench.queues["q"].messages[0].dequeue_count = 3
+    bench.run(1)
+    assert function.calls == []
+    assert [message.content for message in bench.queues["q-poison"].messages] == ["a"]
+
+
+def test_a_message_that_is_not_base64_is_poison_at_once_and_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    function = Timed()
+    bench = Bench(config(messageEncoding="base64"), function)
+    bench.queues["q"].put("{}")
+    bench.run(1)
+    assert function.calls == []
+    assert [message.content for message in bench.queues["q-poison"].messages] == ["{}"]
+    assert "host.json extensions.queues.messageEncoding is base64" in caplog.text
+
+
+@pytest.mark.parametrize(("options", "expected"), [({}, []), ({"dataType": "BINARY"}, [b"\xff"])])
+def test_a_message_that_is_no_text_is_for_functions_that_ask_for_bytes(options: Any, expected: list[bytes]) -> None:
+    given: list[bytes] = []
+
+    async def take(value: bytes) -> None:
+        given.append(value)
+
+    bench = Bench(config(messageEncoding="base64", maxDequeueCount=2), take, **options)
+    bench.queues["q"].put("/w==")
+    bench.run(10)
+    assert given == expected
+    assert bool(bench.queues["q-poison"].messages) is not bool(expected)
 
 
 @pytest.mark.parametrize(("batch", "threshold", "most"), [(1, 0, 1), (4, 0, 4), (4, 2, 6), (2, 5, 7), (32, 0, 32)])
