@@ -1,6 +1,5 @@
 """One turn of an orchestration: from what is due in its inbox to what it orders, written in one transaction."""
 
-import itertools
 import json
 import logging
 import time
@@ -101,9 +100,10 @@ class Turns:
             return Effects()
         played = self._store.history(instance_id)
         new = [event(EventType.ORCHESTRATOR_STARTED, now), *(message.event for message in work)]
-        version = _version(played, new)
+        history = [*json.loads(f"[{','.join(played)}]"), *new]
+        version = _version(history)
         if self._versions.accepts(version):
-            verdict = await self._decide(instance, played, new)
+            verdict = await self._decide(instance, _payload(instance, played, new), history)
         elif self._versions.failure == "Fail":
             verdict = _Verdict(Outcome(), error="Orchestration version did not comply with Worker Versioning")
         else:
@@ -112,12 +112,12 @@ class Turns:
             return Effects()
         return self._commit(instance, messages, len(played), new, verdict)
 
-    async def _decide(self, instance: Instance, played: list[str], new: list[Event]) -> _Verdict:
+    async def _decide(self, instance: Instance, payload: str, history: list[Event]) -> _Verdict:
         function = self._functions.find("orchestrationTrigger", instance.name)
         if function is None:
             return _Verdict(Outcome(), error=unknown_function("orchestrator", instance.name, self._functions))
         try:
-            returned = await self._invoke(function, Value("string", _payload(instance, played, new)))
+            returned = await self._invoke(function, Value("string", payload))
         except FunctionTimeoutError as error:
             return _Verdict(Outcome(), error=_failure(instance, str(error)))
         except FunctionFailedError as error:
@@ -129,7 +129,7 @@ class Turns:
             state = json.loads(returned.data) if returned is not None else {"isDone": True, "actions": [[]]}
         try:
             _check_custom_status(state)
-            outcome = replay(_actions(state), [json.loads(text) for text in played] + new)
+            outcome = replay(_actions(state), history)
             self._check_names(outcome.orders)
         except ReplayError as error:
             return _Verdict(Outcome(), error=_failure(instance, str(error)))
@@ -255,10 +255,9 @@ def _controlled(instance: Instance, controls: list[Event]) -> Instance:
     return instance
 
 
-def _version(played: list[str], new: list[Event]) -> str | None:
+def _version(history: list[Event]) -> str | None:
     """The version with which an execution was started."""
-    events = itertools.chain((json.loads(text) for text in played), new)
-    version: str | None = next(item for item in events if item["EventType"] == EventType.EXECUTION_STARTED)["Version"]
+    version: str | None = next(item for item in history if item["EventType"] == EventType.EXECUTION_STARTED)["Version"]
     return version
 
 
