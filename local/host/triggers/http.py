@@ -1,5 +1,6 @@
 """The HTTP trigger: requests to functions by route, method and key."""
 
+import itertools
 import json
 import logging
 import re
@@ -37,6 +38,11 @@ class _Endpoint:
         """Whether the function is called for a method; without methods it takes all, and with GET it takes HEAD."""
         return not self.methods or method in self.methods or (method == "HEAD" and "GET" in self.methods)
 
+    def conflicts(self, other: "_Endpoint") -> bool:
+        """Whether Azure would take one of the two functions only."""
+        is_same = self.route.template.lower() == other.route.template.lower()
+        return is_same and not (self.methods and other.methods and self.methods.isdisjoint(other.methods))
+
 
 class HttpTrigger:
     """The HTTP functions of an app behind one handler."""
@@ -44,9 +50,11 @@ class HttpTrigger:
     def __init__(self, functions: list[Function], prefix: str, invoker: Invoker, keys: Keys) -> None:
         self._invoker = invoker
         self._keys = keys
-        self._endpoints = sorted(
-            (_endpoint(function, prefix) for function in functions), key=lambda endpoint: endpoint.route.rank
-        )
+        endpoints = [_endpoint(function, prefix) for function in functions]
+        for endpoint, other in itertools.combinations(endpoints, 2):
+            if endpoint.conflicts(other):
+                raise ConfigError(f"functions {endpoint.function.name} and {other.function.name} have the same route")
+        self._endpoints = sorted(endpoints, key=lambda endpoint: endpoint.route.rank)
 
     def describe(self, url: str) -> list[str]:
         """A line for each function of a host at `url`: its methods and its address."""
@@ -103,8 +111,11 @@ class HttpTrigger:
 
 def _endpoint(function: Function, prefix: str) -> _Endpoint:
     options = function.trigger.options
+    template = options.get("route") or function.name
+    if template.lower().startswith("admin"):
+        raise ConfigError(f"function {function.name}: the route {template!r} begins with admin, which Azure keeps")
     try:
-        route = Route.compile("/".join(filter(None, (prefix.strip("/"), options.get("route") or function.name))))
+        route = Route.compile("/".join(filter(None, (prefix.strip("/"), template))))
     except ConfigError as error:
         raise ConfigError(f"function {function.name}: {error}") from None
     level = str(options.get("authLevel") or "function").lower()

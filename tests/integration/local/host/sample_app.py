@@ -45,8 +45,8 @@ async def locked(req: func.HttpRequest) -> str:
     return "open"
 
 
-@app.route("admin-only", auth_level=func.AuthLevel.ADMIN)
-def admin_only(req: func.HttpRequest) -> str:
+@app.route("for-admins", auth_level=func.AuthLevel.ADMIN)
+def for_admins(req: func.HttpRequest) -> str:
     return "open"
 
 

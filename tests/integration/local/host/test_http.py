@@ -32,8 +32,8 @@ def test_an_optional_route_parameter_may_be_missing(site: Any) -> None:
         ("GET", "/api/locked", 401),
         ("GET", "/api/locked?code=wrong", 401),
         ("GET", "/api/locked?code=open-sesame", 200),
-        ("GET", "/api/admin-only", 401),
-        ("GET", "/api/admin-only?code=open-sesame", 200),
+        ("GET", "/api/for-admins", 401),
+        ("GET", "/api/for-admins?code=open-sesame", 200),
     ],
 )
 def test_status_codes_of_the_front_door(site: Any, method: str, path: str, code: int) -> None:

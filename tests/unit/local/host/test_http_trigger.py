@@ -131,6 +131,12 @@ class TestDoor:
         pair = [function("reads", route="x", methods=["GET"]), function("writes", route="x", methods=["POST"])]
         assert [ask(pair, method, "/api/x").name for method in ("GET", "POST")] == ["reads", "writes"]
 
+    @pytest.mark.parametrize("methods", [None, ["POST", "GET"]])
+    def test_functions_may_not_share_a_route_and_a_method(self, methods: Any) -> None:
+        pair = [function("first", route="X"), function("second", route="x", methods=methods)]
+        with pytest.raises(ConfigError, match="functions first and second have the same route"):
+            ask(pair)
+
     @pytest.mark.parametrize(
         ("level", "options", "status"),
         [
@@ -152,6 +158,10 @@ class TestDoor:
         [
             ({"route": "/x"}, "function f: the route 'api//x' must not begin with a slash"),
             ({"route": "{x:file}"}, "function f: the route 'api/{x:file}' uses the constraint 'file'"),
+            (
+                {"route": "Administration"},
+                "function f: the route 'Administration' begins with admin, which Azure keeps",
+            ),
             ({"authLevel": "nobody"}, "function f uses the auth level 'nobody', which does not exist"),
         ],
     )
