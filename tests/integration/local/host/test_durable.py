@@ -165,6 +165,11 @@ class TestSdkClient:
         assert client(site, "purge", "by-client").json() == 0
         assert client(site, "status", "by-client").json() is None
 
+    def test_what_the_host_refuses_reaches_the_caller_in_words(self, site: Any) -> None:
+        site.begin("failing", "rewound", "x")
+        site.ended("rewound")
+        assert client(site, "rewind", "rewound").text == "Rewind is not supported by this host: restart the instance."
+
     def test_starting_a_running_id_again_raises(self, site: Any) -> None:
         site.begin("approval", "taken")
         answer = requests.post(f"{site.url}/api/start/approval?id=taken", timeout=10)
