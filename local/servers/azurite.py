@@ -4,11 +4,10 @@ import http.client
 import json
 import shutil
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from local.servers.ports import LOOPBACK, free_port
-from local.servers.process import Leash, ServerError, ServerProcess
+from local.servers.process import Leash, ServerError, ServerProcess, Service
 
 # Azurite's own account, a well-known development credential of its documentation.
 ACCOUNT_NAME = "devstoreaccount1"
@@ -20,7 +19,7 @@ _PORTS_FILE = "ports.json"
 _SCRIPT = Path(__file__).parents[2] / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 
 
-class Azurite:
+class Azurite(Service):
     """A running Azurite on a folder: started again there, it serves the same data on the same ports."""
 
     def __init__(self, directory: Path, ports: tuple[int, int, int], process: ServerProcess) -> None:
@@ -66,14 +65,6 @@ class Azurite:
     def stop(self) -> None:
         """Stop Azurite; its data stays in the folder."""
         self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _known_ports(directory: Path) -> tuple[int, int, int] | None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,20 @@ class Leash:
         if self.account is not None:
             arguments += ["--user", str(self.account.user), "--group", str(self.account.group)]
         return arguments
+
+
+class Service(ABC):
+    """A server as its users see it: a `with` block stops it at its end."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it; nothing when it has ended."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 class ServerProcess:

@@ -5,11 +5,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from local.servers.ports import LOOPBACK, free_port
-from local.servers.process import Leash, ServerError, ServerProcess
+from local.servers.process import Leash, ServerError, ServerProcess, Service
 from local.vault.config import VaultConfig
 from local.vault.faults import FaultRequest, JobFault, RequestFault
 
@@ -17,7 +16,7 @@ _REPOSITORY = Path(__file__).parents[2]
 _START_SECONDS = 30
 
 
-class VaultProcess:
+class VaultProcess(Service):
     """A running service: it ends with `stop`, with `kill`, or with the death of this process."""
 
     def __init__(self, config: VaultConfig, log: Path, port: int) -> None:
@@ -66,14 +65,6 @@ class VaultProcess:
     def kill(self) -> None:
         """`kill -9` the service."""
         self._process.kill()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _launch(self) -> ServerProcess:
         self.config.state.mkdir(parents=True, exist_ok=True)
