@@ -43,7 +43,7 @@ def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
         job = yield from _import_scripts(context, job, survey)
         return success(SetResult(files=tuple(job.files.values()), unknown=survey.unknown).to_wire())
 
-    if context.current_utc_datetime.isoformat() >= job.deadline:
+    if context.current_utc_datetime >= job.deadline:
         return failure(DeadlinePassed(f"The files in {job.landing.container} were not complete by {job.deadline}."))
     if job == before:
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=job.interval))

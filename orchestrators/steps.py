@@ -45,10 +45,10 @@ def watched(context: df.DurableOrchestrationContext, name: str, watch: Watch) ->
     return (yield from _outcome(context.call_sub_orchestrator("watch_job", watch.to_wire(), instance), watch.what))
 
 
-def later(context: df.DurableOrchestrationContext, *, hours: float) -> str:
-    """The time some hours from now, as watches carry it."""
+def later(context: df.DurableOrchestrationContext, *, hours: float) -> datetime:
+    """The time some hours from now."""
     moment: datetime = context.current_utc_datetime + timedelta(hours=hours)
-    return moment.isoformat()
+    return moment
 
 
 def _outcome(task: Any, what: str) -> Steps[Outcome]:

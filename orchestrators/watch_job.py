@@ -29,7 +29,7 @@ def watch_job(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
         context.set_custom_status({"what": watch.what, "status": sighting.status[:500]})
         if sighting.ended:
             return success(sighting.value)
-        if context.current_utc_datetime.isoformat() >= watch.deadline:
+        if context.current_utc_datetime >= watch.deadline:
             return failure(DeadlinePassed(_too_late(watch, sighting)))
         pause = max(watch.interval, sighting.retry_after)
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=pause))

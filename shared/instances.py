@@ -56,7 +56,7 @@ async def start_import_once(client: df.DurableOrchestrationClient, landing: Land
         lanes=settings().databases_at_once,
         interval=settings().poll_seconds,
         longest_interval=settings().poll_limit_seconds,
-        deadline=deadline.isoformat(),
+        deadline=deadline,
     )
     return await _start(client, "import_set", instance_id, subject.to_wire()) is None
 

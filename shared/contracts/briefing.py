@@ -1,5 +1,7 @@
 """The briefing: the parts of a plan that the flow needs; the plan itself is in the ledger."""
 
+from datetime import datetime
+
 from shared.contracts.base import Contract, Json
 from shared.contracts.importing import LandingRef
 from shared.contracts.plan import BackupInstanceRef, RecoveryPointRef
@@ -38,7 +40,7 @@ class Briefing(Contract):
             container=container,
         )
 
-    def watch(self, check: str, subject: Contract | Json, *, what: str, deadline: str) -> Watch:
+    def watch(self, check: str, subject: Contract | Json, *, what: str, deadline: datetime) -> Watch:
         """A watch at this restore's pace."""
         return Watch(
             check=check,

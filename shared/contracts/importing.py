@@ -3,6 +3,7 @@
 from shared.contracts.base import Contract
 from shared.contracts.files import FileKind, RestoredFile
 from shared.contracts.progress import FileProgress, FileState
+from shared.contracts.watch import Patience
 
 
 class LandingRef(Contract):
@@ -53,26 +54,17 @@ class Lane(Contract):
     results: tuple[FileProgress, ...] = ()
 
 
-class ImportSet(Contract):
+class ImportSet(Patience):
     """A file set's import. Survives continue_as_new: one generation is one look at the container."""
 
     landing: LandingRef
     lanes: int
     """How many databases at once."""
-    interval: float
-    """Seconds until the next look; it grows."""
-    longest_interval: float
-    deadline: str
-    """ISO time after which nothing more is waited for."""
     files: dict[str, FileProgress] = {}  # noqa: RUF012 -- frozen model; pydantic copies defaults
 
     def with_files(self, *files: FileProgress) -> "ImportSet":
         """The import with newer states of some files."""
         return self.model_copy(update={"files": {**self.files, **{file.name: file for file in files}}})
-
-    def slower(self) -> "ImportSet":
-        """The import with the next, longer interval."""
-        return self.model_copy(update={"interval": min(self.interval * 1.5, self.longest_interval)})
 
     def waiting(self, kind: FileKind) -> list[FileProgress]:
         """Files of a kind that have landed and are not imported, the largest first."""

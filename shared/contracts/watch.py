@@ -1,12 +1,28 @@
 """Watching something until it ends: an operation or a job of the vault, a reservation, an import."""
 
-from typing import Any
+from typing import Any, Self
+
+from pydantic import AwareDatetime
 
 from shared.contracts.base import Contract, Json
 
 
-class Watch(Contract):
-    """What `watch_job` looks at, how often, and for how long. Survives continue_as_new."""
+class Patience(Contract):
+    """How often is looked at something, and for how long."""
+
+    interval: float
+    """Seconds until the next look; it grows."""
+    longest_interval: float
+    deadline: AwareDatetime
+    """When nothing more is waited for."""
+
+    def slower(self) -> Self:
+        """The same with the next, longer interval."""
+        return self.model_copy(update={"interval": min(self.interval * 1.5, self.longest_interval)})
+
+
+class Watch(Patience):
+    """What `watch_job` looks at. Survives continue_as_new."""
 
     check: str
     """The activity that looks; it answers an outcome whose value is a `Sighting`."""
@@ -14,15 +30,6 @@ class Watch(Contract):
     """The activity's input."""
     what: str
     """For people: `backup job 571e2403…`."""
-    interval: float
-    """Seconds until the next look; it grows."""
-    longest_interval: float
-    deadline: str
-    """ISO time after which the watch gives up."""
-
-    def slower(self) -> "Watch":
-        """The watch with the next, longer interval."""
-        return self.model_copy(update={"interval": min(self.interval * 1.5, self.longest_interval)})
 
 
 class Sighting(Contract):

@@ -12,7 +12,7 @@ WATCH = {
     "what": "backup job 1",
     "interval": 10,
     "longestInterval": 30,
-    "deadline": "2026-11-23T12:00:00+00:00",
+    "deadline": "2026-11-23T12:00:00Z",
 }
 
 
