@@ -1,8 +1,8 @@
 """The survey: what the request says about each file that has landed."""
 
 from shared.contracts.files import FileKind, Listing, RestoredFile
-from shared.contracts.importing import Survey
-from shared.contracts.progress import FileProgress, FileState
+from shared.contracts.importing import Survey, SurveyedFile
+from shared.contracts.progress import FileState
 from shared.contracts.request import RestoreRequest, name_obstacle
 from shared.topology import SYSTEM_DATABASES
 
@@ -16,24 +16,23 @@ _SKIP_REASONS = {
 
 def survey(listing: Listing, request: RestoreRequest) -> Survey:
     """Each file with what will become of it; databases that the request names and that have not landed."""
-    files = tuple(_progress(file, request) for file in listing.files)
+    files = tuple(_surveyed(file, request) for file in listing.files)
     return Survey(
         files=files,
-        sources={file.name: file for file in listing.files},
         unknown=listing.unknown,
         problems=(*_unmet(files, request), *_clashes(files)),
         closed=listing.closed,
     )
 
 
-def _unmet(files: tuple[FileProgress, ...], request: RestoreRequest) -> list[str]:
+def _unmet(files: tuple[SurveyedFile, ...], request: RestoreRequest) -> list[str]:
     """What the request names and no file answers."""
     wanted = [file.database for file in files if file.final_name]
     unmet = [choice.name for choice in request.databases if not any(choice.selects(name) for name in wanted)]
     return [f"databases: {name} is not in the backup, or left out by the request itself" for name in unmet]
 
 
-def _clashes(files: tuple[FileProgress, ...]) -> list[str]:
+def _clashes(files: tuple[SurveyedFile, ...]) -> list[str]:
     """Final names that cannot be: given twice, or too long for PostgreSQL, which would cut them."""
     finals: dict[str, list[str]] = {}
     for file in files:
@@ -43,17 +42,10 @@ def _clashes(files: tuple[FileProgress, ...]) -> list[str]:
     return [*twice, *(f"databases: {name}: {reason}" for name in finals if (reason := name_obstacle(name)))]
 
 
-def _progress(file: RestoredFile, request: RestoreRequest) -> FileProgress:
+def _surveyed(file: RestoredFile, request: RestoreRequest) -> SurveyedFile:
     final_name, reason = _fate(file, request)
-    return FileProgress(
-        name=file.name,
-        kind=file.kind,
-        database=file.database,
-        final_name=final_name,
-        size=file.size,
-        state=FileState.SKIPPED if reason else FileState.LANDED,
-        reason=reason,
-    )
+    state = FileState.SKIPPED if reason else FileState.LANDED
+    return SurveyedFile(**dict(file), final_name=final_name, state=state, reason=reason)
 
 
 def _fate(file: RestoredFile, request: RestoreRequest) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 """The import of a file set across durable boundaries: what the orchestrations hand to each other and to activities."""
 
+from functools import cached_property
+
 from shared.contracts.base import Contract
 from shared.contracts.files import FileKind, RestoredFile
 from shared.contracts.progress import FileProgress, FileState
@@ -34,17 +36,24 @@ class DatabaseImport(Contract):
     final_name: str
 
 
+class SurveyedFile(FileProgress, RestoredFile):
+    """A file that has landed, and what the request says about it."""
+
+
 class Survey(Contract):
     """What has landed, and what the request says about it."""
 
-    files: tuple[FileProgress, ...]
-    sources: dict[str, RestoredFile]
-    """The files by name."""
+    files: tuple[SurveyedFile, ...]
     unknown: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     """What the request asks for and these files cannot give; more files may, until nothing more lands."""
     closed: bool
     """Whether nothing more will land."""
+
+    @cached_property
+    def sources(self) -> dict[str, RestoredFile]:
+        """The files by name."""
+        return {file.name: file for file in self.files}
 
 
 class Lane(Contract):

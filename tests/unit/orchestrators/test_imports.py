@@ -27,9 +27,7 @@ def progress(name: str, state: str = "landed", size: int = 1) -> dict[str, Any]:
 
 
 def survey(*files: dict[str, Any], closed: bool = True, problems: tuple[str, ...] = ()) -> dict[str, Any]:
-    sources = {file["name"]: {key: file[key] for key in ("name", "kind", "database", "size")} for file in files}
-    value = {"files": list(files), "sources": sources, "closed": closed, "problems": list(problems)}
-    return {"ok": True, "value": value}
+    return {"ok": True, "value": {"files": list(files), "closed": closed, "problems": list(problems)}}
 
 
 def lane(subject: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +91,22 @@ def test_what_lands_later_is_imported_by_a_later_look(drive: Any) -> None:
 
     assert [one["imports"][0]["file"]["name"] for one in lanes] == ["a", "b"]
     assert len(answer["value"]["files"]) == 3
+
+
+def test_a_file_is_imported_in_the_version_that_the_last_look_saw(drive: Any) -> None:
+    roles = progress(KINDS["roles"])
+    looks = [survey(roles | {"etag": "1"}, closed=False), survey(roles | {"etag": "2"}, progress("a") | {"etag": "3"})]
+    run = drive(JOB, {"survey_landing": looks, "import_roles": DONE, "import_database": lane})
+    run.run(import_set)
+    later = drive(run.continued_with, run.answers)
+    later.run(import_set)
+
+    script, databases = (call.subject for call in later.calls if call.name != "survey_landing")
+    assert (script["file"]["etag"], databases["imports"][0]["file"]["etag"]) == ("2", "3")
+    assert {name: file["state"] for name, file in later.continued_with["files"].items()} == {
+        KINDS["roles"]: "imported",
+        "a": "imported",
+    }
 
 
 def test_nothing_is_imported_before_every_database_that_the_request_names_has_landed(drive: Any) -> None:
