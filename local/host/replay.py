@@ -228,8 +228,9 @@ class _Replay:
                     i, action["functionName"], action.get("instanceId"), action.get("input"), action.get("version")
                 ),
             )
-        names = {ActionType.CALL_HTTP: "call_http", ActionType.CALL_ENTITY: "call_entity"}
-        raise ReplayError(f"{names.get(kind, f'the action {kind}')} is not supported by this host")
+        unsupported = {ActionType.CALL_HTTP, ActionType.CALL_ENTITY, ActionType.SIGNAL_ENTITY}
+        what = f"context.{ActionType(kind).name.lower()}" if kind in unsupported else f"the action {kind}"
+        raise ReplayError(f"{what} is not supported by this host")
 
     async def _retry(self, action: Action) -> bool:
         options = action["retryOptions"]

@@ -418,11 +418,22 @@ class TestLosses:
         bench.settle()
         assert "Non-Deterministic workflow detected" in bench.output()
 
-    def test_call_http_is_refused_in_words(self, new_bench: NewBench) -> None:
+    @pytest.mark.parametrize(
+        ("feature", "ask"),
+        [
+            ("call_http", lambda context: context.call_http("GET", "http://127.0.0.1/")),
+            ("call_entity", lambda context: context.call_entity(df.EntityId("counter", "a"), "get")),
+            ("signal_entity", lambda context: context.signal_entity(df.EntityId("counter", "a"), "add")),
+        ],
+    )
+    def test_what_is_not_there_fails_the_orchestration_in_words(
+        self, new_bench: NewBench, feature: str, ask: Callable[[Context], Any]
+    ) -> None:
         def main(context: Context) -> Any:
-            yield context.call_http("GET", "http://127.0.0.1/")
+            asked = ask(context)
+            yield asked or context.call_activity("work")
 
         bench = new_bench(main=main)
         bench.start("main")
         bench.settle()
-        assert "call_http is not supported by this host" in bench.output()
+        assert f"context.{feature} is not supported by this host" in bench.output()
