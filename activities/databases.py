@@ -16,7 +16,7 @@ from shared.postgres.load import LoadJob
 from shared.postgres.load import load_database as load
 from shared.postgres.promotion import discard, promote
 from shared.postgres.server import TargetServer
-from shared.postgres.temporary import LoadKey
+from shared.postgres.temporary import LoadKey, taken
 from shared.postgres.verification import verify_database as verify
 from shared.settings import settings
 from shared.storage.landing import BlobFile
@@ -91,17 +91,12 @@ def _kept(work: _Work) -> str:
     """
     name, conflict = work.job.final_name, work.plan.request.on_conflict
     with work.server.connect() as connection:
-        taken = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
-    if taken and conflict == "fail":
-        raise DatabaseExists(
-            f"Database {name!r} exists on the target server: give it another name with 'as', "
-            "or say onConflict: replace or skip."
-        )
-    return (
-        f"database {name!r} exists on the target server and the request says skip"
-        if taken and conflict == "skip"
-        else ""
-    )
+        found = taken(connection, [name])
+    if not found or conflict == "replace":
+        return ""
+    if conflict == "fail":
+        raise DatabaseExists(found[0].text)
+    return f"database {name!r} exists on the target server and the request says skip"
 
 
 def _load_job(job: DatabaseImport) -> LoadJob:

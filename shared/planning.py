@@ -8,6 +8,7 @@ from shared.arm import ResourceId
 from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
 from shared.contracts.request import BackupSource, RestoreRequest
 from shared.errors import PermanentError, PreflightFailed, RequestRejected, TargetRefused, TargetUnavailable
+from shared.postgres import temporary
 from shared.postgres.psql import require_restriction
 from shared.postgres.tools import Toolbox
 from shared.settings import settings
@@ -45,7 +46,7 @@ class Findings:
             RequestRejected: the request names something that does not exist.
             PreflightFailed: the request is right, and things stand in its way.
         """
-        errors = [_line(finding) for finding in self.findings if finding.severity == "error"]
+        errors = [f"{finding.check}: {finding.text}" for finding in self.findings if finding.severity == "error"]
         if self.rejections:
             count = len(self.rejections) + len(errors)
             text = f"The restore request has {count} error(s); correct them and send it again."
@@ -139,18 +140,4 @@ def _taken_names(request: RestoreRequest) -> list[Finding]:
     """Databases that the request names one by one and whose final names exist; others are known once files landed."""
     finals = [choice.final(choice.name) for choice in request.databases if not choice.is_pattern]
     with target_server(request.target).connect() as connection:
-        rows = connection.execute("SELECT datname FROM pg_database WHERE datname = ANY(%s)", [finals]).fetchall()
-    return [
-        Finding(
-            check="existing databases",
-            severity="error",
-            message=f"Database {name!r} exists on the target server.",
-            remedy="give it another name with 'as', or say onConflict: replace or skip",
-        )
-        for (name,) in rows
-    ]
-
-
-def _line(finding: Finding) -> str:
-    remedy = f" Mend it with: {finding.remedy}" if finding.remedy else ""
-    return f"{finding.check}: {finding.message}{remedy}"
+        return temporary.taken(connection, finals)

@@ -55,6 +55,11 @@ class Finding(Contract):
     remedy: str = ""
     """The command or the change that mends it."""
 
+    @property
+    def text(self) -> str:
+        """What is wrong, and what mends it."""
+        return f"{self.message} Mend it with: {self.remedy}" if self.remedy else self.message
+
 
 class Plan(Contract):
     """The request resolved."""

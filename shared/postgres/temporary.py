@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from shared.contracts.base import Contract
 from shared.contracts.imports import DatabaseLoad
+from shared.contracts.plan import Finding
 from shared.postgres.server import Connection
 
 log = logging.getLogger(__name__)
@@ -104,6 +106,20 @@ def by_name(connection: Connection, name: str) -> Database | None:
     """The database of that name."""
     row = connection.execute(f"{_DATABASES} WHERE datname = %s", [name]).fetchone()
     return Database(*row) if row else None
+
+
+def taken(connection: Connection, names: Sequence[str]) -> list[Finding]:
+    """A finding for each of these final names that a database has already."""
+    rows = connection.execute("SELECT datname FROM pg_catalog.pg_database WHERE datname = ANY(%s)", [names])
+    return [
+        Finding(
+            check="existing databases",
+            severity="error",
+            message=f"Database {name!r} exists on the target server.",
+            remedy="give it another name with 'as', or say onConflict: replace or skip",
+        )
+        for (name,) in rows
+    ]
 
 
 def replaced(connection: Connection, oid: int) -> list[Database]:
