@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from shared.contracts.base import Contract, Json
+from shared.contracts.base import Contract, Json, wire
 from shared.contracts.outcome import failure, success
 from shared.errors import PermanentError
 
@@ -31,6 +31,6 @@ def answering(work: Work) -> Callable[[dict[str, Any]], dict[str, Any]]:
         except PermanentError as error:
             _log.warning("%s: %s: %s", work.__name__, error.code, error.text)
             return failure(error)
-        return success(value.to_wire() if isinstance(value, Contract) else value)
+        return success(wire(value))
 
     return activity

@@ -6,7 +6,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from shared.contracts.base import Contract, Json
+from shared.contracts.base import Contract, Json, wire
 from shared.contracts.outcome import Failure, Outcome
 from shared.contracts.watch import Watch
 from shared.errors import cut
@@ -31,12 +31,12 @@ def attempt(
     retry: df.RetryOptions = TRY_AGAIN,
 ) -> Steps[Outcome]:
     """Run an activity, again where it raises; its outcome."""
-    return (yield from _outcome(context.call_activity_with_retry(activity, retry, _plain(subject)), activity))
+    return (yield from _outcome(context.call_activity_with_retry(activity, retry, wire(subject)), activity))
 
 
 def look(context: df.DurableOrchestrationContext, activity: str, subject: Contract | Json) -> Steps[Outcome]:
     """Run an activity once; its outcome."""
-    return (yield from _outcome(context.call_activity(activity, _plain(subject)), activity))
+    return (yield from _outcome(context.call_activity(activity, wire(subject)), activity))
 
 
 def watched(context: df.DurableOrchestrationContext, name: str, watch: Watch) -> Steps[Outcome]:
@@ -58,7 +58,3 @@ def _outcome(task: Any, what: str) -> Steps[Outcome]:
         message = f"{what} did not succeed, however often it was tried: {cut(str(error), 2_000)}"
         return Outcome(ok=False, error=Failure(code=EXHAUSTED, message=message))
     return Outcome.from_wire(answer)
-
-
-def _plain(subject: Contract | Json) -> Json:
-    return subject.to_wire() if isinstance(subject, Contract) else subject

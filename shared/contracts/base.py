@@ -27,3 +27,8 @@ class Contract(BaseModel):
     def from_wire(cls, data: Json) -> Self:
         """The model of a JSON object that `to_wire` made."""
         return cls.model_validate(data)
+
+
+def wire[T](content: Contract | T) -> Json | T:
+    """The wire form of a contract; anything else as it is."""
+    return content.to_wire() if isinstance(content, Contract) else content

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.contracts.base import Contract, Json
+from shared.contracts.base import Contract, Json, wire
 from shared.contracts.importing import LandingRef
 from shared.contracts.plan import BackupInstanceRef, RecoveryPointRef
 from shared.contracts.vaultjobs import RestoreOrder
@@ -44,7 +44,7 @@ class Briefing(Contract):
         """A watch at this restore's pace."""
         return Watch(
             check=check,
-            subject=subject.to_wire() if isinstance(subject, Contract) else subject,
+            subject=wire(subject),
             what=what,
             interval=self.pace.poll_seconds,
             longest_interval=self.pace.poll_limit_seconds,

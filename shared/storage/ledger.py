@@ -7,7 +7,7 @@ must be right once and for all are created with `If-None-Match: *`, so that the 
 from typing import Any, overload
 from urllib.parse import quote, unquote
 
-from shared.contracts.base import Contract
+from shared.contracts.base import Contract, Json, wire
 from shared.contracts.imports import Promotion
 from shared.contracts.plan import Plan
 from shared.errors import RestoreEnded
@@ -25,11 +25,11 @@ class Ledger:
     def _name(self, record: str) -> str:
         return f"restores/{self.request_id}/{record}.json"
 
-    def write(self, record: str, content: Contract | dict[str, Any] | list[Any]) -> None:
+    def write(self, record: str, content: Contract | Json) -> None:
         """Write a record, over an older one."""
-        documents.write(self._container, self._name(record), _plain(content))
+        documents.write(self._container, self._name(record), wire(content))
 
-    def claim(self, record: str, content: dict[str, Any]) -> bool:
+    def claim(self, record: str, content: Json) -> bool:
         """Write a record unless it exists; whether it was us."""
         return documents.create(self._container, self._name(record), content)
 
@@ -37,9 +37,9 @@ class Ledger:
         """Delete a record."""
         documents.delete(self._container, self._name(record))
 
-    def first(self, record: str, content: Contract | dict[str, Any] | list[Any]) -> Any:
+    def first(self, record: str, content: Contract | Json) -> Any:
         """Write a record unless it exists; the record that stands."""
-        return documents.create_or_read(self._container, self._name(record), _plain(content))
+        return documents.create_or_read(self._container, self._name(record), wire(content))
 
     @overload
     def read(self, record: str) -> Any: ...
@@ -106,7 +106,3 @@ def promotions(ledger: Ledger) -> dict[str, Promotion]:
         for database, _, record in found
         if record == "promotion"
     }
-
-
-def _plain(content: Contract | dict[str, Any] | list[Any]) -> Any:
-    return content.to_wire() if isinstance(content, Contract) else content
