@@ -18,34 +18,28 @@ def credential() -> TokenCredential:
     return DefaultAzureCredential()
 
 
-def _setting(connection: str, service: str) -> tuple[str, str]:
-    """The connection string or the service address of a connection setting; one of the two is empty."""
-    direct = os.environ.get(connection, "")
-    address = os.environ.get(f"{connection}__{service}", "")
-    if not direct and not address:
-        raise Misconfigured(
-            f"The app setting {connection} (a connection string) or {connection}__{service} (with the app's "
-            "identity) is missing; set one of them."
-        )
-    return direct, address
+def _client[S: (BlobServiceClient, QueueServiceClient)](kind: type[S], connection: str, service: str) -> S:
+    """The client of a connection setting: a connection string, or the service's address with the app's identity."""
+    if direct := os.environ.get(connection):
+        return kind.from_connection_string(direct)
+    if address := os.environ.get(f"{connection}__{service}"):
+        return kind(address, credential=credential())
+    raise Misconfigured(
+        f"The app setting {connection} (a connection string) or {connection}__{service} (with the app's "
+        "identity) is missing; set one of them."
+    )
 
 
 @lru_cache(maxsize=4)
 def blob_service(connection: str) -> BlobServiceClient:
     """The blob service of a connection setting."""
-    direct, address = _setting(connection, "blobServiceUri")
-    if direct:
-        return BlobServiceClient.from_connection_string(direct)
-    return BlobServiceClient(address, credential=credential())
+    return _client(BlobServiceClient, connection, "blobServiceUri")
 
 
 @lru_cache(maxsize=4)
 def queue_service(connection: str) -> QueueServiceClient:
     """The queue service of a connection setting."""
-    direct, address = _setting(connection, "queueServiceUri")
-    if direct:
-        return QueueServiceClient.from_connection_string(direct)
-    return QueueServiceClient(address, credential=credential())
+    return _client(QueueServiceClient, connection, "queueServiceUri")
 
 
 def landing_container(name: str) -> ContainerClient:
