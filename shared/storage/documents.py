@@ -13,10 +13,7 @@ _JSON = ContentSettings(content_type="application/json")
 
 def read(container: ContainerClient, name: str) -> Any:
     """The document, or None where there is none."""
-    try:
-        return json.loads(container.download_blob(name).readall())
-    except ResourceNotFoundError:
-        return None
+    return read_version(container, name)[0]
 
 
 def write(container: ContainerClient, name: str, document: Any) -> None:
