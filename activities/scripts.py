@@ -1,7 +1,7 @@
 """Import the plain scripts of a file set through psql: roles, schema, tablespaces."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
 
 from activities.answers import answering
 from shared.contracts.base import Json
@@ -25,9 +25,7 @@ def import_roles(subject: dict[str, Any]) -> Json:
     ledger = Ledger(job.request_id)
     server = target_server(ledger.plan().request.target)
     existing = frozenset(ledger.first("roles-before", {"roles": sorted(read_roles(server))})["roles"])
-    with import_log(job.request_id, job.file.name) as log:
-        chunks = BlobFile(job.container, job.file).chunks()
-        return _recorded(job, lambda: run_roles(server, toolbox(), chunks, existing, log))
+    return _recorded(job, ledger, lambda chunks, log: run_roles(server, toolbox(), chunks, existing, log))
 
 
 @answering
@@ -37,17 +35,15 @@ def run_script(subject: dict[str, Any]) -> Json:
     ledger = Ledger(job.request_id)
     server = target_server(ledger.plan().request.target)
     databases = {database: one.name for database, one in promotions(ledger).items()}
-    with import_log(job.request_id, job.file.name) as log:
-        chunks = BlobFile(job.container, job.file).chunks()
-        return _recorded(job, lambda: run_globals(server, toolbox(), chunks, databases, log))
+    return _recorded(job, ledger, lambda chunks, log: run_globals(server, toolbox(), chunks, databases, log))
 
 
-def _recorded(job: ScriptImport, run: Callable[[], ScriptRun]) -> Json:
-    """Run, record the result or the failure for the report; how many warnings there are."""
-    ledger = Ledger(job.request_id)
+def _recorded(job: ScriptImport, ledger: Ledger, run: Callable[[Iterator[bytes], BinaryIO], ScriptRun]) -> Json:
+    """Run the file, record the result or the failure for the report; how many warnings there are."""
     record = f"scripts/{job.file.kind}"
     try:
-        result = run()
+        with import_log(job.request_id, job.file.name) as log:
+            result = run(BlobFile(job.container, job.file).chunks(), log)
     except PermanentError as error:
         ledger.write(record, {"failure": Failure.of(error).to_wire()})
         raise
