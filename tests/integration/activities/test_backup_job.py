@@ -1,6 +1,5 @@
 """`start_restore`: the vault is asked once and only once, whatever happens to the attempts."""
 
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +15,7 @@ from shared.contracts.vaultjobs import BackupJob, Operation, RestoreOrder
 from shared.contracts.watch import Sighting
 from shared.errors import ServiceBusy
 from shared.storage.ledger import Ledger
-from shared.vault import instances, operations
+from shared.vault import operations
 
 type Wait = Callable[[Callable[[], Any], str], Any]
 
@@ -24,14 +23,9 @@ type Wait = Callable[[Callable[[], Any], str], Any]
 class Vault:
     """One restore's view of the vault: its order, its ledger, and the jobs that came of it."""
 
-    def __init__(self, services: Services, wait: Wait) -> None:
+    def __init__(self, services: Services, order: RestoreOrder, wait: Wait) -> None:
         self.services = services
-        self.order = RestoreOrder(
-            request_id=f"start-{uuid.uuid4().hex[:8]}",
-            instance=instances.resolve("orders"),
-            recovery_point="a" * 32,
-            container="landing-1",
-        )
+        self.order = order
         self.ledger = Ledger(self.order.request_id)
         self._wait = wait
         self._before = {job.id for job in self._all}
@@ -62,8 +56,8 @@ class Vault:
 
 
 @pytest.fixture
-def vault(app: Services, wait: Wait) -> Vault:
-    return Vault(app, wait)
+def vault(app: Services, order: RestoreOrder, wait: Wait) -> Vault:
+    return Vault(app, order, wait)
 
 
 def test_the_vault_is_asked_once_however_often_the_activity_runs(vault: Vault) -> None:

@@ -15,7 +15,6 @@ from local.environment import Services
 from local.servers.ports import free_port
 from shared.contracts.outcome import Failure
 from shared.contracts.progress import Phase, PhaseEntry, RestoreProgress
-from shared.settings import settings
 from shared.storage import events as outgoing
 from shared.topology import EVENT_QUEUE
 
@@ -24,6 +23,7 @@ ENTERED = (
     PhaseEntry(phase=Phase.ACCEPTED, at="2026-04-01T02:30:00+00:00"),
     PhaseEntry(phase=Phase.REJECTED, at="2026-04-01T02:31:00+00:00"),
 )
+type Configure = Callable[..., None]
 
 
 class Webhook(ThreadingHTTPServer):
@@ -50,20 +50,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def webhook(app: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:  # noqa: ARG001 -- settings first
+def webhook(app: Services, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:  # noqa: ARG001 -- settings first
     with Webhook() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        configure(monkeypatch, server.url)
+        configure(FLEX_RESTORE_WEBHOOK_URL=server.url)
         monkeypatch.setattr(outgoing, "_PAUSES", (0.0,) * len(outgoing._PAUSES))
         yield server
         server.shutdown()
         thread.join()
-
-
-def configure(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    monkeypatch.setenv("FLEX_RESTORE_WEBHOOK_URL", url)
-    settings.cache_clear()
 
 
 @pytest.fixture
@@ -166,13 +161,13 @@ def test_a_webhook_that_does_not_take_it_stops_nothing_and_is_told_in_the_log(
 
 @pytest.mark.parametrize("answers", [[], [500], [404], [500] * 9, None], ids=str)
 def test_no_log_line_tells_the_webhooks_address(
-    webhook: Webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answers: list[int] | None
+    webhook: Webhook, configure: Configure, caplog: pytest.LogCaptureFixture, answers: list[int] | None
 ) -> None:
     """The key of a webhook stands in its address. Without answers there is nobody at the address."""
     caplog.set_level(logging.INFO)
     webhook.answers = answers or []
     if answers is None:
-        configure(monkeypatch, f"http://127.0.0.1:{free_port()}/hook?code={SECRET}")
+        configure(FLEX_RESTORE_WEBHOOK_URL=f"http://127.0.0.1:{free_port()}/hook?code={SECRET}")
 
     assert publish_phase(subject())["ok"]
     assert SECRET not in caplog.text

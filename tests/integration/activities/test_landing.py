@@ -12,7 +12,6 @@ from shared.contracts.plan import Plan, TargetRef
 from shared.contracts.progress import FileState, Phase
 from shared.contracts.request import read_request
 from shared.contracts.watch import Sighting
-from shared.settings import settings
 from shared.storage import reservations
 from shared.storage.ledger import Ledger
 from shared.topology import LANDING_CONTAINERS
@@ -22,17 +21,6 @@ NAMES = ("backupstarttimestamp", "b_database_shop.sql", "b_database_postgres.sql
 MINE = LandingRef(request_id="r", container=FIRST, reserved=True)
 pytestmark = pytest.mark.usefixtures("app")
 type Put = Callable[..., None]
-
-
-@pytest.fixture
-def put(storage: BlobServiceClient) -> Put:
-    """Let files land."""
-
-    def put(*names: str, container: str = FIRST, content: bytes = b"2026-04-01 02:30:00 UTC") -> None:
-        for name in names:
-            storage.get_blob_client(container, name).upload_blob(content, overwrite=True)
-
-    return put
 
 
 @pytest.fixture
@@ -167,18 +155,16 @@ def test_the_files_of_two_backups_are_an_answer_that_says_what_to_do(put: Put) -
 
 
 def test_somebody_elses_files_have_settled_when_nothing_landed_for_a_while(
-    put: Put, monkeypatch: pytest.MonkeyPatch, wait: Callable[[Callable[[], Any], str], Any]
+    put: Put, configure: Callable[..., None], wait: Callable[[Callable[[], Any], str], Any]
 ) -> None:
     put("b_roles.sql")
     subject = LandingRef(request_id="r", container=FIRST, backup_name="b", reserved=False).to_wire()
-    monkeypatch.setenv("FLEX_RESTORE_SETTLE_SECONDS", "3600")
-    settings.cache_clear()
+    configure(FLEX_RESTORE_SETTLE_SECONDS="3600")
     waiting = Sighting.from_wire(value(settle_landing(subject)))
     assert not waiting.ended
     assert waiting.status.startswith("the last file landed ")
 
-    monkeypatch.setenv("FLEX_RESTORE_SETTLE_SECONDS", "1")
-    settings.cache_clear()
+    configure(FLEX_RESTORE_SETTLE_SECONDS="1")
     wait(lambda: value(settle_landing(subject))["ended"], "quiet")
 
 

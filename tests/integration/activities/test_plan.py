@@ -27,7 +27,7 @@ def test_a_briefing_names_the_instance_and_the_point_and_the_plan_is_in_the_ledg
     briefing = planned()
 
     assert briefing.instance is not None
-    assert briefing.instance.name == "orders-pgflex"
+    assert briefing.instance.name == "orders-prod-pgflex"
     assert briefing.recovery_point is not None
     assert briefing.recovery_point.id == "a" * 32
     assert Ledger("plan-1").plan().target.version == app.target.version
@@ -35,10 +35,10 @@ def test_a_briefing_names_the_instance_and_the_point_and_the_plan_is_in_the_ledg
 
 def test_a_newer_backup_and_a_vault_that_is_gone_change_nothing_of_a_plan_that_was_made(app: Services) -> None:
     first = planned()
-    points = State(app.vault.config.state).points
-    [old] = points
+    state = State(app.vault.config.state)
+    [old] = state.points_of("orders-prod-pgflex")
     newer = old.model_copy(update={"id": uuid.uuid4().hex, "time": datetime.now(UTC)})
-    points.put(newer.id, newer)
+    state.points.put(newer.id, newer)
     app.vault.inject(RequestFault(status=503, count=50))
 
     assert planned() == first

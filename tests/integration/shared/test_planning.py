@@ -1,99 +1,32 @@
 """Planning: everything that stands in the way is told at once, before anything is touched."""
 
 import json
-import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from local.environment import TARGET, Services
-from local.servers.azurite import Azurite
 from local.servers.ports import free_port
 from local.servers.postgres import FlexibleServer
-from local.vault.arm import account_id
-from local.vault.config import BackupInstance, Pacing, SourceServer, StorageAccount, VaultConfig
 from local.vault.faults import JobFault, RequestFault
-from local.vault.process import VaultProcess
-from local.vault.recovery_points import RecoveryPoint
-from local.vault.state import State
 from shared.contracts.plan import Plan
 from shared.contracts.request import read_request
 from shared.contracts.vaultjobs import RestoreOrder
 from shared.errors import PreflightFailed, RequestRejected, ServiceBusy
 from shared.planning import make_plan
 from shared.settings import settings
-from shared.storage import accounts
-from shared.targets import toolbox
 from shared.topology import LANDING_CONTAINERS
-from shared.vault import clients, operations
+from shared.vault import operations
 
-POINT = "a" * 32
-type Set = Callable[..., None]
-
-
-@pytest.fixture(scope="module")
-def services(
-    azurite: Azurite, flexible_server: FlexibleServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Services]:
-    """A vault with one recovery point, whose files nobody needs here."""
-    nobody = SourceServer(host="127.0.0.1", port=1, password="no backup is taken here")
-    connection = azurite.connection_string
-    config = VaultConfig(
-        subscription="00000000-0000-0000-0000-000000000008",
-        resource_group="rg-backup",
-        vault="orders-vault",
-        instances=(BackupInstance(name="orders-pgflex", server_name="orders-prod", server=nobody),),
-        accounts=(
-            StorageAccount(name=azurite.account_name, resource_group="rg", connection_string=connection),
-            StorageAccount(
-                name="shut",
-                resource_group="rg",
-                connection_string=connection,
-                allow_cross_tenant_replication=False,
-                public_network_access="Disabled",
-                vault_has_role=False,
-            ),
-        ),
-        state=tmp_path_factory.mktemp("vault") / "state",
-        pacing=Pacing(operation=0.05, job=0.05),
-    )
-    with VaultProcess.start(config, config.state.parent / "vault.log") as vault:
-        taken = datetime(2026, 4, 1, 2, 30, tzinfo=UTC)
-        point = RecoveryPoint(
-            id=POINT,
-            instance="orders-pgflex",
-            backup_name=str(uuid.uuid4()),
-            data_store_id=str(uuid.uuid4()),
-            time=taken,
-            created=taken,
-            files=(),
-        )
-        State(config.state).points.put(POINT, point)
-        yield Services(azurite, flexible_server, flexible_server, vault)
+type Configure = Callable[..., None]
 
 
 @pytest.fixture
-def configure(services: Services, storage: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Set]:  # noqa: ARG001 -- storage forgets the clients
-    """The app's settings; a call changes some."""
-    options = clients._options
-    monkeypatch.setattr(clients, "_options", lambda: {**options(), "retry_total": 0})
-
-    def configure(**changes: str) -> None:
-        for name, value in {**services.app_settings(tmp_path), **changes}.items():
-            if name != "TMPDIR":
-                monkeypatch.setenv(name, value)
-        for factory in (clients.data_protection, clients.storage_management, clients.authorization):
-            factory.cache_clear()
-        for cached in (settings, accounts.credential, toolbox):
-            cached.cache_clear()
-
-    configure()
-    yield configure
-    services.vault.clear_faults()
-    configure()
-    toolbox.cache_clear()
+def shut_account(app: Services, configure: Configure) -> None:
+    """A landing account that no vault can restore into."""
+    address = settings().landing_account.replace(app.azurite.account_name, "shut")
+    configure(FLEX_RESTORE_LANDING_ACCOUNT=address)
 
 
 @pytest.fixture
@@ -106,7 +39,7 @@ def taken_name(flexible_server: FlexibleServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def plan(configure: Set) -> Callable[..., Plan]:  # noqa: ARG001 -- settings first
+def plan(app: object) -> Callable[..., Plan]:  # noqa: ARG001 -- settings first
     """The plan of a request with some changes."""
 
     def plan(**changes: Any) -> Plan:
@@ -116,26 +49,22 @@ def plan(configure: Set) -> Callable[..., Plan]:  # noqa: ARG001 -- settings fir
     return plan
 
 
-def test_a_plan_says_what_from_when_into_what_and_with_which_tools(
-    plan: Callable[..., Plan], services: Services
-) -> None:
+def test_a_plan_says_what_from_when_into_what_and_with_which_tools(plan: Callable[..., Plan], app: Services) -> None:
     made = plan()
 
     assert made.instance is not None
-    assert (made.instance.name, made.instance.server) == ("orders-pgflex", "orders-prod")
+    assert (made.instance.name, made.instance.server) == ("orders-prod-pgflex", "orders-prod")
     assert made.recovery_point is not None
-    assert (made.recovery_point.id, made.recovery_point.time.isoformat()) == (POINT, "2026-04-01T02:30:00+00:00")
-    assert (made.target.alias, made.target.host) == (TARGET, services.target.host)
-    assert made.target.version == services.target.version
+    assert (made.recovery_point.id, made.recovery_point.time.isoformat()) == ("a" * 32, "2026-04-01T02:30:00+00:00")
+    assert (made.target.alias, made.target.host) == (TARGET, app.target.host)
+    assert made.target.version == app.target.version
     assert set(made.tools) == {"psql", "pg_restore"}
     assert made.findings == ()
 
 
-def test_every_error_is_told_at_once(
-    plan: Callable[..., Plan], configure: Set, services: Services, taken_name: str
-) -> None:
-    config = services.vault.config
-    configure(FLEX_RESTORE_LANDING_ACCOUNT=account_id(config, config.accounts[1]), FLEX_RESTORE_PSQL="/nowhere/psql")
+@pytest.mark.usefixtures("shut_account")
+def test_every_error_is_told_at_once(plan: Callable[..., Plan], configure: Configure, taken_name: str) -> None:
+    configure(FLEX_RESTORE_PSQL="/nowhere/psql")
 
     with pytest.raises(PreflightFailed, match=r"^6 thing\(s\) stand in the way") as failed:
         plan(databases=[taken_name, "free"])
@@ -152,12 +81,8 @@ def test_every_error_is_told_at_once(
         assert "Mend it with: " in detail
 
 
-def test_wrong_names_reject_the_request_and_what_stands_in_the_way_is_told_too(
-    plan: Callable[..., Plan], configure: Set, services: Services
-) -> None:
-    config = services.vault.config
-    configure(FLEX_RESTORE_LANDING_ACCOUNT=account_id(config, config.accounts[1]))
-
+@pytest.mark.usefixtures("shut_account")
+def test_wrong_names_reject_the_request_and_what_stands_in_the_way_is_told_too(plan: Callable[..., Plan]) -> None:
     with pytest.raises(RequestRejected, match=r"has 6 error\(s\)") as rejected:
         plan(target="elsewhere", source={"backupInstance": "nowhere"})
 
@@ -175,8 +100,8 @@ def test_wrong_names_reject_the_request_and_what_stands_in_the_way_is_told_too(
 @pytest.mark.parametrize(
     ("source", "finding"),
     [
-        ({"backupInstance": "orders", "recoveryPoint": "0" * 32}, "source.recoveryPoint: orders-pgflex has no"),
-        ({"backupInstance": "orders", "atOrBefore": "2020-01-01T00:00:00Z"}, "source: orders-pgflex has no recovery"),
+        ({"backupInstance": "orders", "recoveryPoint": "0" * 32}, "source.recoveryPoint: orders-prod-pgflex has no"),
+        ({"backupInstance": "orders", "atOrBefore": "2020-01-01T00:00Z"}, "source: orders-prod-pgflex has no recovery"),
         ({"container": "elsewhere", "backupName": "b"}, "source.container: 'elsewhere' is no landing container"),
     ],
 )
@@ -188,7 +113,7 @@ def test_a_source_that_is_not_there_rejects_the_request(
     assert rejected.value.details[0].startswith(finding)
 
 
-def test_files_that_have_landed_need_no_vault(plan: Callable[..., Plan], configure: Set) -> None:
+def test_files_that_have_landed_need_no_vault(plan: Callable[..., Plan], configure: Configure) -> None:
     configure(FLEX_RESTORE_ARM_ENDPOINT=f"http://127.0.0.1:{free_port()}")
     made = plan(source={"container": LANDING_CONTAINERS[0], "backupName": "b"})
 
@@ -230,7 +155,7 @@ def target_setting(**changes: Any) -> str:
     ],
 )
 def test_a_target_that_lets_nobody_in_is_a_finding_without_the_password(
-    plan: Callable[..., Plan], configure: Set, services: Services, changes: dict[str, Any], finding: str
+    plan: Callable[..., Plan], configure: Configure, app: Services, changes: dict[str, Any], finding: str
 ) -> None:
     configure(FLEX_RESTORE_TARGETS=target_setting(**changes))
 
@@ -240,16 +165,16 @@ def test_a_target_that_lets_nobody_in_is_a_finding_without_the_password(
     [detail] = failed.value.details
     assert detail.startswith("target server: ")
     assert finding in detail
-    assert services.target.password not in detail
+    assert app.target.password not in detail
 
 
 def test_a_user_who_may_not_create_databases_is_told_how(
-    plan: Callable[..., Plan], configure: Set, services: Services, monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., Plan], configure: Configure, app: Services
 ) -> None:
-    monkeypatch.setenv("POOR_PASSWORD", "poor")
-    with services.target.connect(autocommit=True) as connection:
+    with app.target.connect(autocommit=True) as connection:
         connection.execute("CREATE ROLE planning_poor LOGIN PASSWORD 'poor'")
-        configure(FLEX_RESTORE_TARGETS=target_setting(user="planning_poor", passwordSetting="POOR_PASSWORD"))
+        poor = target_setting(user="planning_poor", passwordSetting="POOR_PASSWORD")
+        configure(POOR_PASSWORD="poor", FLEX_RESTORE_TARGETS=poor)
         with pytest.raises(PreflightFailed) as failed:
             plan()
         connection.execute("DROP ROLE planning_poor")
@@ -259,23 +184,19 @@ def test_a_user_who_may_not_create_databases_is_told_how(
     assert "CREATEDB" in detail
 
 
-def test_a_running_job_is_a_warning_and_stops_nothing(plan: Callable[..., Plan], services: Services) -> None:
-    made = plan()
-    assert made.instance is not None
-    services.vault.inject(JobFault(outcome="Hang", after_files=0))
-    operations.start_restore(
-        RestoreOrder(request_id="other", instance=made.instance, recovery_point=POINT, container="landing-1")
-    )
+def test_a_running_job_is_a_warning_and_stops_nothing(
+    plan: Callable[..., Plan], app: Services, order: RestoreOrder
+) -> None:
+    app.vault.inject(JobFault(outcome="Hang", after_files=0))
+    operations.start_restore(order)
 
     [warning] = plan().findings
     assert (warning.check, warning.severity) == ("backup jobs", "warning")
     assert "is running on orders-prod; the restore starts when the vault accepts it" in warning.message
 
 
-def test_a_vault_that_does_not_answer_means_try_again_and_no_verdict(
-    plan: Callable[..., Plan], services: Services
-) -> None:
-    services.vault.inject(RequestFault(status=503, path="recoveryPoints"))
+def test_a_vault_that_does_not_answer_means_try_again_and_no_verdict(plan: Callable[..., Plan], app: Services) -> None:
+    app.vault.inject(RequestFault(status=503, path="recoveryPoints"))
 
     with pytest.raises(ServiceBusy):
         plan()

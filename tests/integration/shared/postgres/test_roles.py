@@ -38,31 +38,15 @@ GRANT SET ON PARAMETER log_min_messages TO app;
 """
 
 
-@pytest.fixture(scope="module")
-def flexible(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlexibleServer]:
-    with FlexibleServer.create(tmp_path_factory.mktemp("roles"), name="roles") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def server(flexible: FlexibleServer) -> TargetServer:
-    password = SecretStr(flexible.password)
-    return TargetServer(flexible.host, flexible.port, flexible.admin, password, sslmode="disable")
-
-
-@pytest.fixture(scope="module")
-def toolbox() -> Toolbox:
-    return Toolbox.find(psql=str(BIN / "psql"), pg_restore=str(BIN / "pg_restore"))
-
-
 class Importer:
     """Imports into a server whose own roles are those that it was created with."""
 
-    def __init__(self, flexible: FlexibleServer, server: TargetServer, toolbox: Toolbox) -> None:
+    def __init__(self, flexible: FlexibleServer, toolbox: Toolbox) -> None:
+        password = SecretStr(flexible.password)
         self.flexible = flexible
-        self.server = server
+        self.server = TargetServer(flexible.host, flexible.port, flexible.admin, password, sslmode="disable")
         self.toolbox = toolbox
-        self.existing = read_roles(server)
+        self.existing = read_roles(self.server)
         self.log = io.BytesIO()
 
     def __call__(self, roles: bytes | str) -> ScriptRun:
@@ -92,8 +76,8 @@ class Importer:
 
 
 @pytest.fixture
-def importer(flexible: FlexibleServer, server: TargetServer, toolbox: Toolbox) -> Iterator[Importer]:
-    importer = Importer(flexible, server, toolbox)
+def importer(flexible_server: FlexibleServer, bundled: Toolbox) -> Iterator[Importer]:
+    importer = Importer(flexible_server, bundled)
     yield importer
     importer.remove_new_roles()
 

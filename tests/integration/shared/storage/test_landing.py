@@ -1,5 +1,6 @@
 """Landing containers as they stand, and reading a file without holding it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,11 @@ from shared.storage import landing
 from shared.storage.landing import BlobFile
 
 CONTAINER = "landing-1"
+type Put = Callable[..., None]
 
 
-def put(storage: BlobServiceClient, *names: str, content: bytes = b"x") -> None:
-    for name in names:
-        storage.get_blob_client(CONTAINER, name).upload_blob(content, overwrite=True)
-
-
-def test_a_listing_holds_one_set_its_marker_and_what_is_unknown(storage: BlobServiceClient) -> None:
-    put(storage, "backupstarttimestamp", "b_database_a.sql", "b_roles.sql", "notes.txt")
+def test_a_listing_holds_one_set_its_marker_and_what_is_unknown(put: Put) -> None:
+    put("backupstarttimestamp", "b_database_a.sql", "b_roles.sql", "notes.txt")
     listing = landing.list_files(CONTAINER, "", closed=True)
 
     assert listing.backup_name == "b"
@@ -27,8 +24,8 @@ def test_a_listing_holds_one_set_its_marker_and_what_is_unknown(storage: BlobSer
     assert listing.unknown == ("notes.txt",)
 
 
-def test_two_sets_in_one_container_need_a_name(storage: BlobServiceClient) -> None:
-    put(storage, "a_database_x.sql", "b_database_x.sql")
+def test_two_sets_in_one_container_need_a_name(put: Put) -> None:
+    put("a_database_x.sql", "b_database_x.sql")
 
     with pytest.raises(LandingFailed, match="2 backups"):
         landing.list_files(CONTAINER, "", closed=True)
@@ -46,9 +43,9 @@ def listed(name: str) -> RestoredFile:
     return next(file for file in landing.restored_files(CONTAINER) if file.name == name)
 
 
-def test_a_file_is_read_in_ranges_in_pieces_or_onto_disk(storage: BlobServiceClient, tmp_path: Path) -> None:
+def test_a_file_is_read_in_ranges_in_pieces_or_onto_disk(put: Put, tmp_path: Path) -> None:
     content = bytes(range(256)) * 40_000
-    put(storage, "b_database_a.sql", content=content)
+    put("b_database_a.sql", content=content)
     file = BlobFile(CONTAINER, listed("b_database_a.sql"))
 
     assert file.read(250, 20) == content[250:270]
@@ -60,10 +57,10 @@ def test_a_file_is_read_in_ranges_in_pieces_or_onto_disk(storage: BlobServiceCli
     assert (tmp_path / "staged").read_bytes() == content
 
 
-def test_a_blob_that_changes_midway_is_an_error_and_no_mixture(storage: BlobServiceClient) -> None:
-    put(storage, "b_database_a.sql", content=b"first" * 10)
+def test_a_blob_that_changes_midway_is_an_error_and_no_mixture(put: Put) -> None:
+    put("b_database_a.sql", content=b"first" * 10)
     file = BlobFile(CONTAINER, listed("b_database_a.sql"))
-    put(storage, "b_database_a.sql", content=b"other" * 10)
+    put("b_database_a.sql", content=b"other" * 10)
 
     with pytest.raises(FileChanged):
         file.read(0, 5)
@@ -77,14 +74,14 @@ def test_a_blob_that_changes_midway_is_an_error_and_no_mixture(storage: BlobServ
         ("some day", ""),
     ],
 )
-def test_the_marker_tells_when_the_backup_was_taken(storage: BlobServiceClient, text: str, taken_at: str) -> None:
-    put(storage, "backupstarttimestamp", content=text.encode())
+def test_the_marker_tells_when_the_backup_was_taken(put: Put, text: str, taken_at: str) -> None:
+    put("backupstarttimestamp", content=text.encode())
 
     assert landing.read_marker(CONTAINER, listed("backupstarttimestamp")).taken_at == taken_at
 
 
-def test_deleting_twice_is_as_good_as_once(storage: BlobServiceClient) -> None:
-    put(storage, "b_database_a.sql", "b_roles.sql", "notes.txt")
+def test_deleting_twice_is_as_good_as_once(put: Put, storage: BlobServiceClient) -> None:
+    put("b_database_a.sql", "b_roles.sql", "notes.txt")
     listing = landing.list_files(CONTAINER, "b", closed=True)
     landing.delete_files(listing)
     landing.delete_files(listing)

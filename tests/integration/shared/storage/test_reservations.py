@@ -1,15 +1,16 @@
 """One restore at a time owns a landing container, and an owner is told who stands in its way."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from azure.storage.blob import BlobServiceClient
 
 from shared.storage import reservations
 from shared.topology import LANDING_CONTAINERS
 
 pytestmark = pytest.mark.usefixtures("storage")
 FIRST, SECOND = LANDING_CONTAINERS
+type Put = Callable[..., None]
 
 
 def reserved(request_id: str) -> str | None:
@@ -51,9 +52,9 @@ def test_nobody_releases_what_somebody_else_owns() -> None:
     assert reservations.owned_by("a") == FIRST
 
 
-def test_restored_files_keep_a_container_from_being_reserved(storage: BlobServiceClient) -> None:
+def test_restored_files_keep_a_container_from_being_reserved(put: Put) -> None:
     """The vault's recovery option is FailIfExists: the marker's name alone would fail its job."""
-    storage.get_blob_client(FIRST, "backupstarttimestamp").upload_blob(b"x")
+    put("backupstarttimestamp")
 
     assert reserved("a") == SECOND
     assert reservations.read(FIRST) is None
@@ -61,8 +62,8 @@ def test_restored_files_keep_a_container_from_being_reserved(storage: BlobServic
     assert "backupstarttimestamp first" in reasons[0]
 
 
-def test_blobs_of_unknown_names_are_in_nobodys_way(storage: BlobServiceClient) -> None:
-    storage.get_blob_client(FIRST, "notes.txt").upload_blob(b"x")
+def test_blobs_of_unknown_names_are_in_nobodys_way(put: Put) -> None:
+    put("notes.txt")
 
     assert reserved("a") == FIRST
 

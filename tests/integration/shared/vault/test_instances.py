@@ -1,9 +1,11 @@
 """Which backup instance a request means."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
+from local.environment import INSTANCE
 from local.vault.arm import instance_id, server_id
 from local.vault.process import VaultProcess
 from shared.errors import RequestRejected, VaultRefused
@@ -11,6 +13,7 @@ from shared.settings import settings
 from shared.vault.instances import resolve
 
 NAME = "orders-prod-pgflex"
+type Configure = Callable[..., None]
 
 
 @pytest.mark.parametrize(
@@ -35,34 +38,25 @@ def test_an_instance_is_found_by_its_arm_id_in_any_casing_and_by_its_servers(vau
 
 
 @pytest.mark.parametrize("as_id", [False, True], ids=["a name", "an ARM id"])
-def test_an_alias_leads_to_what_the_operator_configured(
-    vault: VaultProcess, monkeypatch: pytest.MonkeyPatch, as_id: bool
-) -> None:
+def test_an_alias_leads_to_what_the_operator_configured(vault: VaultProcess, configure: Configure, as_id: bool) -> None:
     meant = instance_id(vault.config, vault.config.instances[0]).lower() if as_id else NAME
-    monkeypatch.setenv("FLEX_RESTORE_INSTANCES", json.dumps({"orders": meant}))
-    settings.cache_clear()
+    configure(FLEX_RESTORE_INSTANCES=json.dumps({"meant": meant}))
 
-    assert resolve("orders").name == NAME
+    assert resolve("meant").name == NAME
 
 
-def test_an_alias_wins_over_an_instance_of_that_name(vault: VaultProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alias_wins_over_an_instance_of_that_name(vault: VaultProcess, configure: Configure) -> None:
     assert "history" in {instance.name for instance in vault.config.instances}
-    monkeypatch.setenv("FLEX_RESTORE_INSTANCES", json.dumps({"history": NAME}))
-    settings.cache_clear()
+    configure(FLEX_RESTORE_INSTANCES=json.dumps({"history": NAME}))
 
     assert resolve("history").name == NAME
 
 
-def test_an_unknown_instance_is_rejected_with_what_is_known(
-    vault: VaultProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FLEX_RESTORE_INSTANCES", json.dumps({"orders": NAME}))
-    settings.cache_clear()
-
+def test_an_unknown_instance_is_rejected_with_what_is_known(vault: VaultProcess) -> None:
     with pytest.raises(RequestRejected) as rejected:
         resolve("nowhere")
 
-    known = ", ".join(sorted({"orders", *(instance.name for instance in vault.config.instances)}))
+    known = ", ".join(sorted({INSTANCE, *(instance.name for instance in vault.config.instances)}))
     assert rejected.value.text == (
         f"source.backupInstance: 'nowhere' is no backup instance of vault orders-vault; known are: {known}."
     )
@@ -84,9 +78,8 @@ def test_a_server_that_is_protected_twice_must_be_named_by_instance() -> None:
 
 
 @pytest.mark.usefixtures("vault")
-def test_a_vault_that_is_not_there_is_the_services_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLEX_RESTORE_VAULT", settings().vault.replace("orders-vault", "another-vault"))
-    settings.cache_clear()
+def test_a_vault_that_is_not_there_is_the_services_no(configure: Configure) -> None:
+    configure(FLEX_RESTORE_VAULT=settings().vault.replace("orders-vault", "another-vault"))
 
     with pytest.raises(VaultRefused, match="While listing the backup instances of vault another-vault"):
         resolve(NAME)

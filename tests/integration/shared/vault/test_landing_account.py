@@ -8,7 +8,6 @@ from local.vault.faults import RequestFault
 from local.vault.process import VaultProcess
 from shared.contracts.plan import Finding
 from shared.errors import ServiceBusy, VaultRefused
-from shared.settings import settings
 from shared.vault.landing_account import BLOB_DATA_CONTRIBUTOR, findings
 
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000007/resourceGroups/rg-storage"
@@ -20,12 +19,11 @@ def identity(account: str) -> str:
 
 
 @pytest.fixture
-def check(vault: VaultProcess, monkeypatch: pytest.MonkeyPatch) -> Check:  # noqa: ARG001 -- settings first
+def check(app: object, configure: Callable[..., None]) -> Check:  # noqa: ARG001 -- settings first
     """The findings, by their checks, with an account of that name as the landing account."""
 
     def check(account: str) -> dict[str, Finding]:
-        monkeypatch.setenv("FLEX_RESTORE_LANDING_ACCOUNT", identity(account))
-        settings.cache_clear()
+        configure(FLEX_RESTORE_LANDING_ACCOUNT=identity(account))
         return {finding.check: finding for finding in findings()}
 
     return check

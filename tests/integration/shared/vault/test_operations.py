@@ -12,7 +12,6 @@ from local.vault.state import State
 from shared.contracts.vaultjobs import Operation, RestoreOrder
 from shared.contracts.watch import Sighting
 from shared.errors import PermanentError, ServiceBusy, VaultBusy, VaultRefused
-from shared.storage import accounts
 from shared.topology import LANDING_STORAGE
 from shared.vault import operations
 
@@ -70,11 +69,10 @@ def test_a_refused_validation_speaks_with_the_services_words(
 
 
 def test_a_missing_role_is_told_with_what_the_service_recommends(
-    order: RestoreOrder, ended: Ended, monkeypatch: pytest.MonkeyPatch
+    order: RestoreOrder, ended: Ended, configure: Callable[..., None]
 ) -> None:
     address = "DefaultEndpointsProtocol=https;AccountName=norole;AccountKey=a2V5;EndpointSuffix=core.windows.net"
-    monkeypatch.setenv(LANDING_STORAGE, address)
-    accounts.blob_service.cache_clear()
+    configure(**{LANDING_STORAGE: address})
     operation = operations.start_validation(order)
 
     with pytest.raises(VaultRefused) as refused:

@@ -25,7 +25,7 @@ def taken(add_point: Callable[..., None]) -> datetime:
 
 
 @pytest.fixture
-def history(vault: Any, taken: datetime) -> BackupInstanceRef:  # noqa: ARG001 -- settings and points first
+def history(app: object, taken: datetime) -> BackupInstanceRef:  # noqa: ARG001 -- settings and points first
     return instances.resolve("history")
 
 
@@ -97,7 +97,7 @@ def test_an_id_that_is_not_there_is_rejected(history: BackupInstanceRef) -> None
         recovery_points.choose(history, source(recovery_point="nothing"))
 
 
-@pytest.mark.usefixtures("vault")
+@pytest.mark.usefixtures("app")
 def test_where_no_backup_finished_the_rejection_says_so(add_point: Callable[..., None]) -> None:
     add_point("twin-a", "7" * 32, datetime.fromisoformat("2026-05-01T02:30:00Z"), state="Partial")
 
@@ -105,7 +105,7 @@ def test_where_no_backup_finished_the_rejection_says_so(add_point: Callable[...,
         recovery_points.choose(instances.resolve("twin-a"), source())
 
 
-@pytest.mark.usefixtures("vault")
+@pytest.mark.usefixtures("app")
 def test_an_instance_without_backups_is_rejected() -> None:
     with pytest.raises(RequestRejected, match=r"empty has no recovery point to restore\.$"):
         recovery_points.choose(instances.resolve("empty"), source())
