@@ -12,7 +12,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError, Servic
 from shared.errors import ServiceBusy, VaultBusy, VaultRefused
 
 _ID = re.compile(
-    r"^/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/(?P<provider>[^/]+)/(?P<rest>.+)$",
+    r"^/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/[^/]+/(?P<rest>.+)$",
     re.IGNORECASE,
 )
 
@@ -26,7 +26,6 @@ class ResourceId:
 
     subscription: str
     resource_group: str
-    provider: str
     names: tuple[str, ...]
     """The resource's name, with its parents' in front."""
 
@@ -41,7 +40,7 @@ class ResourceId:
         if found is None:
             raise ValueError(f"not an ARM id: {text!r}")
         parts = found["rest"].strip("/").split("/")
-        return cls(found["subscription"], found["group"], found["provider"], tuple(parts[1::2]))
+        return cls(found["subscription"], found["group"], tuple(parts[1::2]))
 
     @property
     def name(self) -> str:

@@ -22,11 +22,6 @@ class FileSource(Protocol):
         """Bytes."""
         ...
 
-    @property
-    def etag(self) -> str:
-        """What changes when the content does."""
-        ...
-
     def read(self, offset: int, length: int) -> bytes:
         """Up to that many bytes from there; fewer only at the end of the file."""
         ...
@@ -55,12 +50,6 @@ class LocalFile:
     def size(self) -> int:
         """Bytes."""
         return self.path.stat().st_size
-
-    @property
-    def etag(self) -> str:
-        """Time of the last change and size."""
-        found = self.path.stat()
-        return f"{found.st_mtime_ns:x}-{found.st_size:x}"
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to that many bytes from there."""
