@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from shared.contracts.imports import Note, NoteKind, Notes, Promotion
+from shared.contracts.request import NAME_BYTES
 from shared.errors import DatabaseExists, ImportFailed, TargetRefused
 from shared.postgres import temporary
 from shared.postgres.notes import make_note
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 
 type OnConflict = Literal["fail", "skip", "replace"]
 
-_NAME_BYTES = 63
 _QUIET_SECONDS = 20
 """How long to try while others keep connecting."""
 
@@ -175,7 +175,7 @@ def _drop_replaced(connection: Connection, oid: int) -> bool:
 def _replaced_name(name: str) -> str:
     """A free name for the database that makes way, which still tells what it was."""
     suffix = f"_replaced_{secrets.token_hex(4)}"
-    kept = name.encode()[: _NAME_BYTES - len(suffix)].decode("utf-8", "ignore")
+    kept = name.encode()[: NAME_BYTES - len(suffix)].decode("utf-8", "ignore")
     return kept + suffix
 
 

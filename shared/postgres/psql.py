@@ -16,7 +16,7 @@ from shared.errors import ImportFailed, LoadInterrupted, TargetRefused, TargetUn
 from shared.postgres import process
 from shared.postgres.diagnostics import Diagnostic, DiagnosticReader, Severity
 from shared.postgres.notes import make_note
-from shared.postgres.script import Backslash, CopyData, Event, Statement, redact, tokens
+from shared.postgres.script import DUMP_FENCE, Backslash, CopyData, Event, Statement, redact, tokens
 from shared.postgres.server import TargetServer
 from shared.postgres.tools import Tool, Toolbox, Version
 
@@ -30,9 +30,6 @@ NOTES_LIMIT = 1_000
 
 _RESTRICTS_SINCE = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
 r"""The minor version of each major one that knows `\restrict`; newer major versions all do."""
-
-_ENDS_RESTRICTION = frozenset({"\\restrict", "\\unrestrict"})
-"""pg_dump's own fence; ours stands already, so that these are left out without a word."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +231,7 @@ class _Feed:
             )
 
     def _skip(self, command: Backslash, before: Event | None) -> None:
-        if command.name in _ENDS_RESTRICTION and before is None:
+        if command.name in DUMP_FENCE and before is None:
             return
         if len(self.notes) >= NOTES_LIMIT:
             return

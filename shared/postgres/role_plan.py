@@ -25,12 +25,11 @@ from shared.postgres.role_statements import (
     Unknown,
     parse,
 )
-from shared.postgres.script import Backslash, Blank, Event, Statement, redact
+from shared.postgres.script import DUMP_FENCE, Backslash, Blank, Event, Statement, redact
 from shared.postgres.server import Capabilities
 
 _SESSION_SETTINGS = frozenset({"client_encoding", "standard_conforming_strings", "default_transaction_read_only"})
 _ENCODINGS = frozenset({"UTF8", "SQL_ASCII"})
-_DUMP_FENCE = frozenset({"\\restrict", "\\unrestrict"})
 _ENTRA = "pgaadauth"
 """The label provider with which a flexible server marks the roles of Microsoft Entra principals."""
 
@@ -97,7 +96,7 @@ def read_statements(events: Iterable[Event]) -> tuple[list[RoleStatement], list[
     notes: list[Note] = []
     for event in events:
         if isinstance(event, Backslash):
-            if event.name not in _DUMP_FENCE:
+            if event.name not in DUMP_FENCE:
                 notes.append(
                     _skipped(f"psql command {event.name}", "a command of psql, which no file gets to run", event)
                 )

@@ -72,6 +72,9 @@ class CopyEnd(Piece):
 
 type Event = Statement | Blank | Backslash | CopyData | CopyEnd
 
+DUMP_FENCE = frozenset({"\\restrict", "\\unrestrict"})
+"""Commands of psql with which pg_dump fences its own scripts; ours stands already, so that nobody needs them."""
+
 _WORD = rb"[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*"
 _TAG = rb"[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*"
 _TOKEN = re.compile(

@@ -160,7 +160,7 @@ class _Adapter:
         if verb in {"create", "alter", "drop", "comment"}:
             if "database" in rest[:1] or rest[:2] == ["on", "database"]:
                 return self._database
-            if _why_not(rest) and not _in_database(words):
+            if _why_not(rest) and not _tells_database(words, "in"):
                 return self._not_managed
         if verb == "alter" and rest[:1] == ["role"]:
             return self._database
@@ -233,7 +233,7 @@ class _Adapter:
             self.closing += [text for text in [self._adapt(statement, words).statement] if text]
             yield _blank(event)
             return
-        if _about_database(words):
+        if _tells_database(words, "on"):
             yield self._leave_out(event, NOT_ITS_OWN)
             return
         yield from self._close_schemas()
@@ -277,14 +277,9 @@ def _why_not(words: list[str]) -> str:
     return next((reason for kind, reason in _NOT_MANAGED.items() if tuple(words[: len(kind)]) == kind), "")
 
 
-def _in_database(words: list[Token]) -> bool:
-    """Whether it is an ALTER ROLE … IN DATABASE, which sets something of the database."""
-    return any(first.is_word("in") and then.is_word("database") for first, then in pairwise(words))
-
-
-def _about_database(words: list[Token]) -> bool:
-    """Whether it is a GRANT … ON DATABASE."""
-    return any(first.is_word("on") and then.is_word("database") for first, then in pairwise(words))
+def _tells_database(words: list[Token], word: str) -> bool:
+    """Whether a database is told behind this word: ALTER ROLE … IN DATABASE, GRANT … ON DATABASE."""
+    return any(first.is_word(word) and then.is_word("database") for first, then in pairwise(words))
 
 
 def _blank(event: Statement) -> Blank:

@@ -1,6 +1,6 @@
 """The landing account as a resource: may the vault restore into it? Each finding comes with what mends it."""
 
-from shared.arm import ResourceId, arm_errors
+from shared.arm import ResourceId, arm_errors, last_segment
 from shared.contracts.plan import Finding
 from shared.settings import settings
 from shared.vault.clients import authorization, data_protection, storage_management, vault_id
@@ -67,7 +67,7 @@ def _role_findings() -> list[Finding]:
                 settings().landing_account.lstrip("/"), filter=f"assignedTo('{principal}')"
             )
         )
-    roles = {str(one.role_definition_id).rsplit("/", 1)[-1].lower() for one in assignments}
+    roles = {last_segment(str(one.role_definition_id)).lower() for one in assignments}
     if roles & _OWNER_ROLES:
         return []
     return [
