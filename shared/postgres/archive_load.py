@@ -9,7 +9,6 @@ from shared.errors import ImportFailed
 from shared.postgres.archive import Archive
 from shared.postgres.contents import Selection, check_extensions, select
 from shared.postgres.destination import Destination
-from shared.postgres.diagnostics import Expected
 from shared.postgres.notes import make_note
 from shared.postgres.pg_restore import Restorer
 from shared.postgres.privileges import describe, grantors, plan_grants, run_grants
@@ -68,8 +67,8 @@ class ArchiveLoad:
         """
         head = destination.folder / "head"
         self.archive.write_head(head)
-        owners = frozenset(role for role in self.selection.owners if self.roles.why_not(role))
-        restorer = Restorer(self.archive, destination, Expected(owners=owners))
+        missing_owners = frozenset(role for role in self.selection.owners if self.roles.why_not(role))
+        restorer = Restorer(self.archive, destination, missing_owners)
         first = restorer.run(self.selection.first, head)
         with destination.connect() as connection:
             opened = open_schemas(connection)

@@ -244,16 +244,6 @@ class Harmless:
         return bool(self.about.match(diagnostic.statement) or (entry and self.about.match(entry)))
 
 
-@dataclass(frozen=True)
-class Expected:
-    """Differences that were known before: they excuse messages about these roles and no others."""
-
-    owners: frozenset[str] = frozenset()
-    """Owners that the target lacks or that its admin may not become."""
-    grantees: frozenset[str] = frozenset()
-    """Roles in grants that the target lacks."""
-
-
 def _any(names: Iterable[str]) -> str:
     return "|".join(re.escape(name) for name in sorted(names))
 
@@ -354,19 +344,14 @@ _MISSING_OWNER = Harmless(
     ),
     re.compile(r"\s*ALTER\b[^;]*\bOWNER TO ", re.IGNORECASE),
 )
-_MISSING_GRANTEE = Harmless(
-    "grantee not on the target",
-    "the role that the privilege is for is not on the target",
-    "the plan",
-    re.compile(r'role "(?P<missing>.+)" does not exist'),
-    re.compile(r"\s*(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES)\b", re.IGNORECASE),
-)
 
 
-def classify(diagnostic: Diagnostic, expected: Expected = Expected()) -> Harmless | None:
-    """The class of known harmless messages that this one belongs to; None when it is to be taken seriously."""
-    for harmless, roles in ((_MISSING_OWNER, expected.owners), (_MISSING_GRANTEE, expected.grantees)):
-        found = harmless.message.search(diagnostic.message)
-        if found and found[found.lastgroup or 0] in roles and harmless.matches(diagnostic):
-            return harmless
+def classify(diagnostic: Diagnostic, missing_owners: frozenset[str] = frozenset()) -> Harmless | None:
+    """The class of known harmless messages that this one belongs to; None when it is to be taken seriously.
+
+    `missing_owners` are owners that the target lacks or that its admin may not become, as was known before.
+    """
+    found = _MISSING_OWNER.message.search(diagnostic.message)
+    if found and found[found.lastgroup or 0] in missing_owners and _MISSING_OWNER.matches(diagnostic):
+        return _MISSING_OWNER
     return next((harmless for harmless in KNOWN_HARMLESS if harmless.matches(diagnostic)), None)

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.errors import LoadInterrupted
 from shared.postgres import process
 from shared.postgres.archive import Archive
 from shared.postgres.destination import Destination
-from shared.postgres.diagnostics import Diagnostic, DiagnosticReader, Expected
+from shared.postgres.diagnostics import Diagnostic, DiagnosticReader
 from shared.postgres.script import redact
 from shared.postgres.toc import Entry, python_codec
 from shared.postgres.tolerance import Findings, sort_out
@@ -24,7 +24,8 @@ class Restorer:
 
     archive: Archive
     destination: Destination
-    expected: Expected = field(default_factory=Expected)
+    missing_owners: frozenset[str]
+    """As for `classify`."""
 
     def run(self, entries: Sequence[Entry], file: Path | None, *, jobs: int = 1) -> Findings:
         """Restore these entries in their order, from a local file or, with None, streamed from the source.
@@ -45,7 +46,7 @@ class Restorer:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
         if exit_code != 0 and not failures:
             raise LoadInterrupted(f"pg_restore ended with exit code {exit_code} and said nothing")
-        return sort_out(failures, self.expected, entries)
+        return sort_out(failures, self.missing_owners, entries)
 
     def _command(self, entries: Sequence[Entry], file: Path | None, jobs: int) -> list[str | Path]:
         wanted = self.destination.folder / "entries"

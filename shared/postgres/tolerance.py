@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from shared.contracts.imports import Note, NoteKind
 from shared.errors import ImportFailed, LoadInterrupted, TargetUnavailable, UnreadableFile, cut
-from shared.postgres.diagnostics import SYSTEM_ROLES, Diagnostic, Expected, Harmless, classify
+from shared.postgres.diagnostics import SYSTEM_ROLES, Diagnostic, Harmless, classify
 from shared.postgres.notes import make_note
 from shared.postgres.toc import Entry
 
@@ -61,12 +61,12 @@ class Findings:
 
 def sort_out(
     failures: Iterable[Diagnostic],
-    expected: Expected = Expected(),  # noqa: B008  it is frozen
+    missing_owners: frozenset[str] = frozenset(),
     entries: Iterable[Entry] = (),
 ) -> Findings:
     """What may be tolerated of the failures of a run, of pg_restore on these entries or of psql.
 
-    That an expected owner is not to be had is no note: those are counted by owner, not by object.
+    That one of `missing_owners` is not to be had is no note: those are counted by owner, not by object.
 
     Raises:
         TargetUnavailable: the server went away.
@@ -84,7 +84,7 @@ def sort_out(
         if _follows(failure, by_id, absent):
             absent.add(_dump_id(failure))
             continue
-        harmless = _harmless(failure, expected)
+        harmless = _harmless(failure, missing_owners)
         changes_owner = _CHANGES_OWNER.search(failure.statement)
         if harmless is None:
             fatal.append(failure)
@@ -122,8 +122,8 @@ def _dump_id(failure: Diagnostic) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _harmless(failure: Diagnostic, expected: Expected) -> Harmless | None:
-    return classify(failure, expected) or next((one for one in _OURS if one.matches(failure)), None)
+def _harmless(failure: Diagnostic, missing_owners: frozenset[str]) -> Harmless | None:
+    return classify(failure, missing_owners) or next((one for one in _OURS if one.matches(failure)), None)
 
 
 def _note(subject: str, failure: Diagnostic, harmless: Harmless) -> Note:

@@ -4,7 +4,7 @@ import pytest
 
 from shared.contracts.imports import NoteKind
 from shared.errors import FlexRestoreError, ImportFailed, LoadInterrupted, TargetUnavailable, UnreadableFile
-from shared.postgres.diagnostics import Diagnostic, Expected, Severity
+from shared.postgres.diagnostics import Diagnostic, Severity
 from shared.postgres.toc import Entry
 from shared.postgres.tolerance import sort_out
 
@@ -19,9 +19,9 @@ def error(message: str, statement: str = "", entry: str = "") -> Diagnostic:
 
 def test_an_expected_owner_is_no_note_for_each_object() -> None:
     failure = error('role "gone" does not exist', 'ALTER TABLE public."my table" OWNER TO gone;', "215; 1259 1 TABLE …")
-    assert sort_out([failure], Expected(owners=frozenset({"gone"})), [TABLE]).notes == ()
+    assert sort_out([failure], frozenset({"gone"}), [TABLE]).notes == ()
     with pytest.raises(ImportFailed, match=r'TABLE public my table: role "gone" does not exist'):
-        sort_out([failure], Expected(), [TABLE])
+        sort_out([failure], frozenset(), [TABLE])
 
 
 def test_what_needs_a_superuser_is_absent_with_all_that_is_about_it() -> None:
@@ -34,7 +34,7 @@ def test_what_needs_a_superuser_is_absent_with_all_that_is_about_it() -> None:
         error('publication "p" does not exist', "ALTER PUBLICATION p OWNER TO azuresu;", "300; 6104 1 PUBLICATION"),
         error('publication "p" does not exist', "COMMENT ON PUBLICATION p IS 'x';", "301; 0 0 COMMENT"),
     ]
-    found = sort_out(failures, Expected(), [PUBLICATION, COMMENT])
+    found = sort_out(failures, frozenset(), [PUBLICATION, COMMENT])
     assert found.absent == (300, 301)
     (note,) = found.notes
     assert (note.kind, note.subject, note.matters) == (NoteKind.TOLERATED, "PUBLICATION p", True)
@@ -44,7 +44,7 @@ def test_a_missing_object_whose_own_failure_was_not_tolerated_fails() -> None:
     with pytest.raises(ImportFailed):
         sort_out(
             [error('publication "p" does not exist', "COMMENT ON PUBLICATION p IS 'x';", "301; 0 0 C")],
-            Expected(),
+            frozenset(),
             [COMMENT],
         )
 
@@ -72,7 +72,7 @@ def test_a_missing_object_whose_own_failure_was_not_tolerated_fails() -> None:
 )
 def test_what_cannot_be_tolerated_is_told_apart(failure: Diagnostic, kind: type[FlexRestoreError], said: str) -> None:
     with pytest.raises(kind, match=said):
-        sort_out([failure], Expected(), [TABLE])
+        sort_out([failure], frozenset(), [TABLE])
 
 
 def test_a_setting_that_an_older_server_does_not_know_is_harmless() -> None:
