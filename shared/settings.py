@@ -5,11 +5,10 @@ that the Functions host gives them: `<Name>` is a connection string, or `<Name>_
 `<Name>__queueServiceUri` with the app's identity.
 """
 
-import os
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -29,10 +28,6 @@ class Target(BaseModel):
     sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "require"
     identity: str | None = None
     """Client id of the user-assigned identity that signs in with an Entra token."""
-
-    def password(self) -> SecretStr | None:
-        """The password of the setting that `password_setting` names; None where Entra tokens are used."""
-        return None if self.password_setting is None else SecretStr(os.environ.get(self.password_setting, ""))
 
 
 class Settings(BaseSettings):

@@ -1,5 +1,6 @@
 """Target servers by the aliases that the operator configured."""
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -38,10 +39,9 @@ def _secret(alias: str, target: Target) -> SecretStr | Callable[[], str]:
     if target.password_setting is None:
         identity = DefaultAzureCredential(managed_identity_client_id=target.identity)
         return lambda: identity.get_token(_TOKEN_SCOPE).token
-    password = target.password()
-    if password is None or not password.get_secret_value():
-        raise Misconfigured(f"The app setting {target.password_setting} with target {alias!r}'s password is empty.")
-    return password
+    if password := os.environ.get(target.password_setting):
+        return SecretStr(password)
+    raise Misconfigured(f"The app setting {target.password_setting} with target {alias!r}'s password is empty.")
 
 
 @lru_cache(maxsize=1)

@@ -106,9 +106,7 @@ class TargetServer:
         """The password, or a fresh token."""
         return self.password.get_secret_value() if isinstance(self.password, SecretStr) else self.password()
 
-    def connect(
-        self, dbname: str | None = None, *, autocommit: bool = True, application_name: str = APPLICATION_NAME
-    ) -> Connection:
+    def connect(self, dbname: str | None = None, *, application_name: str = APPLICATION_NAME) -> Connection:
         """A connection without statement and lock timeouts, to the maintenance database unless told otherwise.
 
         Raises:
@@ -127,7 +125,7 @@ class TargetServer:
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 client_encoding="utf8",
                 options=_options({f"tcp_{name}": str(value) for name, value in _KEEPALIVES.items()}),
-                autocommit=autocommit,
+                autocommit=True,
                 **_KEEPALIVES,
             )
         except psycopg.OperationalError as error:
