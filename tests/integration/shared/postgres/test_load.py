@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from local.servers.postgres import FlexibleServer
-from shared.contracts.imports import DatabaseLoad, LoadMethod, NoteKind
+from shared.contracts.imports import DatabaseLoad, LoadMethod, NoteKind, Verification
 from shared.errors import (
     DeadlinePassed,
     ImportFailed,
@@ -41,6 +41,7 @@ type DumpFile = Callable[..., LocalFile]
 type Load = Callable[..., DatabaseLoad]
 type MakeDatabase = Callable[..., str]
 type Names = Callable[[], set[str]]
+type Verify = Callable[..., Verification]
 type Wait = Callable[[Callable[[], object], str], object]
 
 MANY_ROWS = "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 20) AS filler FROM generate_series(1, 10000) AS n"
@@ -52,6 +53,16 @@ def job(name: str, **options: object) -> LoadJob:
 
 def temporaries(names: set[str], one: LoadJob) -> set[str]:
     return {name for name in names if name.startswith(one.key.prefix)}
+
+
+@pytest.fixture
+def verify(server: TargetServer, toolbox: Toolbox) -> Verify:
+    """Compare a loaded database with its file."""
+
+    def run(loaded: DatabaseLoad, file: LocalFile, **options: int) -> Verification:
+        return verify_database(server, loaded, inspect(file, toolbox), **options)
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -69,11 +80,11 @@ def test_every_method_makes_the_database_that_was_dumped(
     source: FlexibleServer,
     target: FlexibleServer,
     server: TargetServer,
-    toolbox: Toolbox,
     features: str,
     dump: Dump,
     dump_file: DumpFile,
     load: Load,
+    verify: Verify,
     tmp_path: Path,
     options: tuple[str, ...],
     staged: bool,
@@ -83,7 +94,7 @@ def test_every_method_makes_the_database_that_was_dumped(
     file = dump_file(features, *options)
     one = LoadJob(f"{options} {staged}", features, tmp_path / "staging" if staged else None, 1 << 30, jobs=3)
     loaded = load(file, one)
-    verified = verify_database(server, loaded, inspect(file, toolbox))
+    verified = verify(loaded, file)
     promote(server, one.key, loaded.oid, features, on_conflict="replace")
     assert loaded.method is method
     assert verified.exact
@@ -98,11 +109,11 @@ def test_a_database_in_latin1_keeps_its_encoding_and_names(
     source: FlexibleServer,
     target: FlexibleServer,
     server: TargetServer,
-    toolbox: Toolbox,
     make_database: MakeDatabase,
     dump: Dump,
     dump_file: DumpFile,
     load: Load,
+    verify: Verify,
 ) -> None:
     name = make_database(
         "latin",
@@ -113,7 +124,7 @@ def test_a_database_in_latin1_keeps_its_encoding_and_names(
     )
     file = dump_file(name, "-Fc")
     loaded = load(file, job(name))
-    verify_database(server, loaded, inspect(file, toolbox))
+    verify(loaded, file)
     promote(server, job(name).key, loaded.oid, name)
     assert dump(target, name, "--create") == dump(source, name, "--create")
 
@@ -140,11 +151,10 @@ def test_what_cannot_be_kept_is_noted_and_does_not_fail_the_database(
     *,
     source: FlexibleServer,
     target: FlexibleServer,
-    server: TargetServer,
-    toolbox: Toolbox,
     make_database: MakeDatabase,
     dump_file: DumpFile,
     load: Load,
+    verify: Verify,
 ) -> None:
     name = make_database(
         "leftovers",
@@ -171,7 +181,7 @@ def test_what_cannot_be_kept_is_noted_and_does_not_fail_the_database(
         with source.connect(name, as_superuser=True, autocommit=True) as connection:
             connection.execute("ALTER SUBSCRIPTION feed SET (slot_name = NONE)")
             connection.execute("DROP SUBSCRIPTION feed")
-    verify_database(server, loaded, inspect(file, toolbox))
+    verify(loaded, file)
     said = {(note.kind, note.subject): note.reason for note in loaded.notes.items}
     assert "superuser" in said[NoteKind.SKIPPED, "EVENT TRIGGER watch"]
     assert (NoteKind.SKIPPED, "COMMENT EVENT TRIGGER watch") in said
@@ -429,11 +439,10 @@ load_database(server, Toolbox.find(), Stalling(Path(path)), LoadJob(f"restore of
 def test_a_killed_worker_leaves_nothing_that_the_next_one_does_not_clear_away(
     *,
     target: FlexibleServer,
-    server: TargetServer,
-    toolbox: Toolbox,
     make_database: MakeDatabase,
     dump_file: DumpFile,
     load: Load,
+    verify: Verify,
     databases: Names,
     wait: Wait,
 ) -> None:
@@ -467,20 +476,13 @@ def test_a_killed_worker_leaves_nothing_that_the_next_one_does_not_clear_away(
     loaded = load(file, job(name))
     assert temporaries(databases(), job(name)) == {loaded.temporary_name}
     assert loaded.temporary_name != left_behind
-    verify_database(server, loaded, inspect(file, toolbox))
+    verify(loaded, file)
     with target.connect(loaded.temporary_name) as connection:
         assert connection.execute("SELECT count(*) FROM big").fetchone() == (10000,)
 
 
 def test_a_server_that_dies_during_a_load_means_try_again(
-    *,
-    target: FlexibleServer,
-    server: TargetServer,
-    toolbox: Toolbox,
-    make_database: MakeDatabase,
-    dump_file: DumpFile,
-    load: Load,
-    wait: Wait,
+    *, target: FlexibleServer, make_database: MakeDatabase, dump_file: DumpFile, load: Load, verify: Verify, wait: Wait
 ) -> None:
     name = make_database("interrupted", MANY_ROWS)
     file = Stalling(dump_file(name, "-Fc").path)
@@ -509,7 +511,7 @@ def test_a_server_that_dies_during_a_load_means_try_again(
             target.start()
     assert [type(error) for error in errors] == [TargetUnavailable]
     loaded = load(file, job(name))
-    verify_database(server, loaded, inspect(file, toolbox))
+    verify(loaded, file)
 
 
 @pytest.fixture(scope="module")
@@ -538,34 +540,25 @@ def verified_file(make_database: MakeDatabase, dump_file: DumpFile) -> LocalFile
     ],
 )
 def test_verification_finds_what_is_missing(
-    *,
-    target: FlexibleServer,
-    server: TargetServer,
-    toolbox: Toolbox,
-    verified_file: LocalFile,
-    load: Load,
-    damage: str,
-    finding: str,
+    *, target: FlexibleServer, verified_file: LocalFile, load: Load, verify: Verify, damage: str, finding: str
 ) -> None:
-    file = verified_file
-    loaded = load(file, LoadJob(damage, "verified"))
-    verify_database(server, loaded, inspect(file, toolbox))
+    loaded = load(verified_file, LoadJob(damage, "verified"))
+    verify(loaded, verified_file)
     with target.connect(loaded.temporary_name, autocommit=True) as connection:
         connection.execute(damage)
     with pytest.raises(VerificationFailed) as failed:
-        verify_database(server, loaded, inspect(file, toolbox))
+        verify(loaded, verified_file)
     assert failed.value.details == [finding]
 
 
 def test_large_databases_are_estimated_instead_of_counted(
-    *, server: TargetServer, toolbox: Toolbox, make_database: MakeDatabase, dump_file: DumpFile, load: Load
+    *, make_database: MakeDatabase, dump_file: DumpFile, load: Load, verify: Verify
 ) -> None:
     name = make_database("large", MANY_ROWS, "CREATE TABLE small AS SELECT 1 AS a")
     file = dump_file(name, "-Fc")
     loaded = load(file, job(name))
-    archive = inspect(file, toolbox)
-    estimated = verify_database(server, loaded, archive, count_limit=100_000)
-    counted = verify_database(server, loaded, archive)
+    estimated = verify(loaded, file, count_limit=100_000)
+    counted = verify(loaded, file)
     assert (counted.rows, counted.exact) == (10001, True)
     assert not estimated.exact
     assert estimated.rows == pytest.approx(10001, rel=0.05)
