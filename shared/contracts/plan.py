@@ -21,14 +21,6 @@ class BackupInstanceRef(Contract):
     datasource_id: str
     location: str
 
-    @property
-    def resource_id(self) -> str:
-        """The backup instance's ARM id."""
-        return (
-            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
-            f"/providers/Microsoft.DataProtection/backupVaults/{self.vault}/backupInstances/{self.name}"
-        )
-
 
 class RecoveryPointRef(Contract):
     """A recovery point that can be restored as files."""

@@ -75,10 +75,7 @@ def discard(server: TargetServer, key: LoadKey) -> None:
 
 def _check_replaceable(connection: Connection, existing: Database, on_conflict: OnConflict) -> None:
     if on_conflict == "fail":
-        raise DatabaseExists(
-            f'there is a database "{existing.name}" on the target server: restore under another name, '
-            "or ask for it to be replaced"
-        )
+        raise DatabaseExists(temporary.name_taken(existing.name).text)
     if existing.name in SYSTEM_DATABASES:
         raise TargetRefused(f'database "{existing.name}" belongs to the server and is never replaced')
     row = connection.execute(

@@ -111,15 +111,17 @@ def by_name(connection: Connection, name: str) -> Database | None:
 def taken(connection: Connection, names: Sequence[str]) -> list[Finding]:
     """A finding for each of these final names that a database has already."""
     rows = connection.execute("SELECT datname FROM pg_catalog.pg_database WHERE datname = ANY(%s)", [names])
-    return [
-        Finding(
-            check="existing databases",
-            severity="error",
-            message=f"Database {name!r} exists on the target server.",
-            remedy="give it another name with 'as', or say onConflict: replace or skip",
-        )
-        for (name,) in rows
-    ]
+    return [name_taken(name) for (name,) in rows]
+
+
+def name_taken(name: str) -> Finding:
+    """That a database has this final name already, and the ways out."""
+    return Finding(
+        check="existing databases",
+        severity="error",
+        message=f"Database {name!r} exists on the target server.",
+        remedy="give it another name with 'as', or say onConflict: replace or skip",
+    )
 
 
 def replaced(connection: Connection, oid: int) -> list[Database]:

@@ -66,6 +66,7 @@ def vault_process(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) ->
             name=name, resource_group="rg-storage", connection_string=azurite.connection_string, **properties
         )
 
+    closed = {"allow_cross_tenant_replication": False, "public_network_access": "Disabled"}
     config = VaultConfig(
         subscription="00000000-0000-0000-0000-000000000007",
         resource_group="rg-backup",
@@ -76,14 +77,9 @@ def vault_process(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) ->
         accounts=(
             account(azurite.account_name),
             account("norole", vault_has_role=False),
-            account("closed", allow_cross_tenant_replication=False, public_network_access="Disabled"),
+            account("closed", **closed),
             account("old", allow_cross_tenant_replication=None, public_network_access=None),
-            account(
-                "shut",
-                allow_cross_tenant_replication=False,
-                public_network_access="Disabled",
-                vault_has_role=False,
-            ),
+            account("shut", **closed, vault_has_role=False),
         ),
         state=tmp_path_factory.mktemp("vault") / "state",
         pacing=Pacing(operation=0.05, job=0.05),

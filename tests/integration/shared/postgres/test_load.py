@@ -445,6 +445,7 @@ def test_a_killed_worker_leaves_nothing_that_the_next_one_does_not_clear_away(
     verify: Verify,
     databases: Names,
     wait: Wait,
+    tmp_path: Path,
 ) -> None:
     name = make_database("killed", MANY_ROWS, "CREATE TABLE more AS SELECT 1 AS a")
     file = dump_file(name, "-Fc")
@@ -452,6 +453,7 @@ def test_a_killed_worker_leaves_nothing_that_the_next_one_does_not_clear_away(
         [sys.executable, "-c", WORKER, target.host, str(target.port), target.admin, name, str(file.path)],
         stdin=subprocess.PIPE,
         cwd=Path(__file__).parents[4],
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # killed, it cannot clear away its own folder
     )
     assert worker.stdin is not None
     worker.stdin.write(f"{target.password}\n".encode())

@@ -70,7 +70,7 @@ def test_nobody_but_its_owner_can_connect_before_the_promotion(shop: Shop) -> No
 
 
 def test_an_existing_database_is_kept_when_the_request_says_fail(shop: Shop, existing: str, databases: Names) -> None:
-    with pytest.raises(DatabaseExists, match='"shop"'):
+    with pytest.raises(DatabaseExists, match="'shop'"):
         shop.promote(existing)
     assert shop.tables(existing) == ["old"]
     assert shop.load.temporary_name in databases()

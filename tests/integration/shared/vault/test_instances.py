@@ -33,7 +33,6 @@ def test_an_instance_is_found_by_its_arm_id_in_any_casing_and_by_its_servers(vau
     for wanted in (identity, identity.upper(), identity.lower(), f"{identity}/", server_id(config, instance)):
         found = resolve(wanted)
         assert found.name == NAME
-        assert found.resource_id == identity
         assert found.datasource_id == server_id(config, instance)
 
 
