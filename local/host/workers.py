@@ -77,6 +77,7 @@ class Channel(asyncio.Protocol):
         self._frames = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []
+        self._is_gathering = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
@@ -93,18 +94,27 @@ class Channel(asyncio.Protocol):
             self.closed.set_result(None)
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message; to a process that has ended it goes nowhere."""
-        if not self._outgoing:
-            asyncio.get_running_loop().call_soon(self._flush)
+        """Send a message; to a process that has ended it goes nowhere.
+
+        The first of a pass of the event loop goes at once, further ones together in the next pass.
+        """
         self._outgoing.append(encode(message))
+        if not self._is_gathering:
+            self._is_gathering = True
+            self._write()
+            asyncio.get_running_loop().call_soon(self._end_gathering)
 
     def close(self) -> None:
         """Close the socket, which ends the process."""
         if self._transport is not None:
             self._transport.close()
 
-    def _flush(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+    def _end_gathering(self) -> None:
+        self._is_gathering = False
+        self._write()
+
+    def _write(self) -> None:
+        if self._outgoing and self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
 
