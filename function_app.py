@@ -8,10 +8,11 @@ from orchestrators.import_database import import_database
 from orchestrators.import_set import import_set
 from orchestrators.restore import restore
 from orchestrators.watch_job import watch_job
-from shared.topology import APP_STORAGE, LANDING_CONTAINERS, LANDING_STORAGE, REQUEST_QUEUE
+from shared.topology import APP_STORAGE, LANDING_CONTAINERS, LANDING_STORAGE, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.blob import file_landed
 from triggers.http import get_restore, post_restore
 from triggers.queue import request_poisoned, request_queued
+from triggers.webhook import delivery_due
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -49,6 +50,7 @@ app.queue_trigger(arg_name="message", queue_name=REQUEST_QUEUE, connection=APP_S
     app.durable_client_input(client_name="client")(request_queued)
 )
 app.queue_trigger(arg_name="message", queue_name=f"{REQUEST_QUEUE}-poison", connection=APP_STORAGE)(request_poisoned)
+app.queue_trigger(arg_name="message", queue_name=WEBHOOK_QUEUE, connection=APP_STORAGE)(delivery_due)
 
 for method, handler, route in (("POST", post_restore, "restores"), ("GET", get_restore, "restores/{requestId}")):
     app.route(route=route, methods=[method])(app.durable_client_input(client_name="client")(handler))

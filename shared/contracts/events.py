@@ -1,22 +1,147 @@
-"""Events for the ticketing system: CloudEvents 1.0 in JSON."""
+"""Events for the ticketing system: CloudEvents 1.0 in JSON. Their JSON Schema is docs/restore-event.schema.json.
 
-from typing import Any, Literal
+Readers ignore names that they do not know, so that the schema may grow; that is why it forbids none.
+"""
 
-from pydantic import Field
+import json
+import uuid
+from typing import Annotated, Literal
 
-from shared.contracts.base import Contract
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
+
+from shared.contracts.base import Contract, Json
+from shared.contracts.progress import Phase
+
+_IDS = uuid.UUID("6f0c0f4e-5d0e-4b7e-9c43-6f1a0a3b1c52")
+"""The namespace of event ids."""
 
 
-class Event(Contract):
+def event_id(*facts: str | int) -> str:
+    """The id of the event that these facts tell of: always the same, and without a full stop.
+
+    The webhook's signature separates by full stops, which request ids may hold
+    (standard-webhooks/standard-webhooks, spec/standard-webhooks.md, "Signature scheme").
+    """
+    return str(uuid.uuid5(_IDS, json.dumps(facts)))
+
+
+class _Told(Contract):
+    model_config = ConfigDict(
+        extra="ignore", use_attribute_docstrings=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class Problem(_Told):
+    """Why something failed."""
+
+    code: str
+    """A word for programs."""
+    message: str
+    details: tuple[str, ...] = ()
+
+
+class PhaseData(_Told):
+    """Where a restore stands."""
+
+    phase: Phase
+    message: str
+    started_at: AwareDatetime
+    """When the restore began: with `sequence` the order of events of a request id that was sent again."""
+    errors: tuple[Problem, ...] = ()
+    container: str = ""
+    """The landing container, once there is one."""
+    job: str = ""
+    """The backup job's id, once there is one."""
+    report: dict[str, str] | None = None
+    """The addresses of the report's forms, `json` and `page`, when the restore has ended."""
+
+
+class DuplicateData(_Told):
+    """Where the restore stands that an earlier request has started."""
+
+    phase: Phase
+    message: str
+
+
+class RejectionData(_Told):
+    """What is wrong with a message."""
+
+    phase: Literal[Phase.REJECTED] = Phase.REJECTED
+    message: str
+    errors: tuple[str, ...] = ()
+    body: str
+    """The beginning and the end of the message."""
+
+
+class FileData(_Told):
+    """A file that nothing is done with, and why."""
+
+    container: str
+    name: str
+    message: str
+
+
+class _Event(_Told):
     """A CloudEvent; `id` is stable, so that a repeated delivery can be told."""
 
     specversion: Literal["1.0"] = "1.0"
     id: str
-    type: str
-    """`flexrestore.phase`, `flexrestore.message.rejected`, `flexrestore.file.unclaimed`."""
-    source: str = "/flex-restore"
+    source: Literal["/flex-restore"] = "/flex-restore"
     subject: str
     """The request id, or what the event is about where there is none."""
-    time: str
+    time: AwareDatetime
     datacontenttype: Literal["application/json"] = "application/json"
-    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class PhaseEntered(_Event):
+    """A restore has entered a phase."""
+
+    type: Literal["flexrestore.phase"] = "flexrestore.phase"
+    sequence: Annotated[str, Field(pattern=r"^\d{6}$")]
+    """The event's place among those of its restore, from 000001, without gaps; to be compared as text."""
+    data: PhaseData
+
+
+class RequestDuplicate(_Event):
+    """A message asks for a restore that exists."""
+
+    type: Literal["flexrestore.request.duplicate"] = "flexrestore.request.duplicate"
+    data: DuplicateData
+
+
+class MessageRejected(_Event):
+    """A message names no request, or could not be handled."""
+
+    type: Literal["flexrestore.message.rejected"] = "flexrestore.message.rejected"
+    data: RejectionData
+
+
+class FileUnclaimed(_Event):
+    """A restored file has landed that no restore and no automatic import claims."""
+
+    type: Literal["flexrestore.file.unclaimed"] = "flexrestore.file.unclaimed"
+    data: FileData
+
+
+class FileUnknown(_Event):
+    """A blob of unknown name lies in a landing container."""
+
+    type: Literal["flexrestore.file.unknown"] = "flexrestore.file.unknown"
+    data: FileData
+
+
+type Event = PhaseEntered | RequestDuplicate | MessageRejected | FileUnclaimed | FileUnknown
+
+
+def event_schema() -> Json:
+    """The JSON Schema of every event."""
+    events: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+    return {"title": "RestoreEvent", **events.json_schema(mode="serialization", by_alias=True)}
+
+
+class Delivery(Contract):
+    """An event on its way to the webhook."""
+
+    event: Json
+    tries: int = 0
+    """How often it was offered."""

@@ -1,10 +1,14 @@
 """The embedded Azure with a small source, backed up once; and a client that does what a ticketing system does."""
 
+import base64
 import json
+import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from psycopg import sql
 
 from local.demo.backup import take_backup
 from local.environment import Environment
+from local.servers.ports import free_port
 from local.vault.config import Pacing
 from shared.contracts.report import Report
 from shared.status import RestoreStatus
@@ -29,10 +34,43 @@ _EVENTS: list[dict[str, Any]] = []
 """Events that were taken from the queue."""
 
 
+@dataclass(frozen=True)
+class Receiver:
+    """The ticketing system of docs/events.md, whose webhook runs."""
+
+    example: ModuleType
+    told: Any
+    """The tickets that the webhook writes."""
+    settings: dict[str, str]
+
+
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def receiver(documented_ticketing: ModuleType) -> Iterator[Receiver]:
+    """The documentation's own code. Its secret is the older one of two that the app signs with."""
+    example = documented_ticketing
+    new, old = (f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}" for _ in range(2))
+    port, tickets = free_port(), example.Tickets()
+    with example.webhook(port, [old], tickets) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield Receiver(
+            example,
+            tickets,
+            {
+                "FLEX_RESTORE_WEBHOOK_URL": f"http://127.0.0.1:{port}/flex-restore",
+                "FLEX_RESTORE_WEBHOOK_HOSTS": '["127.0.0.1"]',
+                "FLEX_RESTORE_WEBHOOK_SECRETS": f"{new} {old}",
+            },
+        )
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Environment]:
     """Everything, with a backup of the source in the vault."""
     settings = {
+        **receiver.settings,
         "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
         "FLEX_RESTORE_AUTO_IMPORT": json.dumps({AUTOMATIC: "drill"}),
         "FLEX_RESTORE_SETTLE_SECONDS": "2",

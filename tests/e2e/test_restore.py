@@ -64,18 +64,25 @@ def test_the_report_says_what_was_restored_from_when_and_how(ticketing: Any) -> 
     assert page.status_code in {200, 403, 404}  # Azurite shows blobs of private containers to nobody
 
 
-def test_every_phase_is_an_event(ticketing: Any) -> None:
-    status = ticketing.restore("r3")
-    phases = ticketing.wait(
-        lambda: (
-            (found := [event["data"]["phase"] for event in ticketing.events("r3", "phase")])
-            and status.phase in found
-            and found
-        ),
-        "the last event",
-    )
+def test_the_documented_ticketing_system_hears_of_every_phase_by_queue_and_webhook(
+    environment: Environment, ticketing: Any, receiver: Any
+) -> None:
+    """The code of docs/events.md asks for the restore, reads the queue, and verifies what its webhook gets."""
+    storage, read = environment.azurite.connection_string, receiver.example.Tickets()
 
-    assert phases == [entry.phase for entry in status.phases]
+    def history(tickets: Any) -> Any:
+        receiver.example.read(storage, read)
+        events = tickets.history("r3")
+        return events if events and Phase(events[-1]["data"]["phase"]).is_terminal else None
+
+    receiver.example.ask(storage, {**_ticket("r3"), "databases": [{"name": "shop", "as": "shop_r3"}]})
+    by_queue = ticketing.wait(lambda: history(read), "the last event in the queue")
+    by_webhook = ticketing.wait(lambda: history(receiver.told), "the last event at the webhook")
+
+    assert by_webhook == by_queue
+    status = ticketing.status("r3")
+    assert [event["data"]["phase"] for event in by_queue] == [entry.phase for entry in status.phases]
+    assert by_queue[-1]["data"]["report"] == status.report
 
 
 def test_the_restored_files_are_gone_and_the_container_is_free(ticketing: Any) -> None:

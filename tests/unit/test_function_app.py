@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import function_app
-from shared.topology import LANDING_CONTAINERS, REQUEST_QUEUE
+from shared.topology import LANDING_CONTAINERS, REQUEST_QUEUE, WEBHOOK_QUEUE
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,10 +50,11 @@ def test_every_activity_that_an_orchestrator_calls_is_registered() -> None:
     assert called == by_trigger("activityTrigger")
 
 
-def test_queues_of_requests_and_of_those_that_could_not_be_handled() -> None:
+def test_queues_of_requests_of_those_that_could_not_be_handled_and_of_events_for_the_webhook() -> None:
     assert {trigger(name)["queueName"] for name in by_trigger("queueTrigger")} == {
         REQUEST_QUEUE,
         f"{REQUEST_QUEUE}-poison",
+        WEBHOOK_QUEUE,
     }
 
 

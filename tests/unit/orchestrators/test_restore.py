@@ -241,6 +241,13 @@ def test_an_event_that_cannot_be_delivered_stops_nothing(run: Any, lost_worker: 
     assert answer["phase"] == "Completed"
 
 
+def test_a_phase_that_could_not_be_told_is_told_with_the_next_one(run: Any, lost_worker: Exception) -> None:
+    driven, _ = run(world(publish_phase=[ok(), lost_worker, lost_worker, *[ok()] * 9]))
+
+    told = [call.subject["told"] for call in driven.calls if call.name == "publish_phase"]
+    assert told[:5] == [0, 1, 1, 1, 4]
+
+
 def test_a_restore_ends_although_its_report_cannot_be_written(run: Any, lost_worker: Exception) -> None:
     _, answer = run(world(write_report=lost_worker))
 

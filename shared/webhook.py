@@ -1,0 +1,49 @@
+"""The webhook: one signed offer of an event to the address that the operator allows."""
+
+import json
+import logging
+import time
+from dataclasses import dataclass
+
+import requests
+
+from shared.contracts.base import Json
+from shared.settings import settings
+from shared.signing import signatures
+
+_TIMEOUT = 20
+"""Seconds to connect, and again to the answer; Standard Webhooks advises 15 to 30."""
+
+# The address of a webhook may hold its key, and urllib3 writes each address into the log at level DEBUG.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the webhook did not take an event."""
+
+    reason: str
+    """Its status, or the name of an error; nothing of its address."""
+    is_final: bool = False
+    """It never wants the event: status 410."""
+
+
+def offer(event: Json) -> Refusal | None:
+    """Offer the event once; None when the webhook took it, which only a status of 2xx says."""
+    body = json.dumps(event).encode()
+    now = int(time.time())
+    headers = {
+        "Content-Type": "application/cloudevents+json",
+        "webhook-id": event["id"],
+        "webhook-timestamp": str(now),
+        "webhook-signature": signatures(settings().signing_secrets, event["id"], now, body),
+    }
+    url = settings().webhook_url.get_secret_value()
+    try:
+        with requests.post(
+            url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
+        ) as answer:
+            status = answer.status_code
+    except requests.RequestException as error:
+        return Refusal(type(error).__name__)
+    return None if 200 <= status < 300 else Refusal(f"status {status}", is_final=status == 410)
