@@ -126,9 +126,14 @@ def _binding(raw: dict[str, Any], settings: Settings) -> Binding:
     binding = Binding(options["name"], options["type"], options)
     known = _OUTPUTS if binding.is_output else TRIGGERS | _INPUTS
     if binding.type not in known:
-        direction = "output" if binding.is_output else "input"
-        raise UnsupportedError(_NAMED.get(binding.type, f"the {direction} binding {binding.type}"))
+        raise UnsupportedError(_NAMED.get(binding.type, f"the {_role(binding)} {binding.type}"))
     check_binding(binding.type, options)
     if binding.type in _OF_STORAGE:
         settings.connection_string(options.get("connection"))
     return binding
+
+
+def _role(binding: Binding) -> str:
+    if binding.is_output:
+        return "output binding"
+    return "trigger" if binding.type.endswith("Trigger") else "input binding"

@@ -8,7 +8,7 @@ from functools import partial
 
 from local.host.config import ConfigError
 
-_PARAMETER = re.compile(r"\{(?P<all>\*?)(?P<name>[^:?*={}/]+)(?P<constraints>(?::.+?)?)(?P<optional>\??)\}")
+_PARAMETER = re.compile(r"\{(?P<all>\*{0,2})(?P<name>[^:?*={}/]+)(?P<constraints>(?::.+?)?)(?P<optional>\??)\}")
 _CONSTRAINT = re.compile(r":(\w+)(?:\((.*?)\))?(?=:|$)")
 # In a template a brace that is none of its own is doubled, as in `{code:regex(^\d{{3}}$)}`.
 _DOUBLED = {"{{": "\ue000", "}}": "\ue001"}
@@ -42,13 +42,17 @@ class Route:
 
     @classmethod
     def compile(cls, template: str) -> "Route":
-        """Read a template.
+        """Read a template; a slash or `~/` at its beginning is as if left out.
 
         Raises:
             ConfigError: it is none, or it uses what is not supported; the text says what.
         """
+        template = re.sub("^~?/", "", template)
         if template.startswith("/") or "//" in template:
-            raise ConfigError(f"the route {template!r} must not begin with a slash, nor have two in a row")
+            raise ConfigError(
+                f"the route {template!r} has two slashes in a row: let the function's route begin without one, "
+                'or set extensions.http.routePrefix in host.json to ""'
+            )
         text, rank, parameters = "", [], []
         masked = re.sub(r"\{\{|\}\}", lambda match: _DOUBLED[match.group()], template)
         for segment in _segments(masked.rstrip("/")):

@@ -112,7 +112,7 @@ class HttpTrigger:
 def _endpoint(function: Function, prefix: str) -> _Endpoint:
     options = function.trigger.options
     template = options.get("route") or function.name
-    if template.lower().startswith("admin"):
+    if template.lstrip("~/").lower().startswith("admin"):
         raise ConfigError(f"function {function.name}: the route {template!r} begins with admin, which Azure keeps")
     try:
         route = Route.compile("/".join(filter(None, (prefix.strip("/"), template))))

@@ -73,7 +73,7 @@ class TestReading:
         ("decorate", "feature"),
         [
             (lambda app: app.entity_trigger("context")(body), "durable entities"),
-            (lambda app: app.service_bus_queue_trigger("m", "C", "q")(body), "the input binding serviceBusTrigger"),
+            (lambda app: app.service_bus_queue_trigger("m", "C", "q")(body), "the trigger serviceBusTrigger"),
             (lambda app: app.timer_trigger("* * * * * *", "t")(app.blob_input("b", "c/x", "S")(body)), "binding blob,"),
             (
                 lambda app: app.timer_trigger("* * * * * *", "t")(app.table_output("o", "C", "t")(body)),

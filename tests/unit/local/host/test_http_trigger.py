@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import azure.functions as func
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -50,12 +51,13 @@ def ask(
     method: str = "GET",
     path: str = "/api/f",
     result: InvocationResult | Exception | None = None,
+    prefix: str = "api",
     **options: Any,
 ) -> SimpleNamespace:
     """Ask once; the answer's status, headers and body, and what the function was called with."""
     recorder = Recorder(result or InvocationResult(Value("http", ANSWER), {}))
     listed = [functions] if isinstance(functions, Function) else list(functions)
-    trigger = HttpTrigger(listed, "api", cast("Invoker", recorder), KEYS)
+    trigger = HttpTrigger(listed, prefix, cast("Invoker", recorder), KEYS)
 
     async def run() -> SimpleNamespace:
         application = web.Application()
@@ -127,6 +129,14 @@ class TestDoor:
         assert answer.status == status
         assert answer.headers.get("Allow") == ("POST, PUT" if status == 405 else None)
 
+    def test_the_route_of_asgi_and_wsgi_apps_takes_all_paths_without_a_prefix(self) -> None:
+        (whole,) = func.AsgiFunctionApp(cast("Any", None)).get_functions()
+        route = json.loads(whole.get_raw_bindings()[0])["route"]
+        for path in ("/", "/a/b"):
+            assert ask(function("f", route=route), path=path, prefix="").status == 200
+        with pytest.raises(ConfigError, match="set extensions"):
+            ask(function("f", route=route))
+
     def test_functions_may_share_a_route_by_method(self) -> None:
         pair = [function("reads", route="x", methods=["GET"]), function("writes", route="x", methods=["POST"])]
         assert [ask(pair, method, "/api/x").name for method in ("GET", "POST")] == ["reads", "writes"]
@@ -156,12 +166,10 @@ class TestDoor:
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
-            ({"route": "/x"}, "function f: the route 'api//x' must not begin with a slash"),
+            ({"route": "/x"}, "function f: the route 'api//x' has two slashes in a row"),
             ({"route": "{x:file}"}, "function f: the route 'api/{x:file}' uses the constraint 'file'"),
-            (
-                {"route": "Administration"},
-                "function f: the route 'Administration' begins with admin, which Azure keeps",
-            ),
+            ({"route": "Administration"}, "function f: the route 'Administration' begins with admin"),
+            ({"route": "/admin"}, "function f: the route '/admin' begins with admin, which Azure keeps"),
             ({"authLevel": "nobody"}, "function f uses the auth level 'nobody', which does not exist"),
         ],
     )
