@@ -65,6 +65,8 @@ CREATE TABLE IF NOT EXISTS schedules (
 # A checkpoint waits for the disk; at four times SQLite's own interval it is rare.
 _PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000;"
 
+_TAKEN_BACK = sqlite3.OperationalError("SQLite took the open transactions back: is the disk full?")
+
 Defer = Callable[[Callable[[], None]], object]
 """Calls something soon, such as at the end of this pass of an event loop."""
 
@@ -81,6 +83,7 @@ class Database:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.executescript(_PRAGMAS + _SCHEMA)
         self._defer = defer
+        self._is_closed = False
         self._waiting: list[asyncio.Future[None]] = []
         self.execute = self._connection.execute
         self.executemany = self._connection.executemany
@@ -89,22 +92,25 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing of what is executed inside."""
         if not self._connection.in_transaction:
+            self._settle(_TAKEN_BACK)  # nobody, unless a single statement met a full disk in this pass
             self.execute("BEGIN IMMEDIATE")
             if self._defer is not None:
                 self._defer(self._commit)
         self.execute("SAVEPOINT part")
         try:
             yield
-        except BaseException:
-            self.execute("ROLLBACK TO part")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK TO part")
+                self._release()
+            else:
+                # On a full disk, among others, SQLite itself takes back all transactions of the pass.
+                self._settle(error if isinstance(error, sqlite3.Error) else _TAKEN_BACK)
             raise
-        finally:
-            self.execute("RELEASE part")
-            if self._defer is None:
-                self._commit()
+        self._release()
 
     async def committed(self) -> None:
-        """Wait until all transactions that have ended are on disk.
+        """Wait until all transactions that have ended in this pass of the event loop are on disk.
 
         Raises:
             sqlite3.Error: they could not be written.
@@ -116,22 +122,38 @@ class Database:
 
     def close(self) -> None:
         """Close the file."""
-        if self._connection.in_transaction:
+        try:
             self._commit()
-        self._connection.close()
+        finally:
+            self._is_closed = True
+            self._connection.close()
+
+    def _release(self) -> None:
+        self.execute("RELEASE part")
+        if self._defer is None:
+            self._commit()
 
     def _commit(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        if self._is_closed:
+            return
+        if not self._connection.in_transaction:
+            self._settle(_TAKEN_BACK)
+            return
         try:
-            if self._connection.in_transaction:
-                self.execute("COMMIT")
+            self.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self.execute("ROLLBACK")
-            for future in waiting:
-                if not future.done():
-                    future.set_exception(error)
+            self._settle(error)
             raise
+        self._settle(None)
+
+    def _settle(self, error: sqlite3.Error | None) -> None:
+        """Tell those who wait for the open transactions how they ended."""
+        waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():
-                future.set_result(None)
+                if error is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(error)

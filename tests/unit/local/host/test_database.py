@@ -118,10 +118,33 @@ def test_who_waits_hears_of_a_disk_that_refuses(path: Path) -> None:
         asyncio.run(write())
 
 
+def test_a_disk_that_is_full_in_the_middle_of_a_pass_takes_back_all_of_it_and_all_who_wait_hear_of_it(
+    path: Path,
+) -> None:
+    async def write() -> tuple[BaseException | None, BaseException | None]:
+        database = Database(path, asyncio.get_running_loop().call_soon)
+        database.execute("PRAGMA max_page_count = 1")
+
+        async def write_one(name: str) -> None:
+            put(database, name)
+            await database.committed()
+
+        try:
+            return await asyncio.gather(write_one("a"), write_one("b" * 100_000), return_exceptions=True)
+        finally:
+            database.close()
+
+    first, second = asyncio.run(write())
+    assert isinstance(first, sqlite3.OperationalError)
+    assert str(second) == "database or disk is full"
+
+
 def test_what_is_open_is_written_when_the_file_is_closed(path: Path) -> None:
-    database = Database(path, lambda _commit: None)
+    soon: list[Callable[[], None]] = []
+    database = Database(path, soon.append)
     put(database, "a")
     database.close()
+    soon[0]()  # the loop goes on for a while
     reader = Reader(path)
     assert reader.names() == ["a"]
     reader.connection.close()
