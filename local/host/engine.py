@@ -15,6 +15,7 @@ from local.host.config import Durable
 from local.host.functions import FunctionCatalog
 from local.host.history import Event, task_completed, task_failed
 from local.host.instances import Instances, unknown_function
+from local.host.outputs import OutputError
 from local.host.protocol import Value
 from local.host.store import Activity, Store
 from local.host.turns import Effects, Invoke, Turns
@@ -140,7 +141,7 @@ class Engine:
             returned = await self._invoke(function, Value("string", activity.input or "null"))
         except FunctionFailedError as error:
             reason, details = error.message, error.stack
-        except (FunctionTimeoutError, WorkerLostError) as error:
+        except (FunctionTimeoutError, OutputError, WorkerLostError) as error:
             # The extension fails the activity too, so that retry options decide; redelivery is for a lost host.
             reason, details = str(error), ""
         else:
