@@ -8,10 +8,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local.host.config import HostConfig
+from local.host.config import ConfigError, HostConfig
 from local.host.database import Database
 from local.host.engine import Engine
-from local.host.functions import FunctionCatalog
+from local.host.functions import Function, FunctionCatalog
 from local.host.invoker import Invoker
 from local.host.keys import Keys
 from local.host.management import Management, ManagementLinks
@@ -59,6 +59,7 @@ class Assembly:
         links = ManagementLinks(url, extensions.durable_task.hub_name)
         storage = Storage(settings)
         self._stack.push_async_callback(storage.close)
+        _check(storage, self._functions)
         database = Database(data / "host.db", asyncio.get_running_loop().call_soon)
         self._stack.callback(database.close)
         invoker = Invoker(
@@ -76,11 +77,10 @@ class Assembly:
         await asyncio.gather(*(item.prepare() for item in listeners if isinstance(item, BlobListener)))
         await self._serve(listener, [*Management(engine.instances, links).routes(), http.route()], database)
         engine.start()
-        addresses = http.describe(url)
-        for line in addresses:
-            logger.info("HTTP %s", line)
-        self.notice = [*addresses, *(keys.describe() if addresses else ())]
-        logger.info("Keys of functions that ask for one are in %s", data / "keys.json")
+        others = [
+            f"{function.trigger.type} -> {function.name}" for function in self._functions.all if not _is_http(function)
+        ]
+        self.notice = [*http.describe(url), *sorted(others), *(keys.describe() if http.asks_for_keys else ())]
         self._stack.push_async_callback(_cancel, [asyncio.create_task(_guard(item)) for item in listeners])
         return url
 
@@ -104,6 +104,19 @@ class Assembly:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         await web.SockSite(runner, listener).start()
+
+
+def _is_http(function: Function) -> bool:
+    return function.trigger.type == "httpTrigger"
+
+
+def _check(storage: Storage, functions: FunctionCatalog) -> None:
+    for function in functions.all:
+        try:
+            for binding in (function.trigger, *function.outputs):
+                storage.check(binding)
+        except ConfigError as error:
+            raise ConfigError(f"function {function.name}: {error}") from None
 
 
 async def _guard(listener: Listener) -> None:

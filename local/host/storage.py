@@ -5,7 +5,9 @@ from typing import Any
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from local.host.settings import Settings
+from local.host.config import ConfigError
+from local.host.functions import Binding
+from local.host.settings import STORAGE, Settings
 
 # The SDK would pause up to a minute; listeners come again by themselves, and the storage is near.
 _RETRIES: dict[str, Any] = {"retry_total": 1, "initial_backoff": 0.2, "increment_base": 0, "random_jitter_range": 0}
@@ -32,6 +34,21 @@ class Storage:
         if text not in self._blobs:
             self._blobs[text] = BlobServiceClient.from_connection_string(text, **_RETRIES)
         return self._blobs[text].get_container_client(name)
+
+    def check(self, binding: Binding) -> None:
+        """See to it that a binding's connection string is one.
+
+        Raises:
+            ConfigError: it is none, or lacks the service; the text names the connection and shows nothing of its value.
+        """
+        connection = binding.options.get("connection") or STORAGE
+        try:
+            if binding.type in {"queueTrigger", "queue", "blobTrigger"}:  # that of blobs has a poison queue
+                self.queue(connection, "any")
+            if binding.type in {"blobTrigger", "blob"}:
+                self.container(connection, "any")
+        except ValueError as error:
+            raise ConfigError(f"the connection {connection} is no storage connection string: {error}") from None
 
     async def close(self) -> None:
         """Close all clients."""

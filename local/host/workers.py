@@ -175,7 +175,7 @@ class Worker:
             raise AppImportError(f"the app was not imported within {_START_SECONDS:.0f} seconds")
         message = self._imported.result()
         if message["type"] == "unusable":
-            raise AppImportError("\n".join(filter(None, (message["stack"], message["message"]))))
+            raise AppImportError(message["stack"].rstrip() or message["message"])
         functions: list[dict[str, Any]] = message["functions"]
         return functions
 

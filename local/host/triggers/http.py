@@ -56,6 +56,11 @@ class HttpTrigger:
                 raise ConfigError(f"functions {endpoint.function.name} and {other.function.name} have the same route")
         self._endpoints = sorted(endpoints, key=lambda endpoint: endpoint.route.rank)
 
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether a function wants a key."""
+        return any(endpoint.level != "anonymous" for endpoint in self._endpoints)
+
     def describe(self, url: str) -> list[str]:
         """A line for each function of a host at `url`: its methods and its address."""
         return [

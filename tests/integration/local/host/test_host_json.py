@@ -111,8 +111,9 @@ def limited(tmp_path_factory: pytest.TempPathFactory, storage: str, wait_for: An
         yield Site(process, log, storage, keys)
 
 
-def test_addresses_and_keys_are_shown_to_who_starts_the_host_and_not_to_the_log(limited: Site) -> None:
+def test_functions_and_keys_are_shown_to_who_starts_the_host_and_not_to_the_log(limited: Site) -> None:
     assert f"ANY {limited.process.url}/v1/x/gauge -> read_gauge (function)" in limited.process.printed()
+    assert "\nblobTrigger -> " in limited.process.printed()
     assert requests.get(f"{limited.process.url}/v1/x/gauge", timeout=10).status_code == 401
     assert limited.get("gauge").status_code == 200
     assert not any(key in limited.log.read_text() for key in limited.keys.values())

@@ -177,6 +177,13 @@ class TestDoor:
         with pytest.raises(ConfigError, match=reason):
             ask(function("f", **options))
 
+    @pytest.mark.parametrize(
+        ("levels", "expected"), [([], False), (["ANONYMOUS"], False), (["ANONYMOUS", "FUNCTION"], True)]
+    )
+    def test_keys_are_for_apps_with_a_function_that_asks(self, levels: list[str], expected: bool) -> None:
+        functions = [function(level, authLevel=level) for level in levels]
+        assert HttpTrigger(functions, "api", cast("Invoker", None), KEYS).asks_for_keys is expected
+
 
 class TestAnswer:
     def test_a_response_comes_whole(self) -> None:

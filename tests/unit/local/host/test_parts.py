@@ -305,3 +305,21 @@ def test_an_output_that_storage_refuses_fails_the_invocation_in_words(value: str
 
     with pytest.raises(OutputError, match=reason):
         asyncio.run(write())
+
+
+@pytest.mark.parametrize(
+    ("trigger", "connection", "reason"),
+    [
+        ("queueTrigger", "s3cret", "Connection string is either blank or malformed"),
+        ("blobTrigger", "s3cret=x", "Connection string missing required connection details"),
+        ("blobTrigger", "BlobEndpoint=http://s3cret", "Connection string missing required connection details"),
+        ("blob", "QueueEndpoint=http://s3cret", "Connection string missing required connection details"),
+    ],
+)
+def test_what_is_no_connection_string_is_refused_by_name_and_not_shown(
+    trigger: str, connection: str, reason: str
+) -> None:
+    storage = Storage(Settings({"Store": connection}))
+    with pytest.raises(ConfigError, match=f"the connection Store is no storage connection string: {reason}") as refused:
+        storage.check(Binding("b", trigger, {"connection": "Store"}))
+    assert "s3cret" not in str(refused.value)
