@@ -22,6 +22,7 @@ from local.host.history import (
 )
 from local.host.instances import InstanceExistsError, Start, create, unknown_function
 from local.host.invoker import FAILURE_MARK
+from local.host.outputs import OutputError
 from local.host.protocol import Value
 from local.host.replay import ActivityOrder, ChildOrder, Order, Outcome, ReplayError, TimerOrder, replay
 from local.host.store import Activity, Instance, Message, Parent, Status, Store
@@ -118,7 +119,7 @@ class Turns:
             return _Verdict(Outcome(), error=unknown_function("orchestrator", instance.name, self._functions))
         try:
             returned = await self._invoke(function, Value("string", payload))
-        except FunctionTimeoutError as error:
+        except (FunctionTimeoutError, OutputError) as error:
             return _Verdict(Outcome(), error=_failure(instance, str(error)))
         except FunctionFailedError as error:
             _, mark, text = error.message.partition(FAILURE_MARK)
@@ -152,6 +153,9 @@ class Turns:
         self, instance: Instance, messages: list[Message], position: int, new: list[Event], verdict: _Verdict
     ) -> Effects:
         effects = Effects()
+        current = self._store.instance(instance.instance_id)
+        if current is None or current.execution != instance.execution:
+            return effects  # another start replaced it meanwhile, as overridableExistingInstanceStates allows
         now = time.time()
         instance = replace(
             instance,

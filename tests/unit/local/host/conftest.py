@@ -30,7 +30,14 @@ class Bench:
     `activities` are those that wait for a result, `woken` the instances that wait for a turn.
     """
 
-    def __init__(self, store: Store, orchestrators: dict[str, Orchestrator], activities: list[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        orchestrators: dict[str, Orchestrator],
+        activities: list[str],
+        *,
+        replace_running: bool = False,
+    ) -> None:
         self.store = store
         self.now = START
         self.activities: list[Activity] = []
@@ -40,7 +47,7 @@ class Bench:
             [_function(name, "orchestrationTrigger") for name in orchestrators]
             + [_function(name, "activityTrigger") for name in activities]
         )
-        self.instances = Instances(store, catalog, replace_running=False, wake=self.wake)
+        self.instances = Instances(store, catalog, replace_running=replace_running, wake=self.wake)
         self._turns = Turns(store, catalog, self._invoke)
         self.lose_next_turn: Exception | None = None
 
@@ -133,10 +140,11 @@ def new_bench(monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[..., Bench]
     monkeypatch.setattr(turns, "time", clock)
     monkeypatch.setattr(instances, "time", clock)
 
-    def make(*activities: str, **orchestrators: Orchestrator) -> Bench:
+    def make(*activities: str, replace_running: bool = False, **orchestrators: Orchestrator) -> Bench:
         database = Database(Path(":memory:"))
         databases.append(database)
-        current.append(Bench(Store(database), orchestrators, list(activities) or ["work"]))
+        names = list(activities) or ["work"]
+        current.append(Bench(Store(database), orchestrators, names, replace_running=replace_running))
         return current[-1]
 
     yield make

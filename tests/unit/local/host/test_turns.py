@@ -14,6 +14,7 @@ from local.host.instances import (
     InstanceNotFoundError,
     UnknownFunctionError,
 )
+from local.host.outputs import OutputError
 from local.host.store import InstanceFilter, Status
 from local.host.workers import FunctionTimeoutError, WorkerLostError
 
@@ -396,12 +397,34 @@ class TestLosses:
         bench.complete_all(ten_times)
         assert bench.output() == 10
 
-    def test_a_turn_that_takes_too_long_fails_the_orchestration(self, new_bench: NewBench) -> None:
+    @pytest.mark.parametrize(
+        "error",
+        [FunctionTimeoutError("ran longer than functionTimeout (1 s)"), OutputError("output q could not be written")],
+        ids=["function timeout", "output"],
+    )
+    def test_a_turn_that_takes_too_long_or_has_no_output_fails_the_orchestration(
+        self, new_bench: NewBench, error: Exception
+    ) -> None:
         bench = new_bench(main=self._main)
         bench.start("main")
-        bench.lose_next_turn = FunctionTimeoutError("ran longer than functionTimeout (1 s)")
+        bench.lose_next_turn = error
         bench.settle()
-        assert bench.output() == "Orchestrator function 'main' failed: ran longer than functionTimeout (1 s)"
+        assert bench.output() == f"Orchestrator function 'main' failed: {error}"
+
+    def test_an_instance_that_is_replaced_during_its_turn_is_not_written_over(self, new_bench: NewBench) -> None:
+        def main(context: Context) -> Any:
+            document = context.get_input()
+            if document == "old" and not replaced:
+                replaced.append(bench.start("main", "new"))
+            return (yield context.call_activity("work", document))
+
+        replaced: list[None] = []
+        bench = new_bench(replace_running=True, main=main)
+        bench.start("main", "old")
+        bench.turn()
+        assert bench.activities == []
+        bench.complete_all(str.upper)
+        assert bench.output() == "NEW"
 
     def test_code_that_changed_under_a_history_is_recognised(self, new_bench: NewBench) -> None:
         names = ["work", "other"]
