@@ -4,7 +4,7 @@ import time
 import unicodedata
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from local.host.functions import FunctionCatalog
 from local.host.history import Event, EventType, control, event_raised, execution_started
@@ -12,8 +12,6 @@ from local.host.store import Instance, InstanceFilter, Parent, Status, Store
 from local.host.versions import UNVERSIONED, Versions
 
 _TERMINAL = [status for status in Status if status.is_terminal]
-
-
 _LONGEST_ID = 256
 
 
@@ -174,24 +172,15 @@ class Instances:
             )
 
 
+@dataclass(frozen=True, slots=True)
 class Start:
-    """An orchestration to be started."""
+    """An orchestration to be started; `document` is its input's JSON text."""
 
-    __slots__ = ("document", "instance_id", "name", "parent", "version")
-
-    def __init__(
-        self,
-        name: str,
-        instance_id: str,
-        document: str | None,
-        version: str | None = None,
-        parent: Parent | None = None,
-    ) -> None:
-        self.name = name
-        self.instance_id = instance_id
-        self.document = document
-        self.version = version
-        self.parent = parent
+    name: str
+    instance_id: str
+    document: str | None
+    version: str | None = None
+    parent: Parent | None = None
 
 
 def create(store: Store, start: Start, *, replace_running: bool) -> Instance:
