@@ -199,13 +199,15 @@ async def answer(channel: Channel, message: dict[str, Any]) -> None:
     _running[message["id"]] = message["function"]
     runtime.invocation_id_cv.set(message["id"])
     try:
-        answered = await invoke(message)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the host waits for an answer
+        channel.send(await invoke(message))
+    except (Exception, asyncio.CancelledError) as error:  # whatever it is, the host waits for an answer
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # this process ends, and its end is the answer
         text = f"{type(error).__name__}: {error}"
-        answered = {"type": "failed", "id": message["id"], "message": text, "stack": traceback.format_exc()}
+        channel.send({"type": "failed", "id": message["id"], "message": text, "stack": traceback.format_exc()})
     finally:
         del _running[message["id"]]
-    channel.send(answered)
 
 
 async def serve(channel: Channel, app: Path) -> None:
