@@ -17,7 +17,7 @@ from local.host.invoker import INVOCATION_ERRORS
 from local.host.protocol import Value
 from local.host.receipts import BlobReceipts
 from local.host.settings import STORAGE
-from local.host.triggers.services import TriggerServices
+from local.host.triggers.services import Outage, TriggerServices
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ class BlobListener:
         self._poison = services.storage.queue(self._connection, POISON_QUEUE)
         self._receipts = BlobReceipts(services.database, function.name)
         self._handled = self._receipts.handled(self._pattern.container)
+        self._outage = Outage(logger, f"Container {self._pattern.container}")
         self._running: dict[Identity, asyncio.Task[None]] = {}
         self._is_event_grid = options.get("source") == "EventGrid"
         self._has_begun = not self._is_event_grid or self._receipts.has_begun(self._pattern.container)
@@ -112,12 +113,14 @@ class BlobListener:
         """The blobs that the pattern may fit; None when the storage does not say."""
         prefix = self._pattern.prefix or None
         try:
-            return [blob async for blob in self._container.list_blobs(prefix, include=["metadata"])]
+            blobs = [blob async for blob in self._container.list_blobs(prefix, include=["metadata"])]
         except ResourceNotFoundError:
-            return []  # the container may come later
+            blobs = []  # the container may come later
         except AzureError as error:
-            logger.warning("Container %s cannot be listed: %s", self._pattern.container, error)
+            self._outage.note(error)
             return None
+        self._outage.end()
+        return blobs
 
     async def _scan(self) -> None:
         for blob in await self._list() or ():

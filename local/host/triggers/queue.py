@@ -14,7 +14,7 @@ from local.host.functions import Function
 from local.host.invoker import INVOCATION_ERRORS
 from local.host.parameters import members
 from local.host.protocol import Value
-from local.host.triggers.services import TriggerServices
+from local.host.triggers.services import Outage, TriggerServices
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class QueueListener:
         self._queue = services.storage.queue(options.get("connection"), self._name)
         self._poison = services.storage.queue(options.get("connection"), f"{self._name}-poison")
         self._is_binary = options.get("dataType") == "BINARY"
+        self._outage = Outage(logger, f"Queue {self._name}")
         self._running: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()
 
@@ -65,8 +66,9 @@ class QueueListener:
         try:
             messages = await self._receive(size)
         except AzureError as error:
-            logger.warning("Queue %s cannot be read: %s", self._name, error)
+            self._outage.note(error)
             return False
+        self._outage.end()
         for message in messages:
             task = asyncio.create_task(self._process(message))
             self._running.add(task)

@@ -1,7 +1,10 @@
 """What the listeners of triggers share."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
+
+from azure.core.exceptions import AzureError
 
 from local.host.config import Extensions
 from local.host.database import Database
@@ -18,3 +21,24 @@ class TriggerServices:
     invoker: Invoker
     database: Database
     blob_slots: asyncio.Semaphore
+
+
+class Outage:
+    """Why something in storage cannot be read: logged when it begins, changes and ends, not at each try."""
+
+    def __init__(self, logger: logging.Logger, what: str) -> None:
+        self._logger = logger
+        self._what = what
+        self._kind: type[AzureError] | None = None
+
+    def note(self, error: AzureError) -> None:
+        """A try has failed. The text of an error may name the request, so only its type tells causes apart."""
+        if type(error) is not self._kind:
+            self._kind = type(error)
+            self._logger.warning("%s cannot be read, and will be tried until it can: %s", self._what, error)
+
+    def end(self) -> None:
+        """A try has succeeded."""
+        if self._kind is not None:
+            self._kind = None
+            self._logger.info("%s can be read again", self._what)

@@ -1,8 +1,7 @@
 """The blob listener on a container in memory: which blobs its function is called for, over failures and restarts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +19,14 @@ from local.host.triggers.blob import BlobListener
 from local.host.triggers.services import TriggerServices
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class Stopped(Exception):
+    """The test has seen enough."""
+
+
+def _stop() -> None:
+    raise Stopped
 
 
 class MemoryContainer:
@@ -65,10 +72,19 @@ class MemoryContainer:
 class Bench:
     """Listeners one after the other, each on the same container and receipts."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         self.container = MemoryContainer()
         self.calls: list[bytes] = []
         self._database = database
+        self._looks: Iterator[Callable[[], None]] = iter(())
+
+        async def pause(_seconds: float) -> None:
+            """Between two looks: let all calls end, and stop after the last."""
+            if calls := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(calls)
+            next(self._looks)()
+
+        monkeypatch.setattr(asyncio, "sleep", pause)
 
     async def call(self, _function: Function, value: Any, _metadata: Any, parameters: dict[str, str]) -> None:
         assert parameters["blobTrigger"].startswith("box/")
@@ -82,26 +98,28 @@ class Bench:
         )
         return BlobListener(Function("id", "f", Binding("b", "blobTrigger", options), (), ()), services)
 
-    def run(self, source: str = "LogsAndContainerScan", *, prepare: bool = True) -> list[bytes]:
-        """Start a listener and stop it after its first look; what its function was called for."""
+    def run(
+        self, source: str = "LogsAndContainerScan", *between: Callable[[], None], prepare: bool = True
+    ) -> list[bytes]:
+        """Run a listener for one look, and one more after each of `between`; what its function was called for."""
         self.calls = []
+        self._looks = iter((*between, _stop))
 
         async def run() -> None:
             listener = self.listener(source)
             if prepare:
                 await listener.prepare()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await listener.run()
+            with pytest.raises(Stopped):
+                await listener.run()
 
         asyncio.run(run())
         return sorted(self.calls)
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     database = Database(Path(":memory:"))
-    yield Bench(database)
+    yield Bench(database, monkeypatch)
     database.close()
 
 
@@ -135,6 +153,26 @@ def test_while_the_storage_does_not_answer_nothing_is_taken_for_new(bench: Bench
     bench.container.is_down = False
     bench.container.blobs = {"before": ("1", b"before")}
     assert bench.run("EventGrid", prepare=False) == []
+
+
+def test_an_outage_is_reported_when_it_begins_and_ends(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    container = bench.container
+    container.is_down = True
+    container.blobs = {"a": ("1", b"a")}
+
+    def stays() -> None:
+        assert bench.calls == []
+
+    def ends() -> None:
+        container.is_down = False
+
+    assert bench.run("LogsAndContainerScan", stays, stays, ends) == [b"a"]
+    reports = [record.message for record in caplog.records if record.message.startswith("Container box ")]
+    assert reports == [
+        "Container box cannot be read, and will be tried until it can: down",
+        "Container box can be read again",
+    ]
 
 
 @pytest.mark.parametrize("fate", ["deleted", "overwritten"])

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 
 from local.host.config import Extensions, Queues
 from local.host.functions import Binding, Function
@@ -45,6 +46,7 @@ class MemoryQueue:
         self.queue_name = name
         self.messages: list[SimpleNamespace] = []
         self.polls: list[float] = []
+        self.is_down = False
 
     def put(self, *texts: str) -> None:
         for text in texts:
@@ -55,6 +57,8 @@ class MemoryQueue:
     async def receive_messages(self, *, max_messages: int, visibility_timeout: int, **_: Any) -> AsyncIterator[Any]:
         now = asyncio.get_running_loop().time()
         self.polls.append(now)
+        if self.is_down:
+            raise ServiceRequestError("down")
         for message in [message for message in self.messages if message.visible_at <= now][:max_messages]:
             message.dequeue_count += 1
             message.visible_at = now + visibility_timeout
@@ -205,3 +209,13 @@ def test_no_more_run_at_once_than_a_batch_and_the_threshold_and_as_many_do(
     bench.queues["q"].put(*(str(number) for number in range(40)))
     bench.run(60)
     assert (function.most, len(function.calls)) == (most, 40)
+
+
+def test_an_outage_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(config(), Timed())
+    bench.queues["q"].is_down = True
+    bench.run(30)
+    assert len(bench.queues["q"].polls) > 10
+    assert [record.message for record in caplog.records] == [
+        "Queue q cannot be read, and will be tried until it can: down"
+    ]
