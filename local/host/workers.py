@@ -18,6 +18,7 @@ from local.host.protocol import FrameReader, Value, encode
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
 _PING_SECONDS = 5.0
+_LAST_WORDS_SECONDS = 0.5
 
 
 class AppImportError(ConfigError):
@@ -207,11 +208,14 @@ class Worker:
 
     async def serve(self) -> None:
         """Wait for the process's end, and fail what ran in it; one that gives no sign of life for too long is ended."""
-        watch = asyncio.create_task(self._watch())
+        watch, ended = asyncio.create_task(self._watch()), asyncio.create_task(self.process.wait())
         try:
-            await asyncio.wait([self._channel.closed])
+            await asyncio.wait([self._channel.closed, ended], return_when=asyncio.FIRST_COMPLETED)
+            # What it said last may still come. The socket itself stays open where the app has forked a process.
+            await asyncio.wait([self._channel.closed], timeout=_LAST_WORDS_SECONDS)
         finally:
             watch.cancel()
+            ended.cancel()
             for future in self._running.values():
                 if not future.done():
                     future.set_exception(self._lost())
@@ -247,7 +251,11 @@ class Worker:
                 async with asyncio.timeout(hang_seconds):
                     await self._answered.wait()
             except TimeoutError:
-                self.kill(f"was ended, because it gave no sign of life for {hang_seconds:g} s")
+                if self._answered.is_set():
+                    continue  # it was this process that stood still
+                self.kill(
+                    f"was ended, because it gave no sign of life for {hang_seconds:g} s (LOCAL_HOST_HANG_SECONDS)"
+                )
                 return
 
     def _lost(self) -> WorkerLostError:

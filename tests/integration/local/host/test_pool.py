@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -31,6 +32,10 @@ def act(msg: func.QueueMessage) -> str:
     if what == "freeze":
         os.kill(os.getpid(), signal.SIGSTOP)
     if what == "end":
+        child = os.fork()  # its copy of the socket stays open
+        if child == 0:
+            signal.pause()
+        pathlib.Path("child").write_text(str(child))
         os._exit(3)
     return str(os.getpid())
 """
@@ -73,4 +78,7 @@ def test_a_worker_that_ends_or_gives_no_sign_of_life_is_replaced(tmp_path: Path)
             await act("end")
         assert await act("pid") not in {first, second}
 
-    run(tmp_path, use)
+    try:
+        run(tmp_path, use)
+    finally:
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
