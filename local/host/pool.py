@@ -128,7 +128,7 @@ class WorkerPool:
             await asyncio.sleep(backoff.after(life))
             try:
                 return await self._launch()
-            except AppImportError as error:
+            except (AppImportError, OSError) as error:
                 logger.error("A worker process could not be started again: %s", error)  # noqa: TRY400 - text has it
                 life = 0
 
