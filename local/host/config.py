@@ -209,7 +209,7 @@ def read_host_config(app: Path, settings: "Settings") -> tuple[HostConfig, list[
     path = app / "host.json"
     try:
         document = read_document(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"{app} has no host.json: is it the folder of a function app?") from None
     except ValueError as error:
         raise ConfigError(f"{path} is not JSON: {error}") from None

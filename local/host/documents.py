@@ -13,7 +13,7 @@ def read_document(path: Path) -> Any:
     """What a file holds; a number with a fraction stays the text that it is.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError, NotADirectoryError: there is no such file.
         ValueError: it is not JSON; the text says where.
     """
     text = path.read_text("utf-8-sig")

@@ -111,8 +111,11 @@ def _hang_seconds(settings: Settings) -> float:
 
 def _lock(data: Path) -> IO[str]:
     """Make the data folder ours alone: two hosts on one would run everything twice."""
-    data.mkdir(parents=True, exist_ok=True)
-    lock = (data / "host.lock").open("w")
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "host.lock").open("w")
+    except OSError as error:
+        raise ConfigError(f"the data folder {data} cannot be used ({error.strerror}): give another --data") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -32,7 +32,7 @@ class Settings:
         path = app / "local.settings.json"
         try:
             document = read_document(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return cls(environment)
         except ValueError as error:
             raise ConfigError(f"{path} is not JSON: {error}") from None

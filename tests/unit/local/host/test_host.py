@@ -1,12 +1,13 @@
-"""Which port the host takes."""
+"""Which port and which folders the host takes."""
 
+import asyncio
 import socket
 from pathlib import Path
 
 import pytest
 
 from local.host.config import ConfigError
-from local.host.host import HostOptions, _bind, _port
+from local.host.host import Host, HostOptions, _bind, _lock, _port
 from local.host.settings import Settings
 
 
@@ -31,3 +32,15 @@ def test_a_port_in_use_is_named_with_one_that_is_not() -> None:
         with socket.create_server(("127.0.0.1", offered)), pytest.raises(ConfigError) as again:
             _bind(port)
         assert int(str(again.value).rpartition(" ")[2]) > offered
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"the data folder .*/file cannot be used \(File exists\): give another"):
+        _lock(tmp_path / "file")
+
+
+def test_a_file_is_no_app(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"/file has no host\.json: is it the folder of a function app"):
+        asyncio.run(Host.start(HostOptions(tmp_path / "file", tmp_path / "data", 0, {})))
