@@ -6,6 +6,7 @@ Nothing polls: work is woken by the transaction that made it, and one alarm stan
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Coroutine
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 # asyncio's clocks do not go further than some days at once; the alarm is set again when it rings early.
 _LONGEST_ALARM = 3600.0
+_WRITE_AGAIN_SECONDS = 1.0
 
 
 class Engine:
@@ -100,6 +102,11 @@ class Engine:
         except WorkerLostError:
             logger.warning("The turn of instance %s was lost with its worker and is taken again", instance_id)
             self._woken_in_turn.add(instance_id)
+        except sqlite3.Error as error:
+            text = "The turn of instance %s could not be written and is taken again: %s"
+            logger.error(text, instance_id, error)  # noqa: TRY400 - the disk's trouble, not the code's
+            await asyncio.sleep(_WRITE_AGAIN_SECONDS)
+            self._woken_in_turn.add(instance_id)
         finally:
             self._in_turn.discard(instance_id)
             if instance_id in self._woken_in_turn:
@@ -122,14 +129,26 @@ class Engine:
 
     async def _run_activity(self, activity: Activity) -> None:
         try:
-            result = await self._result_of(activity)
-            with self._store.transaction():
-                self._store.delete_activity(activity.id)
-                self._store.post(activity.instance_id, result, time.time(), activity.execution)
-            self.wake(activity.instance_id)
+            await self._write_result(activity, await self._result_of(activity))
         finally:
             self._running_activities -= 1
             self._start_activities()
+
+    async def _write_result(self, activity: Activity, result: Event) -> None:
+        """Write a result, however often it takes: running the activity again would do its work twice."""
+        while True:
+            try:
+                with self._store.transaction():
+                    self._store.delete_activity(activity.id)
+                    self._store.post(activity.instance_id, result, time.time(), activity.execution)
+                self.wake(activity.instance_id)
+                await self._store.committed()
+            except sqlite3.Error as error:
+                text = "The result of activity %s could not be written and is tried again: %s"
+                logger.error(text, activity.name, error)  # noqa: TRY400 - the disk's trouble, not the code's
+                await asyncio.sleep(_WRITE_AGAIN_SECONDS)
+            else:
+                return
 
     async def _result_of(self, activity: Activity) -> Event:
         function = self._functions.find("activityTrigger", activity.name)

@@ -1,14 +1,19 @@
 """The engine goes on with what its store holds."""
 
 import asyncio
-from collections.abc import Callable
+import json
+import warnings
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import azure.durable_functions as df
+import pytest
 
 from local.host.config import Durable
+from local.host.database import Database
 from local.host.engine import Engine
 from local.host.functions import Binding, Function, FunctionCatalog
 from local.host.outputs import OutputError
@@ -21,8 +26,18 @@ def _sleeper(context: df.DurableOrchestrationContext) -> Any:
     return "woken"
 
 
+def _turn(orchestrator: Callable[[df.DurableOrchestrationContext], Any], trigger: Value) -> Value:
+    with warnings.catch_warnings(action="ignore"):  # in a worker process they are no errors either
+        return Value("json", df.Orchestrator.create(orchestrator)(SimpleNamespace(body=trigger.data)))
+
+
 async def _invoke(_function: Function, trigger: Value) -> Value:
-    return Value("json", df.Orchestrator.create(_sleeper)(SimpleNamespace(body=trigger.data)))
+    return _turn(_sleeper, trigger)
+
+
+def _catalog(*, orchestrators: Sequence[str], activities: Sequence[str] = ()) -> FunctionCatalog:
+    triggers = {**dict.fromkeys(orchestrators, "orchestrationTrigger"), **dict.fromkeys(activities, "activityTrigger")}
+    return FunctionCatalog([Function(name, name, Binding("x", kind, {}), (), ()) for name, kind in triggers.items()])
 
 
 async def _until(condition: Callable[[], bool]) -> None:
@@ -32,7 +47,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_timer_of_before_the_start_fires_though_nothing_else_happens(store: Store) -> None:
-    catalog = FunctionCatalog([Function("sleeper", "sleeper", Binding("context", "orchestrationTrigger", {}), (), ())])
+    catalog = _catalog(orchestrators=["sleeper"])
 
     async def run(until: Status, *, start: bool) -> None:
         engine = Engine(store, catalog, _invoke, Durable())
@@ -56,14 +71,9 @@ def test_an_activity_whose_output_cannot_be_written_has_failed(store: Store) -> 
     async def invoke(function: Function, trigger: Value) -> Value:
         if function.name == "writer":
             raise OutputError("output q could not be written: no space")
-        return Value("json", df.Orchestrator.create(caller)(SimpleNamespace(body=trigger.data)))
+        return _turn(caller, trigger)
 
-    catalog = FunctionCatalog(
-        [
-            Function("caller", "caller", Binding("context", "orchestrationTrigger", {}), (), ()),
-            Function("writer", "writer", Binding("x", "activityTrigger", {}), (), ()),
-        ]
-    )
+    catalog = _catalog(orchestrators=["caller"], activities=["writer"])
 
     async def run() -> str | None:
         engine = Engine(store, catalog, invoke, Durable())
@@ -74,3 +84,39 @@ def test_an_activity_whose_output_cannot_be_written_has_failed(store: Store) -> 
         return engine.instances.get("main").output
 
     assert "output q could not be written: no space" in (asyncio.run(run()) or "")
+
+
+def test_what_a_full_disk_refuses_is_written_when_there_is_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def caller(context: df.DurableOrchestrationContext) -> Any:
+        yield context.call_activity("writer", None)
+        return "x" * 100_000
+
+    async def run() -> Status:
+        database = Database(tmp_path / "host.db", asyncio.get_running_loop().call_soon)
+        calls: list[str] = []
+
+        async def invoke(function: Function, trigger: Value) -> Value:
+            calls.append(function.name)
+            if calls[-1] == "writer" or calls.count("caller") == 2:
+                database.execute("PRAGMA max_page_count = 1")  # that is: what it has now
+            if function.name == "writer":
+                return Value("json", json.dumps("x" * 100_000))
+            return _turn(caller, trigger)
+
+        engine = Engine(Store(database), _catalog(orchestrators=["caller"], activities=["writer"]), invoke, Durable())
+        engine.start()
+        engine.instances.start("caller", "main", None)
+        for what in ("The result of activity writer", "The turn of instance main"):
+            await _until(lambda: f"{what} could not be written" in caplog.text)  # noqa: B023 - awaited at once
+            database.execute("PRAGMA max_page_count = 1000000")
+        await _until(lambda: engine.instances.get("main").status.is_terminal)
+        assert calls.count("writer") == 1
+        status = engine.instances.get("main").status
+        await engine.stop()
+        database.close()
+        return status
+
+    monkeypatch.setattr("local.host.engine._WRITE_AGAIN_SECONDS", 0.01)
+    assert asyncio.run(run()) is Status.COMPLETED
