@@ -246,8 +246,10 @@ def main() -> None:
     os.set_inheritable(arguments.fd, False)
     _restore_python_path()
     app = Path.cwd()
-    # The app's modules win over the host's; the host's folder stays reachable for what it imports late.
-    sys.path[:] = [str(app), *(entry for entry in sys.path if entry not in {str(app), _ROOT}), _ROOT]
+    # The app's modules and none of the host's folder: what an app does not have shall be missing here too.
+    sys.path[:] = [str(app), *(entry for entry in sys.path if entry not in {str(app), _ROOT})]
+    # Processes that multiprocessing spawns for the app would import this module again, and not find it.
+    sys.modules["__main__"].__spec__ = sys.modules["__main__"].__file__ = None
     channel = Channel(socket.socket(fileno=arguments.fd))
     handler = ForwardingHandler(channel, arguments.levels)
     logging.basicConfig(level=arguments.levels.lowest, handlers=[handler], format="%(message)s", force=True)

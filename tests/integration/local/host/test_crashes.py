@@ -102,7 +102,7 @@ def _refusal(folder: Path, source: str) -> str:
     app.mkdir()
     (app / "function_app.py").write_text(source)
     (app / "host.json").write_text('{"version": "2.0"}')
-    command = [sys.executable, "-m", "local.host", "--app", str(app)]
+    command = [sys.executable, "-m", "local.host", "--app", str(app), "--port", "0"]
     root = Path(__file__).parents[4]
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -116,12 +116,14 @@ APP = "import azure.functions as func\nimport azure.durable_functions as df\napp
     ("source", "expected"),
     [
         ("import nothing_of_this_name\n", ["ModuleNotFoundError: No module named 'nothing_of_this_name'", "Traceback"]),
+        # What lies beside the host's own package is none of the app's.
+        ("import shared\n", ["ModuleNotFoundError: No module named 'shared'"]),
         (
             APP + '@app.entity_trigger(context_name="context")\ndef counter(context): ...\n',
             ["function counter uses durable entities (entityTrigger), which this host does not support"],
         ),
     ],
-    ids=["import", "entity"],
+    ids=["import", "import-of-ours", "entity"],
 )
 def test_what_cannot_run_is_refused_at_start(tmp_path: Path, source: str, expected: list[str]) -> None:
     text = _refusal(tmp_path, source)
