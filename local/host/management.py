@@ -32,6 +32,7 @@ PREFIX = "/runtime/webhooks/durabletask"
 CONTINUATION = "x-ms-continuation-token"
 _PLACEHOLDER = "INSTANCEID"
 _PAGE = 100
+_SHORTEST_INTERVAL = 0.1
 # The names that a filter may use; no instance here is ever in the last two.
 _STATUSES = {*Status, "Canceled", "ContinuedAsNew"}
 
@@ -169,7 +170,7 @@ class Management:
             left = deadline - time.monotonic()
             if instance.status.is_terminal or left <= 0:
                 return instance
-            await asyncio.sleep(min(interval, left))
+            await asyncio.sleep(min(max(interval, _SHORTEST_INTERVAL), left))
 
     async def _status(self, instance_id: str, request: web.Request) -> web.Response:
         fails = _flag(request, "returnInternalServerErrorOnFailure")

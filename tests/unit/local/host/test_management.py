@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from local.host.management import CONTINUATION, PREFIX, Management, ManagementLinks
+from local.host.store import Instance
 
 INSTANCES = "/instances"
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
@@ -128,6 +129,21 @@ class TestStart:
     def test_a_start_that_is_not_over_in_time_is_answered_with_links(self, api: Api) -> None:
         status, links = api.ask("POST", "/orchestrators/waiting/one?timeout=0.02&pollingInterval=0.01")
         assert (status, links["id"]) == (202, "one")
+
+    @pytest.mark.parametrize("interval", ["0", "-1"])
+    def test_waiting_without_an_interval_does_not_keep_the_host_busy(
+        self, api: Api, interval: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks: list[str] = []
+        get: Callable[[str], Instance] = api.bench.instances.get
+
+        def look(instance_id: str) -> Instance:
+            looks.append(instance_id)
+            return get(instance_id)
+
+        monkeypatch.setattr(api.bench.instances, "get", look)
+        assert api.ask("POST", f"/orchestrators/waiting/one?timeout=0.15&pollingInterval={interval}")[0] == 202
+        assert 2 <= len(looks) <= 3
 
     def test_waiting_needs_both_a_timeout_and_an_interval(self, api: Api) -> None:
         assert api.ask("POST", "/orchestrators/waiting/one?timeout=60")[0] == 202
