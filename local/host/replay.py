@@ -13,6 +13,7 @@ Like the extension, and unlike the SDK, WhenAll waits for all of its children ev
 from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -36,6 +37,9 @@ class ActionType(IntEnum):
     SIGNAL_ENTITY = 9
     WHEN_ANY = 11
     WHEN_ALL = 12
+
+
+_LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 class ReplayError(Exception):
@@ -242,6 +246,8 @@ class _Replay:
         return False
 
     def _timer(self, fire_at: float, *, is_canceled: bool = False) -> _Future:
+        if fire_at > _LAST_MOMENT:
+            raise ReplayError(f"a timer of {fire_at - self._now:.0f} seconds ends after the year 9999")
         # A known timer keeps its own time: the clock of a retry is only right in the turn that orders it.
         future = self._order(EventType.TIMER_CREATED, None, lambda i: TimerOrder(i, fire_at))
         if is_canceled:

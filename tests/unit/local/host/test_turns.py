@@ -135,6 +135,15 @@ class TestRetries:
         bench.settle()
         assert "never" in bench.output()
 
+    def test_a_pause_past_the_end_of_time_fails_the_orchestration(self, new_bench: NewBench) -> None:
+        def main(context: Context) -> Any:
+            return (yield context.call_activity_with_retry("work", df.RetryOptions(10**15, 2)))
+
+        bench = new_bench(main=main)
+        bench.start("main")
+        bench.complete_all(lambda _: ValueError("never"))
+        assert "ends after the year 9999" in bench.output()
+
     def test_children_are_retried_too(self, new_bench: NewBench) -> None:
         def main(context: Context) -> Any:
             return (yield context.call_sub_orchestrator_with_retry("child", df.RetryOptions(1000, 2), 3, "the-child"))
