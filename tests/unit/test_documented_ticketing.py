@@ -5,6 +5,7 @@ tests/e2e/test_restore.py runs it against the app.
 
 import json
 import time
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -34,19 +35,18 @@ def test_it_believes_what_one_of_its_secrets_signed(documented_ticketing: Module
 @pytest.mark.parametrize(
     "changes",
     [
-        {"webhook-signature": ""},
-        {"webhook-signature": "v1,"},
-        {"webhook-id": "other"},
-        {"webhook-timestamp": "yesterday"},
-        {"webhook-timestamp": str(int(time.time()) + 7)},
-        headers(b"{}", secret=FOREIGN),
-        headers(b"{}", age=301),
-        headers(b"{ }"),
+        pytest.param(lambda: {"webhook-signature": ""}, id="no signature"),
+        pytest.param(lambda: {"webhook-signature": "v1,"}, id="an empty signature"),
+        pytest.param(lambda: {"webhook-id": "other"}, id="another id"),
+        pytest.param(lambda: {"webhook-timestamp": "yesterday"}, id="no timestamp"),
+        pytest.param(lambda: {"webhook-timestamp": str(int(time.time()) + 7)}, id="another timestamp"),
+        pytest.param(lambda: headers(b"{}", secret=FOREIGN), id="another secret"),
+        pytest.param(lambda: headers(b"{}", age=301), id="a stale one"),
+        pytest.param(lambda: headers(b"{ }"), id="another body"),
     ],
-    ids=str,
 )
-def test_it_believes_nothing_else(documented_ticketing: ModuleType, changes: dict[str, str]) -> None:
-    assert not documented_ticketing.is_genuine([OURS], {**headers(b"{}"), **changes}, b"{}")
+def test_it_believes_nothing_else(documented_ticketing: ModuleType, changes: Callable[[], dict[str, str]]) -> None:
+    assert not documented_ticketing.is_genuine([OURS], {**headers(b"{}"), **changes()}, b"{}")
 
 
 def test_it_knows_the_same_in_whatever_order_and_however_often_it_is_told(documented_ticketing: ModuleType) -> None:
