@@ -23,7 +23,9 @@ def database(server: FlexibleServer, request: pytest.FixtureRequest) -> Iterator
     template = getattr(request, "param", "template1")
     with server.connect(autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE trial TEMPLATE {template}")
-        yield "trial"
+    yield "trial"
+    # Not as the admin, who may not end a superuser's process, and a test's may still be on its way out.
+    with server.connect(as_superuser=True, autocommit=True) as connection:
         connection.execute("DROP DATABASE trial WITH (FORCE)")
 
 
