@@ -208,13 +208,9 @@ def read_host_config(app: Path, settings: "Settings") -> tuple[HostConfig, list[
     """
     path = app / "host.json"
     try:
-        document = read_document(path)
+        document = read_object(path)
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"{app} has no host.json: is it the folder of a function app?") from None
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path} must hold an object, {{...}}, at its top")
     overriding = _override(document, settings.values)
     unknown: list[str] = []
     known = _known(HostConfig, document, (), unknown)
@@ -223,6 +219,22 @@ def read_host_config(app: Path, settings: "Settings") -> tuple[HostConfig, list[
     except ValidationError as error:
         raise ConfigError("; ".join(_problem(item, path, overriding) for item in error.errors())) from None
     return config, [key for key in unknown if key.lower() not in _SILENT]
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: there is no such file.
+        ConfigError: it holds something else.
+    """
+    try:
+        document = read_document(path)
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path} must hold an object, {{...}}, at its top")
+    return document
 
 
 def _override(document: dict[str, Any], settings: Mapping[str, str]) -> dict[tuple[str, ...], str]:

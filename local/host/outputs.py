@@ -10,7 +10,7 @@ from local.host.encoding import encode_message
 from local.host.functions import Binding, Function
 from local.host.parameters import MissingParameterError, fill
 from local.host.protocol import Value
-from local.host.storage import Storage
+from local.host.storage import Storage, create_queue
 from local.host.workers import InvocationResult
 
 _LARGEST_MESSAGE = 64 * 1024
@@ -57,8 +57,7 @@ class Outputs:
             try:
                 await queue.send_message(text)
             except ResourceNotFoundError:
-                with suppress(ResourceExistsError):  # another invocation was faster
-                    await queue.create_queue()
+                await create_queue(queue)
                 await queue.send_message(text)
 
     async def _upload(self, binding: Binding, value: Value, parameters: Mapping[str, str]) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.host.config import ConfigError
-from local.host.documents import member, read_document
+from local.host.config import ConfigError, read_object
+from local.host.documents import member
 
 STORAGE = "AzureWebJobsStorage"
 _CONNECTION_STRINGS = "ConnectionStrings:"
@@ -31,13 +31,9 @@ class Settings:
         """
         path = app / "local.settings.json"
         try:
-            document = read_document(path)
+            document = read_object(path)
         except (FileNotFoundError, NotADirectoryError):
             return cls(environment)
-        except ValueError as error:
-            raise ConfigError(f"{path} is not JSON: {error}") from None
-        if not isinstance(document, dict):
-            raise ConfigError(f"{path} must hold an object, {{...}}, at its top")
         if _text(member(document, "IsEncrypted")) == "true":
             raise ConfigError(f"{path} is encrypted, which this host does not support: run `func settings decrypt`")
         values = {**_values(document, path), **_connection_strings(document, path)}

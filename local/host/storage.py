@@ -1,7 +1,9 @@
 """Storage clients of the host: one of each, made when first used."""
 
+from contextlib import suppress
 from typing import Any
 
+from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
@@ -56,3 +58,9 @@ class Storage:
             await queues.close()
         for blobs in self._blobs.values():
             await blobs.close()
+
+
+async def create_queue(queue: QueueClient) -> None:
+    """Create a queue, unless it is there or somebody else is faster."""
+    with suppress(ResourceExistsError):
+        await queue.create_queue()

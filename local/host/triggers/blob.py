@@ -4,11 +4,10 @@ import asyncio
 import json
 import logging
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties
 
 from local.host.encoding import encode_message
@@ -17,6 +16,7 @@ from local.host.invoker import INVOCATION_ERRORS
 from local.host.protocol import Value
 from local.host.receipts import BlobReceipts
 from local.host.settings import STORAGE
+from local.host.storage import create_queue
 from local.host.triggers.services import Outage, TriggerServices
 
 logger = logging.getLogger(__name__)
@@ -202,8 +202,7 @@ class BlobListener:
             "BlobName": blob.name,
             "ETag": f'"{blob.etag}"',
         }
-        with suppress(ResourceExistsError):
-            await self._poison.create_queue()
+        await create_queue(self._poison)
         # The blob extension does not read the encoding that host.json sets for queues.
         await self._poison.send_message(encode_message(json.dumps(message).encode(), "base64"))
 

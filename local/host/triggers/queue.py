@@ -5,15 +5,15 @@ import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
-from azure.storage.queue.aio import QueueClient
 
 from local.host.encoding import decode_message
 from local.host.functions import Function
 from local.host.invoker import INVOCATION_ERRORS
 from local.host.parameters import members
 from local.host.protocol import Value
+from local.host.storage import create_queue
 from local.host.triggers.services import Outage, TriggerServices
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class QueueListener:
         try:
             return [message async for message in pages]
         except ResourceNotFoundError:
-            await _create(self._queue)
+            await create_queue(self._queue)
             return []
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -147,7 +147,7 @@ class QueueListener:
         logger.warning(
             "Message %s goes to %s after %s tries", message.id, self._poison.queue_name, message.dequeue_count
         )
-        await _create(self._poison)
+        await create_queue(self._poison)
         await self._poison.send_message(message.content)
         await self._queue.delete_message(message)
 
@@ -169,11 +169,6 @@ class QueueListener:
     async def _hide(self, message: QueueMessage, how_long: timedelta) -> None:
         updated = await self._queue.update_message(message, visibility_timeout=int(how_long.total_seconds()))
         message.pop_receipt = updated.pop_receipt
-
-
-async def _create(queue: QueueClient) -> None:
-    with suppress(ResourceExistsError):
-        await queue.create_queue()
 
 
 def _metadata(message: QueueMessage) -> dict[str, Value]:
