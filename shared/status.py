@@ -16,31 +16,6 @@ from shared.survey import survey
 from shared.topology import child_instance, import_instance
 
 
-class JobStatus(Contract):
-    """The backup job."""
-
-    id: str
-    status: str
-
-
-class RestoreStatus(Contract):
-    """What `GET /api/restores/{requestId}` answers."""
-
-    request_id: str
-    phase: Phase
-    message: str
-    started_at: str
-    updated_at: str
-    phases: tuple[PhaseEntry, ...]
-    container: str
-    job: JobStatus | None
-    files: tuple[FileProgress, ...]
-    report: dict[str, str] | None
-    errors: tuple[Failure, ...]
-    plan: Plan | None = None
-    """What a dry run answers."""
-
-
 async def restore_status(client: df.DurableOrchestrationClient, request_id: str) -> RestoreStatus | None:
     """Where a restore stands; None when there is none."""
     status = await client.get_status(request_id)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.contracts.progress import FileProgress, FileState
-from shared.status import RestoreStatus
+from shared.contracts.status import RestoreStatus
 
 _SHARES = {FileState.LANDED: 0.0, FileState.IMPORTING: 0.2, FileState.LOADED: 0.8, FileState.VERIFIED: 0.9}
 """How much of a file's work is done in the states that are not final."""

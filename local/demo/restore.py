@@ -11,7 +11,7 @@ from azure.storage.queue import QueueClient
 
 from local.environment import INSTANCE, TARGET, Environment
 from shared.contracts.request import BackupSource, RestoreRequest
-from shared.status import RestoreStatus
+from shared.contracts.status import RestoreStatus
 from shared.topology import REPORT_CONTAINER, REQUEST_QUEUE
 
 _BETWEEN_LOOKS = 0.5

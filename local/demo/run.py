@@ -19,7 +19,7 @@ from local.demo.progress import showing
 from local.demo.restore import follow, read_reports, request_for, send
 from local.environment import Environment
 from shared.contracts.report import Report
-from shared.status import RestoreStatus
+from shared.contracts.status import RestoreStatus
 
 _RESTORE_SECONDS = 600
 

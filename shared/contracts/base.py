@@ -29,6 +29,12 @@ class Contract(BaseModel):
         return cls.model_validate(data)
 
 
+class Published(Contract):
+    """A contract that is published as JSON Schema: the docstrings of its fields are the schema's descriptions."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_serialization_defaults_required=True)
+
+
 def wire[T](content: Contract | T) -> Json | T:
     """The wire form of a contract; anything else as it is."""
     return content.to_wire() if isinstance(content, Contract) else content

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from shared.contracts.base import Contract
+from shared.contracts.decisions import Approval, Statement
 from shared.contracts.files import FileKind
 from shared.contracts.outcome import Failure
 from shared.errors import cut
@@ -52,11 +53,15 @@ class FileState(StrEnum):
     WARNED = "imported-with-warnings"
     SKIPPED = "skipped"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @property
     def is_final(self) -> bool:
         """Whether the file needs no more work."""
-        return self in {FileState.IMPORTED, FileState.WARNED, FileState.SKIPPED, FileState.FAILED}
+        return self in _FINAL
+
+
+_FINAL = {FileState.IMPORTED, FileState.WARNED, FileState.SKIPPED, FileState.FAILED, FileState.CANCELLED}
 
 
 class FileProgress(Contract):
@@ -91,6 +96,10 @@ class RestoreProgress(Contract):
     """The addresses of the report's forms, `json` and `page`."""
     warnings: tuple[str, ...] = ()
     """What the backup job warned of."""
+    approval: Approval | None = None
+    """Until when somebody must approve the plan, and what was decided."""
+    cancellation: Statement | None = None
+    """Who cancelled the restore, and why."""
     errors: tuple[Failure, ...] = ()
 
     def shown(self) -> "RestoreProgress":

@@ -1,6 +1,7 @@
 """The restore request: what a ticket asks for. Version 1; its JSON Schema is docs/restore-request.schema.json."""
 
 import re
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -10,11 +11,12 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from shared.contracts.base import Contract
+from shared.contracts.base import Contract, Published
 from shared.errors import RequestRejected
 from shared.topology import SYSTEM_DATABASES
 
@@ -22,7 +24,7 @@ REQUEST_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 """A request id names blobs, orchestration instances and vault jobs, so it keeps to what all of them allow."""
 
 
-class BackupSource(Contract):
+class BackupSource(Published):
     """A recovery point of a backup instance."""
 
     backup_instance: Annotated[str, Field(min_length=1)]
@@ -39,7 +41,7 @@ class BackupSource(Contract):
         return self
 
 
-class FilesSource(Contract):
+class FilesSource(Published):
     """Files that have landed already, from a restore made elsewhere or an earlier one of ours."""
 
     container: Annotated[str, Field(min_length=3, max_length=63)]
@@ -61,7 +63,7 @@ def _from_name(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-class DatabaseChoice(Contract):
+class DatabaseChoice(Published):
     """Databases to import, and the name that they get; a plain string means its name alone."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -97,28 +99,83 @@ NAME_BYTES = 63
 type Choice = Annotated[DatabaseChoice, BeforeValidator(_from_name)]
 
 
-class RestoreRequest(Contract):
+class Mode(StrEnum):
+    """How much of a restore is made."""
+
+    FULL = "full"  #: the vault restores files, and they are imported
+    FILES_ONLY = "files-only"  #: the vault restores files, and they stay in their landing container
+    IMPORT_ONLY = "import-only"  #: files that have landed already are imported
+
+
+class Priority(StrEnum):
+    """Who gets the next free landing container."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class RestoreRequest(Published):
     """What a ticket asks for; `requestId` is the idempotency key."""
 
     version: Literal["1"] = "1"
     request_id: Annotated[str, Field(pattern=REQUEST_ID_PATTERN)]
+    """Names the restore; sent twice it is one restore."""
     source: Source
+    """A recovery point of a backup instance, or files that have landed already."""
     target: Annotated[str, Field(min_length=1)]
     """Alias of the target server."""
+    mode: Mode = Mode.FULL
+    """How much is made: `full`; `files-only` of a backup instance; `import-only` of landed files, their only mode."""
     databases: tuple[Choice, ...] = (DatabaseChoice(name="*"),)
+    """What is imported: names, patterns of `*` and `?`, or either with the name that the database gets."""
     exclude: tuple[str, ...] = ()
     """Names or patterns of databases that are left out."""
-    roles: Literal["import", "skip"] = "import"
+    on_conflict: Literal["fail", "skip", "replace"] = "fail"
+    """What happens to a database whose final name is taken; `replace` keeps it until the new one is verified."""
+    roles: Literal["none", "missing", "all"] = "missing"
+    """Roles of the backup: none, those that the target lacks, or all: those that exist get the backup's attributes."""
+    owners: Literal["keep", "drop"] = "keep"
+    """Whether objects keep their owners; else the import's user owns them."""
+    grants: Literal["keep", "drop"] = "keep"
+    """Whether objects and databases keep the rights that were granted on them."""
+    schema_only: bool = False
+    """Import definitions without rows."""
     schema_file: Annotated[Literal["skip", "import"], Field(alias="schema")] = "skip"
     """The schema file repeats what the database files hold; Microsoft advises against running it."""
     tablespaces: Literal["skip", "import"] = "skip"
     """Flexible servers have no tablespaces of their own."""
-    on_conflict: Literal["fail", "skip", "replace"] = "fail"
-    """What happens to a database whose final name is taken."""
     dry_run: bool = False
     """Answer the plan and stop."""
+    approval: Literal["as-configured", "required"] = "as-configured"
+    """Whether somebody must approve the plan even where the target does not ask for it."""
+    priority: Priority = Priority.NORMAL
+    """Who gets the next free landing container."""
     requested_by: Annotated[str, Field(max_length=200)] = ""
+    """A person or a system, for the report."""
+    reason: Annotated[str, Field(max_length=1_000)] = ""
+    """Why, for approvers and auditors."""
     ticket: Annotated[str, Field(max_length=200)] = ""
+    """What the ticketing system calls it."""
+    notify: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    """Names of webhooks that the operator configured; each gets this restore's events."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _landed_files_are_only_imported(cls, data: Any) -> Any:
+        """Landed files have one mode, so it need not be said."""
+        if isinstance(data, dict) and "mode" not in data and _source_kind(data.get("source")) == "files":
+            return {**data, "mode": Mode.IMPORT_ONLY}
+        return data
+
+    @field_validator("mode")
+    @classmethod
+    def _mode_fits_source(cls, mode: Mode, earlier: ValidationInfo) -> Mode:
+        source = earlier.data.get("source")
+        if source is not None and isinstance(source, FilesSource) != (mode is Mode.IMPORT_ONLY):
+            needed = "a container and a backupName" if mode is Mode.IMPORT_ONLY else "a backupInstance"
+            raise ValueError(f"{mode} wants a source that names {needed}")
+        return mode
 
     @field_validator("databases")
     @classmethod

@@ -22,7 +22,7 @@ from local.environment import Environment
 from local.servers.ports import free_port
 from local.vault.config import Pacing
 from shared.contracts.report import Report
-from shared.status import RestoreStatus
+from shared.contracts.status import RestoreStatus
 from shared.topology import EVENT_QUEUE, LANDING_CONTAINERS, REPORT_CONTAINER, REQUEST_QUEUE
 
 SOURCE = Path(__file__).parent / "source"

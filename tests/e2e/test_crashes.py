@@ -11,7 +11,7 @@ import pytest
 from local.environment import Environment
 from local.vault.faults import JobFault, RequestFault
 from shared.contracts.progress import FileState, Phase
-from shared.status import RestoreStatus
+from shared.contracts.status import RestoreStatus
 from shared.storage import documents
 from shared.topology import CONTROL_CONTAINER, LANDING_CONTAINERS
 

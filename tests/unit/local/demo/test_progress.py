@@ -8,7 +8,7 @@ from rich.console import Console
 from local.demo.progress import changes, done, showing
 from shared.contracts.files import FileKind
 from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry
-from shared.status import JobStatus, RestoreStatus
+from shared.contracts.status import JobStatus, RestoreStatus
 
 
 def file(state: FileState, database: str = "bank", size: int = 2_000_000) -> FileProgress:

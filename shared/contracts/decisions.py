@@ -1,0 +1,54 @@
+"""What people say about a restore: approve, reject, cancel; each is recorded with who and why."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from shared.contracts.base import Published
+
+
+class Statement(Published):
+    """Who says something, and why."""
+
+    by: Annotated[str, Field(min_length=1, max_length=200)]
+    """A person or a system, as the caller gives it."""
+    reason: Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+class Verdict(StrEnum):
+    """What became of a plan that waited for approval."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"  #: nobody decided in time
+
+
+class Decision(Published):
+    """The one decision on a plan: the first stands."""
+
+    verdict: Verdict
+    by: str = ""
+    reason: str = ""
+    at: AwareDatetime
+
+
+class Approval(Published):
+    """A plan that waits, or waited, for somebody to approve it."""
+
+    deadline: AwareDatetime
+    decision: Decision | None = None
+    """None while it waits."""
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether a decision can still be made."""
+        return self.decision is None and now < self.deadline
+
+
+class End(Published):
+    """That a restore ends, and how it was brought about: whichever record of this is written first stands."""
+
+    at: AwareDatetime
+    cancelled: Statement | None = None
+    """Who cancelled it; None when it ended by itself."""

@@ -1,0 +1,86 @@
+"""What the HTTP API answers about restores: one in full, many in a list."""
+
+from enum import StrEnum
+
+from shared.contracts.base import Published
+from shared.contracts.decisions import Approval, Statement
+from shared.contracts.outcome import Failure
+from shared.contracts.plan import Plan
+from shared.contracts.progress import FileProgress, Phase, PhaseEntry
+from shared.contracts.request import Mode
+
+
+class JobStatus(Published):
+    """The backup job."""
+
+    id: str
+    status: str
+
+
+class Action(StrEnum):
+    """What can be asked of a restore as it stands."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    RETRY = "retry"
+
+
+class RestoreSummary(Published):
+    """One restore in the list."""
+
+    request_id: str
+    phase: Phase
+    target: str
+    source: str = ""
+    """The backup instance as the request names it, or the landing container of an import."""
+    mode: Mode | None = None
+    """None where the request does not say it rightly."""
+    dry_run: bool = False
+    requested_by: str = ""
+    ticket: str = ""
+    started_at: str
+    """ISO, UTC."""
+    updated_at: str
+
+
+class RestorePage(Published):
+    """Restores, the newest first."""
+
+    restores: tuple[RestoreSummary, ...]
+    next: str | None = None
+    """The value of `after` that gets the following page; None on the last one."""
+
+
+class RestoreStatus(Published):
+    """One restore: its course, its job, and each file."""
+
+    request_id: str
+    phase: Phase
+    message: str
+    started_at: str
+    """ISO, UTC."""
+    updated_at: str
+    phases: tuple[PhaseEntry, ...]
+    """The timeline: when each phase was entered."""
+    progress: float
+    """The share of the restored bytes that is where it should be, from 0 to 1."""
+    target: str = ""
+    source: str = ""
+    mode: Mode | None = None
+    dry_run: bool = False
+    requested_by: str = ""
+    ticket: str = ""
+    reason: str = ""
+    container: str
+    job: JobStatus | None
+    files: tuple[FileProgress, ...]
+    report: dict[str, str] | None
+    """The addresses of the report's forms in its container, `json` and `page`, when the restore has ended."""
+    approval: Approval | None = None
+    cancellation: Statement | None = None
+    actions: tuple[Action, ...] = ()
+    """What can be asked of it now."""
+    errors: tuple[Failure, ...]
+    plan: Plan | None = None
+    """What an approver reads, and what a dry run answers."""
