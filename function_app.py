@@ -10,7 +10,9 @@ from orchestrators.restore import restore
 from orchestrators.watch_job import watch_job
 from shared.topology import APP_STORAGE, LANDING_CONTAINERS, LANDING_STORAGE, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.blob import file_landed
-from triggers.http import get_restore, post_restore
+from triggers.http.answers import answering
+from triggers.http.endpoints import ENDPOINTS
+from triggers.http.openapi import get_openapi
 from triggers.queue import request_poisoned, request_queued
 from triggers.webhook import delivery_due
 
@@ -52,8 +54,10 @@ app.queue_trigger(arg_name="message", queue_name=REQUEST_QUEUE, connection=APP_S
 app.queue_trigger(arg_name="message", queue_name=f"{REQUEST_QUEUE}-poison", connection=APP_STORAGE)(request_poisoned)
 app.queue_trigger(arg_name="message", queue_name=WEBHOOK_QUEUE, connection=APP_STORAGE)(delivery_due)
 
-for method, handler, route in (("POST", post_restore, "restores"), ("GET", get_restore, "restores/{requestId}")):
-    app.route(route=route, methods=[method])(app.durable_client_input(client_name="client")(handler))
+for endpoint in ENDPOINTS:
+    answered = app.durable_client_input(client_name="client")(answering(endpoint.handler))
+    app.route(route=endpoint.route, methods=[endpoint.method])(answered)
+app.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(get_openapi)
 
 for container in LANDING_CONTAINERS:
     landed = app.durable_client_input(client_name="client")(file_landed)

@@ -4,6 +4,9 @@ FlexRestoreError
 ├── PermanentError              trying again changes nothing: activities answer it as a value
 │   ├── Misconfigured           an app setting is missing or wrong
 │   ├── RequestRejected         the request itself is wrong
+│   ├── NotFound                what is asked about does not exist
+│   ├── Conflict                what is asked for does not fit where the restore stands
+│   ├── ApprovalDenied          nobody approved the plan: it was rejected, or its deadline passed
 │   ├── PreflightFailed         the plan cannot be carried out as things stand
 │   ├── VaultRefused            the backup service said no
 │   ├── BackupJobFailed         the vault's job ended without restored files
@@ -11,6 +14,7 @@ FlexRestoreError
 │   ├── LandingFailed           the landing container does not hold what is to be imported
 │   ├── FileChanged             a restored file was written again while it was read
 │   ├── RestoreEnded            the restore that this is done for has ended
+│   │   └── RestoreCancelled    somebody cancelled it
 │   ├── ToolMissing             psql or pg_restore was not found
 │   ├── ToolTooOld              the tool cannot read the archive
 │   ├── UnreadableFile          a restored file is not what its name says
@@ -76,6 +80,18 @@ class RequestRejected(PermanentError):
     """The request itself is wrong."""
 
 
+class NotFound(PermanentError):
+    """What is asked about does not exist."""
+
+
+class Conflict(PermanentError):
+    """What is asked for does not fit where the restore stands."""
+
+
+class ApprovalDenied(PermanentError):
+    """Nobody approved the plan: it was rejected, or its deadline passed."""
+
+
 class PreflightFailed(PermanentError):
     """The plan cannot be carried out as things stand."""
 
@@ -102,6 +118,10 @@ class FileChanged(PermanentError):
 
 class RestoreEnded(PermanentError):
     """The restore that this is done for has ended."""
+
+
+class RestoreCancelled(RestoreEnded):
+    """Somebody cancelled it."""
 
 
 class ToolMissing(PermanentError):

@@ -1,5 +1,8 @@
 """Orchestration instances: starting one once and only once, and reading its status."""
 
+import asyncio
+import json
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,9 +11,12 @@ from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrc
 
 from shared.contracts.importing import ImportSet, LandingRef
 from shared.contracts.progress import Phase, RestoreProgress
+from shared.decisions import reopen
 from shared.settings import settings
-from shared.topology import import_instance
+from shared.storage.ledger import Ledger
+from shared.topology import WAKE, WATCHES, child_instance, import_instance
 
+_log = logging.getLogger(__name__)
 _STATES = df.OrchestrationRuntimeStatus
 _OVER = frozenset({_STATES.Completed, _STATES.Failed, _STATES.Terminated, _STATES.Canceled})
 
@@ -30,19 +36,41 @@ def progress_of(status: DurableOrchestrationStatus) -> RestoreProgress:
     return progress
 
 
+def request_of(status: DurableOrchestrationStatus) -> dict[str, Any]:
+    """The request that started a restore, as it came; empty where the status was asked for without its input."""
+    subject = status.input_
+    while isinstance(subject, str):  # the SDK encodes it twice
+        subject = json.loads(subject)
+    return dict(subject["request"]) if subject else {}
+
+
 async def start_restore_once(
     client: df.DurableOrchestrationClient, request_id: str, request: dict[str, Any]
 ) -> DurableOrchestrationStatus | None:
     """Start the restore of a request, unless it was started before; the status of that earlier one.
 
-    A request that was rejected before it had a landing container may be sent again, corrected, under its own id.
+    A request that was rejected before it had a landing container, and not by an approver, may be sent again, corrected,
+    under its own id.
     """
-    status = await client.get_status(request_id)
+    status = await client.get_status(request_id, show_input=True)
     if status:
-        progress = progress_of(status)
-        if not (is_over(status) and progress.phase is Phase.REJECTED and not progress.container):
+        if not (is_over(status) and _may_come_again(progress_of(status))):
             return status
+        await asyncio.to_thread(reopen, Ledger(request_id))
     return await _start(client, "restore", request_id, {"request": request})
+
+
+def _may_come_again(progress: RestoreProgress) -> bool:
+    return progress.phase is Phase.REJECTED and not progress.container and progress.approval is None
+
+
+async def wake(client: df.DurableOrchestrationClient, request_id: str) -> None:
+    """Have everything that sleeps for a restore look again now; what does not sleep needs no waking."""
+    for name in WATCHES:
+        try:
+            await client.raise_event(child_instance(request_id, name), WAKE, {})
+        except Exception as error:  # noqa: BLE001 -- the SDK's only kind; the sleeper looks again by itself, only later
+            _log.debug("%s of restore %s is not woken: %s", name, request_id, error)
 
 
 async def start_import_once(client: df.DurableOrchestrationClient, landing: LandingRef) -> bool:
@@ -69,7 +97,7 @@ async def _start(
         await client.start_new(orchestrator, instance_id, subject)
     except Exception:
         # The SDK raises plain Exception for the engine's refusal of an id that runs.
-        if started := await client.get_status(instance_id):
+        if started := await client.get_status(instance_id, show_input=True):
             return started
         raise
     return None

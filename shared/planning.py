@@ -64,8 +64,8 @@ def make_plan(request: RestoreRequest) -> Plan:
         RequestRejected, PreflightFailed: with every error in `details`.
     """
     found = Findings()
-    tools = found.attempt("client tools", _tools)
-    target = found.attempt("target server", lambda: _target(request))
+    tools = found.attempt("client tools", check_tools)
+    target = found.attempt("target server", lambda: check_target(request.target))
     instance, point = _source(request, found)
     if target is not None and request.on_conflict == "fail":
         found.add(found.attempt("existing databases", lambda: _taken_names(request)))
@@ -82,15 +82,25 @@ def make_plan(request: RestoreRequest) -> Plan:
     )
 
 
-def _tools() -> Toolbox:
-    """The client tools, fit for scripts from outside."""
+def check_tools() -> Toolbox:
+    """The client tools, fit for scripts from outside.
+
+    Raises:
+        ToolMissing, ToolTooOld: they are not.
+    """
     tools = toolbox()
     require_restriction(tools.psql)
     return tools
 
 
-def _target(request: RestoreRequest) -> TargetRef:
-    server = target_server(request.target)
+def check_target(alias: str) -> TargetRef:
+    """The target server, as it answers.
+
+    Raises:
+        RequestRejected: no such alias is configured.
+        TargetRefused: it does not let the import in, or not do its work.
+    """
+    server = target_server(alias)
     try:
         with server.connect() as connection:
             row = connection.execute(
@@ -102,7 +112,7 @@ def _target(request: RestoreRequest) -> TargetRef:
         raise TargetRefused(f"{server.host}: {error}") from error
     if row is None or not row[1]:
         raise TargetRefused(f"{server.user} may not create databases on {server.host}: ALTER ROLE … CREATEDB.")
-    return TargetRef(alias=request.target, host=server.host, version=str(row[0]).split(" ", 1)[0])
+    return TargetRef(alias=alias, host=server.host, version=str(row[0]).split(" ", 1)[0])
 
 
 def _source(request: RestoreRequest, found: Findings) -> tuple[BackupInstanceRef | None, RecoveryPointRef | None]:

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from importlib import resources
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient, ContentSettings
 from jinja2 import Environment, StrictUndefined
 
@@ -50,15 +51,34 @@ def build(
     )
 
 
+type Form = Literal["json", "page"]
+
+_FILES: dict[Form, str] = {"json": "report.json", "page": "report.html"}
+
+
 def write(report: Report) -> dict[str, str]:
-    """Write both forms; where they are, by container and blob and as addresses."""
+    """Write both forms; their addresses."""
     container = report_container()
-    names = {"json": f"{report.request_id}/report.json", "page": f"{report.request_id}/report.html"}
-    documents.write(container, names["json"], report.to_wire())
+    documents.write(container, _blob(report.request_id, "json"), report.to_wire())
     container.upload_blob(
-        names["page"], page(report).encode("utf-8", "backslashreplace"), overwrite=True, content_settings=_HTML
+        _blob(report.request_id, "page"),
+        page(report).encode("utf-8", "backslashreplace"),
+        overwrite=True,
+        content_settings=_HTML,
     )
-    return {kind: _address(container, name) for kind, name in names.items()}
+    return {form: _address(container, _blob(report.request_id, form)) for form in _FILES}
+
+
+def read(request_id: str, form: Form) -> str | None:
+    """A form as it was written; None where there is none."""
+    try:
+        return str(report_container().download_blob(_blob(request_id, form), encoding="utf-8").readall())
+    except ResourceNotFoundError:
+        return None
+
+
+def _blob(request_id: str, form: Form) -> str:
+    return f"{request_id}/{_FILES[form]}"
 
 
 def page(report: Report) -> str:

@@ -33,6 +33,9 @@ class Target(BaseModel):
     sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "require"
     identity: str | None = None
     """Client id of the user-assigned identity that signs in with an Entra token."""
+    approval: Literal["on-request", "to-replace", "always"] = "on-request"
+    """When somebody must approve the plan of a restore: when the request says so, also when it may replace a database,
+    or always."""
 
 
 class Settings(BaseSettings):
@@ -84,6 +87,8 @@ class Settings(BaseSettings):
     """How long a backup job may run."""
     landing_deadline_hours: Annotated[float, Field(gt=0)] = 24
     """How long a restore waits for a free landing container."""
+    approval_deadline_hours: Annotated[float, Field(gt=0)] = 24
+    """How long a plan waits for somebody to approve it."""
     settle_seconds: Annotated[int, Field(ge=1)] = 300
     """Automatic import: a file set is complete when nothing has landed for this long."""
 

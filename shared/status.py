@@ -1,16 +1,21 @@
 """The live status of a restore: its course, its job, and each file, put together from where they are kept."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import azure.durable_functions as df
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
-from shared.contracts.base import Contract
+from shared.contracts.decisions import Statement
 from shared.contracts.files import FileKind, Listing
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
-from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry, RestoreProgress, SetResult
-from shared.instances import is_over, progress_of
+from shared.contracts.progress import FileProgress, FileState, Phase, RestoreProgress, SetResult
+from shared.contracts.status import About, Action, JobStatus, RestoreStatus
+from shared.decisions import end
+from shared.instances import is_over, progress_of, request_of
 from shared.storage.ledger import Ledger, database_record
 from shared.survey import survey
 from shared.topology import child_instance, import_instance
@@ -18,24 +23,81 @@ from shared.topology import child_instance, import_instance
 
 async def restore_status(client: df.DurableOrchestrationClient, request_id: str) -> RestoreStatus | None:
     """Where a restore stands; None when there is none."""
-    status = await client.get_status(request_id)
+    status = await client.get_status(request_id, show_input=True)
     if not status:
         return None
-    progress = progress_of(status)
+    progress, request = progress_of(status), request_of(status)
+    files = await _files(client, request_id)
+    kept = await asyncio.to_thread(_kept, request_id, progress.phase)
     return RestoreStatus(
+        **About.of(request).model_dump(),
+        reason=str(request.get("reason") or ""),
         request_id=request_id,
         phase=progress.phase,
         message=progress.message,
         started_at=status.created_time.isoformat(),
         updated_at=status.last_updated_time.isoformat(),
         phases=progress.phases,
+        progress=_share(progress.phase, files),
         container=progress.container,
         job=await _job(client, request_id, progress),
-        files=await _files(client, request_id),
+        files=files,
         report=progress.report,
+        approval=progress.approval,
+        cancellation=progress.cancellation or kept.cancellation,
+        actions=_actions(progress, files, kept),
         errors=_errors(status, progress),
-        plan=await asyncio.to_thread(_dry_plan, request_id) if progress.phase is Phase.COMPLETED else None,
+        plan=kept.plan,
     )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the ledger keeps of a restore besides its files."""
+
+    cancellation: Statement | None = None
+    plan: Plan | None = None
+
+
+def _kept(request_id: str, phase: Phase) -> _Kept:
+    ledger = Ledger(request_id)
+    ending = None if phase.is_terminal else end(ledger)
+    plan = ledger.read("plan", Plan) if phase in {Phase.AWAITING_APPROVAL, Phase.COMPLETED} else None
+    shown = plan if plan and (plan.request.dry_run or phase is Phase.AWAITING_APPROVAL) else None
+    return _Kept(ending.cancelled if ending else None, shown)
+
+
+def _actions(progress: RestoreProgress, files: Sequence[FileProgress], kept: _Kept) -> tuple[Action, ...]:
+    """What can be asked of a restore as it stands."""
+    if progress.phase.is_terminal:
+        return (Action.RETRY,) if progress.phase in RETRIED and any(map(is_missing, files)) else ()
+    if kept.cancellation is not None:
+        return ()
+    decidable = progress.phase is Phase.AWAITING_APPROVAL and progress.approval is not None
+    if decidable and progress.approval.is_open(datetime.now(UTC)):
+        return (Action.APPROVE, Action.REJECT, Action.CANCEL)
+    return (Action.CANCEL,)
+
+
+RETRIED = frozenset({Phase.FAILED, Phase.PARTIALLY_FAILED})
+"""Ends after which what is missing can be imported again, for the restored files stay."""
+
+
+def is_missing(file: FileProgress) -> bool:
+    """Whether a file was asked for and did not come to where it should be."""
+    return file.state not in {FileState.IMPORTED, FileState.WARNED, FileState.SKIPPED}
+
+
+_SHARES = {FileState.LANDED: 0.0, FileState.IMPORTING: 0.2, FileState.LOADED: 0.8, FileState.VERIFIED: 0.9}
+"""How much of a file's work is done in the states that are not final."""
+
+
+def _share(phase: Phase, files: Sequence[FileProgress]) -> float:
+    """The share of the files' bytes that is where it should be, from 0 to 1."""
+    total = sum(file.size for file in files)
+    if not total:
+        return 1.0 if phase is Phase.COMPLETED else 0.0
+    return round(sum(file.size * _SHARES.get(file.state, 1.0) for file in files) / total, 4)
 
 
 async def _job(client: df.DurableOrchestrationClient, request_id: str, progress: RestoreProgress) -> JobStatus | None:
@@ -94,9 +156,3 @@ def _errors(status: DurableOrchestrationStatus, progress: RestoreProgress) -> tu
     if is_over(status):
         return (Failure(code=str(status.runtime_status), message=str(status.output)[:2_000]),)
     return progress.errors
-
-
-def _dry_plan(request_id: str) -> Plan | None:
-    """The plan, when that is all that was asked for."""
-    plan = Ledger(request_id).read("plan", Plan)
-    return plan if plan is not None and plan.request.dry_run else None

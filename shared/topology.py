@@ -28,3 +28,9 @@ def import_instance(request_id: str) -> str:
 def child_instance(request_id: str, name: str) -> str:
     """An instance that works for a restore; the colon is in no request id, so that none can be mistaken for it."""
     return f"{request_id}:{name}"
+
+
+WATCHES = ("approval", "validation", "landing", "start", "job", "imported", "import")
+"""The names of the instances that sleep for a restore between two looks."""
+WAKE = "Wake"
+"""The event that has a sleeping instance look at once."""

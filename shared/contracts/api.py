@@ -1,13 +1,19 @@
 """What else the HTTP API takes and answers: what can be restored and whereto, starting, health, problems."""
 
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from shared.contracts.base import Published
 from shared.contracts.decisions import Decision
 from shared.contracts.progress import Phase
 from shared.contracts.request import REQUEST_ID_PATTERN
+from shared.contracts.status import RestoreSummary
+
+
+def _listed(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
 
 
 class InstanceInfo(Published):
@@ -128,3 +134,36 @@ class Problem(Published):
     """Every finding, each with its path: `source.backupInstance: is missing`."""
     checks: tuple[Check, ...] = ()
     """What the health page found."""
+
+
+class PointQuery(Published):
+    """Which recovery points are listed."""
+
+    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    """None before this time."""
+    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
+    """None after this time."""
+
+
+class RestoreQuery(PointQuery):
+    """Which restores are listed; `from` and `to` are about when they started."""
+
+    phase: Annotated[tuple[Phase, ...], BeforeValidator(_listed)] = ()
+    """Phases, separated by commas."""
+    target: str | None = None
+    requested_by: str | None = None
+    size: Annotated[int, Field(ge=1, le=200)] = 50
+    """How many at once."""
+    after: str | None = None
+    """The `next` of the page before."""
+
+    def matches(self, restore: RestoreSummary) -> bool:
+        """Whether a restore is meant."""
+        started = datetime.fromisoformat(restore.started_at)
+        return (
+            (not self.phase or restore.phase in self.phase)
+            and self.target in {None, restore.target}
+            and self.requested_by in {None, restore.requested_by}
+            and (self.since is None or started >= self.since)
+            and (self.until is None or started <= self.until)
+        )

@@ -2,12 +2,16 @@
 
 from enum import StrEnum
 
-from shared.contracts.base import Published
+from shared.contracts.base import Json, Published
 from shared.contracts.decisions import Approval, Statement
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
 from shared.contracts.progress import FileProgress, Phase, PhaseEntry
 from shared.contracts.request import Mode
+from shared.errors import cut
+
+TEXT_LIMIT = 200
+"""Characters of a text that a list shows."""
 
 
 class JobStatus(Published):
@@ -26,12 +30,10 @@ class Action(StrEnum):
     RETRY = "retry"
 
 
-class RestoreSummary(Published):
-    """One restore in the list."""
+class About(Published):
+    """What a restore is about, as its request says; a rejected one may say anything."""
 
-    request_id: str
-    phase: Phase
-    target: str
+    target: str = ""
     source: str = ""
     """The backup instance as the request names it, or the landing container of an import."""
     mode: Mode | None = None
@@ -39,6 +41,33 @@ class RestoreSummary(Published):
     dry_run: bool = False
     requested_by: str = ""
     ticket: str = ""
+
+    @classmethod
+    def of(cls, request: Json) -> "About":
+        """What the request of decoded JSON is about; long texts are cut."""
+        source = request.get("source")
+        named = source if isinstance(source, dict) else {}
+        mode = request.get("mode") or (Mode.IMPORT_ONLY if "container" in named else Mode.FULL)
+        return cls(
+            target=_text(request, "target"),
+            source=_text(named, "backupInstance") or _text(named, "container"),
+            mode=next((one for one in Mode if one == mode), None),
+            dry_run=request.get("dryRun") is True,
+            requested_by=_text(request, "requestedBy"),
+            ticket=_text(request, "ticket"),
+        )
+
+
+def _text(names: Json, name: str) -> str:
+    text = names.get(name)
+    return cut(text, TEXT_LIMIT) if isinstance(text, str) else ""
+
+
+class RestoreSummary(About):
+    """One restore in the list."""
+
+    request_id: str
+    phase: Phase
     started_at: str
     """ISO, UTC."""
     updated_at: str
@@ -52,7 +81,7 @@ class RestorePage(Published):
     """The value of `after` that gets the following page; None on the last one."""
 
 
-class RestoreStatus(Published):
+class RestoreStatus(About):
     """One restore: its course, its job, and each file."""
 
     request_id: str
@@ -65,12 +94,6 @@ class RestoreStatus(Published):
     """The timeline: when each phase was entered."""
     progress: float
     """The share of the restored bytes that is where it should be, from 0 to 1."""
-    target: str = ""
-    source: str = ""
-    mode: Mode | None = None
-    dry_run: bool = False
-    requested_by: str = ""
-    ticket: str = ""
     reason: str = ""
     container: str
     job: JobStatus | None

@@ -10,7 +10,6 @@ from urllib.parse import quote, unquote
 from shared.contracts.base import Contract, Json, wire
 from shared.contracts.imports import Promotion
 from shared.contracts.plan import Plan
-from shared.errors import RestoreEnded
 from shared.storage import documents
 from shared.storage.accounts import control_container
 
@@ -37,6 +36,14 @@ class Ledger:
         """Delete a record."""
         documents.delete(self._container, self._name(record))
 
+    def read_version(self, record: str) -> tuple[Any, str]:
+        """A record and its version; None and nothing where there is none."""
+        return documents.read_version(self._container, self._name(record))
+
+    def delete_version(self, record: str, version: str) -> bool:
+        """Delete that version of a record; False when somebody else was faster."""
+        return documents.delete_version(self._container, self._name(record), version)
+
     def first(self, record: str, content: Contract | Json) -> Any:
         """Write a record unless it exists; the record that stands."""
         return documents.create_or_read(self._container, self._name(record), wire(content))
@@ -55,15 +62,6 @@ class Ledger:
         prefix = f"restores/{self.request_id}/{folder}/"
         blobs = self._container.list_blobs(name_starts_with=prefix)
         return sorted(blob.name.removeprefix(prefix).removesuffix(".json") for blob in blobs)
-
-    def require_running(self) -> None:
-        """See to it that nothing is done for a restore that has ended.
-
-        Raises:
-            RestoreEnded: it has.
-        """
-        if self.read("ended") is not None:
-            raise RestoreEnded(f"Restore {self.request_id} has ended; its import does nothing more.")
 
     def plan(self) -> Plan:
         """The plan of the restore, which `make_plan` recorded."""

@@ -3,6 +3,7 @@
 from azure.mgmt.dataprotection.models import BackupInstance, BackupInstanceResource
 
 from shared.arm import ResourceId, arm_errors, same_id
+from shared.contracts.api import InstanceInfo
 from shared.contracts.plan import BackupInstanceRef
 from shared.errors import RequestRejected
 from shared.settings import settings
@@ -19,9 +20,7 @@ def resolve(wanted: str) -> BackupInstanceRef:
     """
     name = settings().instances.get(wanted, wanted)
     vault = vault_id()
-    with arm_errors(f"listing the backup instances of vault {vault.name}"):
-        protected = list(data_protection(vault.subscription).backup_instances.list(vault.resource_group, vault.name))
-    instances = [(one, one.properties) for one in protected if one.properties and _is_flexible_server(one.properties)]
+    instances = _list(vault)
     found = [_reference(one, properties, vault) for one, properties in instances if _means(one, properties, name)]
     if len(found) == 1:
         return found[0]
@@ -30,6 +29,30 @@ def resolve(wanted: str) -> BackupInstanceRef:
     raise RequestRejected(
         f"source.backupInstance: {wanted!r} {problem} of vault {vault.name}; known are: {', '.join(known) or 'none'}."
     )
+
+
+def protected() -> list[InstanceInfo]:
+    """The flexible servers that the vault protects, by their names."""
+    known = settings().instances.items()
+    return sorted(
+        (
+            InstanceInfo(
+                name=str(one.name),
+                aliases=tuple(sorted(alias for alias, name in known if _means(one, properties, name))),
+                server=properties.data_source_info.resource_name or str(properties.friendly_name),
+                location=properties.data_source_info.resource_location or "",
+                protection=str(properties.current_protection_state or "unknown"),
+            )
+            for one, properties in _list(vault_id())
+        ),
+        key=lambda instance: instance.name,
+    )
+
+
+def _list(vault: ResourceId) -> list[tuple[BackupInstanceResource, BackupInstance]]:
+    with arm_errors(f"listing the backup instances of vault {vault.name}"):
+        listed = list(data_protection(vault.subscription).backup_instances.list(vault.resource_group, vault.name))
+    return [(one, one.properties) for one in listed if one.properties and _is_flexible_server(one.properties)]
 
 
 def _is_flexible_server(properties: BackupInstance) -> bool:

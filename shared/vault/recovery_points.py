@@ -1,8 +1,11 @@
 """Recovery points: the one that a request means, and whether it can be restored as files."""
 
+from datetime import datetime
+
 from azure.mgmt.dataprotection.models import AzureBackupDiscreteRecoveryPoint
 
 from shared.arm import arm_errors
+from shared.contracts.api import PointInfo
 from shared.contracts.plan import BackupInstanceRef, RecoveryPointRef
 from shared.contracts.request import BackupSource
 from shared.errors import RequestRejected
@@ -25,6 +28,17 @@ def choose(instance: BackupInstanceRef, source: BackupSource) -> RecoveryPointRe
         refused = f"; {len(points)} point(s) exist, the first says: {obstacle(points[0])}" if points else ""
         raise RequestRejected(f"source: {instance.name} has no recovery point to restore{when}{refused or '.'}")
     return _reference(max(usable, key=lambda point: point.recovery_point_time))
+
+
+def between(instance: BackupInstanceRef, since: datetime | None, until: datetime | None) -> list[PointInfo]:
+    """The recovery points of a time range, the newest first, usable or not."""
+    points = [
+        PointInfo(id=str(point.recovery_point_id), time=point.recovery_point_time, obstacle=obstacle(point))
+        for point in _list(instance)
+        if (since is None or point.recovery_point_time >= since)
+        and (until is None or point.recovery_point_time <= until)
+    ]
+    return sorted(points, key=lambda point: point.time, reverse=True)
 
 
 def _list(instance: BackupInstanceRef) -> list[AzureBackupDiscreteRecoveryPoint]:

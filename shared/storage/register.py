@@ -1,0 +1,84 @@
+"""The register: one row for each restore, so that lists need neither the engine nor the ledger's records.
+
+A row is an empty blob in the control container. Its name sorts the newest first, its metadata hold the summary, so one
+listing call reads 5,000 rows.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.storage.blob import BlobClient
+
+from shared.contracts.api import RestoreQuery
+from shared.contracts.progress import RestoreProgress
+from shared.contracts.status import About, RestorePage, RestoreSummary
+from shared.storage.accounts import control_container
+
+_FOLDER = "register/"
+_SUMMARY, _PHASES = "summary", "phases"
+_LAST_MOMENT = 10**14
+"""Milliseconds after any restore; what is left until then sorts the newest first."""
+
+
+def enter(request_id: str, about: About, progress: RestoreProgress) -> None:
+    """Write the restore's row as of now; a row that knows of later phases stays as it is."""
+    began = progress.phases[0].at
+    left = _LAST_MOMENT - int(datetime.fromisoformat(began).timestamp() * 1000)
+    blob = control_container().get_blob_client(f"{_FOLDER}{left:014}-{request_id}")
+    summary = RestoreSummary(
+        request_id=request_id,
+        phase=progress.phase,
+        started_at=began,
+        updated_at=progress.phases[-1].at,
+        **about.model_dump(),
+    )
+    metadata = {
+        _SUMMARY: json.dumps(summary.to_wire()),  # ASCII, as headers are
+        _PHASES: str(len(progress.phases)),
+    }
+    try:
+        blob.upload_blob(b"", metadata=metadata, overwrite=False)
+    except ResourceExistsError:
+        _update(blob, metadata)
+
+
+def _update(blob: BlobClient, metadata: dict[str, str]) -> None:
+    while True:
+        standing = blob.get_blob_properties()
+        if int(standing.metadata[_PHASES]) >= int(metadata[_PHASES]):
+            return
+        try:
+            blob.set_blob_metadata(metadata, etag=standing.etag, match_condition=MatchConditions.IfNotModified)
+        except ResourceModifiedError:
+            continue  # somebody else was faster: look again at what stands now
+        return
+
+
+def page(query: RestoreQuery) -> RestorePage:
+    """The restores that are meant, the newest first."""
+    found: list[RestoreSummary] = []
+    last = ""
+    for name, summary in _rows():
+        if (query.after is not None and name <= query.after) or not query.matches(summary):
+            continue
+        if len(found) == query.size:
+            return RestorePage(restores=tuple(found), next=last)
+        found.append(summary)
+        last = name
+    return RestorePage(restores=tuple(found))
+
+
+def _rows() -> Iterator[tuple[str, RestoreSummary]]:
+    """All rows; of a request that was sent again after its rejection, the newest."""
+    seen: set[str] = set()
+    try:
+        for blob in control_container().list_blobs(name_starts_with=_FOLDER, include=["metadata"]):
+            summary = RestoreSummary.model_validate_json(blob.metadata[_SUMMARY])
+            if summary.request_id not in seen:
+                seen.add(summary.request_id)
+                yield blob.name.removeprefix(_FOLDER), summary
+    except ResourceNotFoundError:
+        return

@@ -1,0 +1,127 @@
+"""How an HTTP function answers: a contract as JSON with an ETag, an error as a problem (RFC 9457)."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.contracts.api import Check, Problem
+from shared.contracts.base import Contract
+from shared.contracts.reading import read
+from shared.errors import (
+    Conflict,
+    FlexRestoreError,
+    NotFound,
+    PermanentError,
+    PreflightFailed,
+    RequestRejected,
+    TransientError,
+    VaultRefused,
+)
+
+_log = logging.getLogger(__name__)
+
+PROBLEM = "application/problem+json"
+
+STATUSES: Mapping[type[FlexRestoreError], HTTPStatus] = {
+    RequestRejected: HTTPStatus.BAD_REQUEST,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    PreflightFailed: HTTPStatus.UNPROCESSABLE_CONTENT,
+    VaultRefused: HTTPStatus.BAD_GATEWAY,
+    TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
+    FlexRestoreError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""The status of an error: that of its nearest kind."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a handler answers."""
+
+    content: Contract | str
+    """A contract becomes JSON; a text is sent as it is."""
+    status: int = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
+    mimetype: str = "application/json"
+
+    @property
+    def body(self) -> bytes:
+        """What is sent."""
+        if isinstance(self.content, str):
+            return self.content.encode("utf-8", "backslashreplace")
+        return json.dumps(self.content.to_wire()).encode()
+
+
+type Handler = Callable[[func.HttpRequest, df.DurableOrchestrationClient], Awaitable[Answer]]
+
+
+def answering(handler: Handler) -> Callable[..., Awaitable[func.HttpResponse]]:
+    """The HTTP function of a handler: it sends what the handler answers, or the problem that it met."""
+
+    @wraps(handler)
+    async def function(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+        try:
+            answer = await handler(req, client)
+        except FlexRestoreError as error:
+            _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.text)
+            answer = problem(error)
+        return _response(req, answer)
+
+    # The Python worker reads annotations through `wraps`, and takes its own types only.
+    function.__annotations__ = {"req": func.HttpRequest, "return": func.HttpResponse}
+    del function.__wrapped__  # type: ignore[attr-defined]  # as above
+    return function
+
+
+def problem(error: FlexRestoreError, checks: tuple[Check, ...] = (), headers: Mapping[str, str] = {}) -> Answer:  # noqa: B006 -- only read
+    """The problem of an error."""
+    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    content = Problem(
+        title=status.phrase,
+        status=status,
+        detail=error.text,
+        code=error.code if isinstance(error, PermanentError) else type(error).__name__,
+        errors=tuple(error.details),
+        checks=checks,
+    )
+    busy = {"Retry-After": "10"} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Answer(content, status, {**busy, **headers}, PROBLEM)
+
+
+def body_of[C: Contract](req: func.HttpRequest, model: type[C], what: str) -> C:
+    """The contract in a request's body; an empty body is an empty object.
+
+    Raises:
+        RequestRejected: it holds none; every error is told.
+    """
+    try:
+        data: Any = json.loads(req.get_body() or b"{}")
+    except (ValueError, RecursionError):
+        raise RequestRejected("The body is no JSON.", details=["(the whole message): is no JSON"]) from None
+    return read(model, data, what)
+
+
+def query_of[C: Contract](req: func.HttpRequest, model: type[C]) -> C:
+    """The contract in a request's query; `code` is the function key's.
+
+    Raises:
+        RequestRejected: a parameter is wrong or unknown.
+    """
+    return read(model, {name: text for name, text in req.params.items() if name != "code"}, "The query")
+
+
+def _response(req: func.HttpRequest, answer: Answer) -> func.HttpResponse:
+    body, headers = answer.body, dict(answer.headers)
+    if req.method == "GET" and answer.status == HTTPStatus.OK:
+        headers |= {"ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
+        if headers["ETag"] in (req.headers.get("if-none-match") or ""):
+            return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return func.HttpResponse(body, status_code=answer.status, headers=headers, mimetype=answer.mimetype)

@@ -1,0 +1,114 @@
+"""Decisions: approve or reject a plan, cancel a restore. The first one stands; each repeat has one answer."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared import decisions
+from shared.contracts.api import Cancelling, Decided
+from shared.contracts.decisions import Decision, Statement, Verdict
+from shared.contracts.progress import Phase, RestoreProgress
+from shared.errors import Conflict
+from shared.instances import progress_of, wake
+from shared.storage.ledger import Ledger
+from triggers.http.answers import Answer, body_of
+from triggers.http.restores import RETRY_AFTER, no_restore, request_id_of
+
+
+async def post_approve(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
+    """Approve the plan that waits for it."""
+    return await _decide(req, client, Verdict.APPROVED)
+
+
+async def post_reject(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
+    """Reject the plan that waits for approval."""
+    return await _decide(req, client, Verdict.REJECTED)
+
+
+async def post_cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
+    """Cancel a restore: what can be stopped is stopped, what cannot is said."""
+    request_id, statement = request_id_of(req), body_of(req, Statement, "The statement")
+    progress = await _progress(client, request_id)
+    ledger = Ledger(request_id)
+    if progress.phase.is_terminal:
+        raise _over(request_id, progress.phase)
+    end = await asyncio.to_thread(decisions.cancel, ledger, statement)
+    if end.cancelled is None:
+        raise Conflict(f"Restore {request_id} is ending by itself at this moment; nothing was cancelled.")
+    await wake(client, request_id)
+    content = Cancelling(
+        request_id=request_id,
+        by=end.cancelled.by,
+        reason=end.cancelled.reason,
+        message=_what_stops(progress),
+    )
+    return Answer(content, 202, {"Retry-After": RETRY_AFTER})
+
+
+async def _decide(req: func.HttpRequest, client: df.DurableOrchestrationClient, verdict: Verdict) -> Answer:
+    request_id, statement = request_id_of(req), body_of(req, Statement, "The statement")
+    progress = await _progress(client, request_id)
+    ledger = Ledger(request_id)
+    standing = await asyncio.to_thread(decisions.decision, ledger)
+    if standing is None:
+        await asyncio.to_thread(_require_waiting, ledger, progress)
+        standing = await asyncio.to_thread(decisions.decide, ledger, verdict, statement.by, statement.reason)
+    if standing.verdict is not verdict:
+        raise Conflict(_decided_otherwise(request_id, standing))
+    await wake(client, request_id)
+    return Answer(Decided(request_id=request_id, decision=standing))
+
+
+def _require_waiting(ledger: Ledger, progress: RestoreProgress) -> None:
+    """See to it that the plan can still be decided on.
+
+    Raises:
+        Conflict: it cannot.
+    """
+    name = f"Restore {ledger.request_id}"
+    if progress.phase.is_terminal:
+        raise _over(ledger.request_id, progress.phase)
+    if progress.phase is not Phase.AWAITING_APPROVAL or progress.approval is None:
+        raise Conflict(f"{name} does not wait for approval: it is {progress.phase}.")
+    if (end := decisions.end(ledger)) is not None:
+        by = f"{end.cancelled.by} has cancelled it" if end.cancelled else "it is ending"
+        raise Conflict(f"{name} can no longer be decided on: {by}.")
+    if not progress.approval.is_open(datetime.now(UTC)):
+        raise Conflict(f"{name} waited for approval until {progress.approval.deadline.isoformat()}: that is over.")
+
+
+def _decided_otherwise(request_id: str, standing: Decision) -> str:
+    if standing.verdict is Verdict.EXPIRED:
+        return f"Nobody decided on restore {request_id} in time: it was rejected at {standing.at.isoformat()}."
+    return f"{standing.by} has {standing.verdict} restore {request_id} at {standing.at.isoformat()}: that decision stands."
+
+
+def _over(request_id: str, phase: Phase) -> Conflict:
+    return Conflict(f"Restore {request_id} has ended as {phase}; nothing of it can be decided or cancelled any more.")
+
+
+async def _progress(client: df.DurableOrchestrationClient, request_id: str) -> RestoreProgress:
+    status = await client.get_status(request_id)
+    if not status:
+        raise no_restore(request_id)
+    return progress_of(status)
+
+
+def _what_stops(progress: RestoreProgress) -> str:
+    """What a cancel does to a restore as it stands."""
+    match progress.phase:
+        case Phase.RESTORING:
+            job = f"backup job {progress.job}" if progress.job else "a backup job that was just asked for"
+            return (
+                f"The import is stopped and its temporary databases are dropped; databases that stand already stay. "
+                f"The vault offers no cancel: {job} runs to its end, then its files are deleted."
+            )
+        case Phase.IMPORTING | Phase.VERIFYING:
+            return (
+                "The import is stopped and its temporary databases are dropped; "
+                "databases that stand already stay, and so do roles."
+            )
+        case _:
+            return "Nothing was touched yet: the restore just ends."

@@ -1,0 +1,33 @@
+"""The report of a restore that has ended, as it is kept."""
+
+import asyncio
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared import reporting
+from shared.errors import NotFound
+from triggers.http.answers import Answer
+from triggers.http.restores import request_id_of
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; form-action 'none'"
+"""A report shows what came from a backup: no part of it may run or load anything."""
+
+
+async def get_report(req: func.HttpRequest, _client: df.DurableOrchestrationClient) -> Answer:
+    """The report as JSON."""
+    return Answer(await _read(req, "json"))
+
+
+async def get_report_page(req: func.HttpRequest, _client: df.DurableOrchestrationClient) -> Answer:
+    """The report as a page."""
+    headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
+    return Answer(await _read(req, "page"), headers=headers, mimetype="text/html")
+
+
+async def _read(req: func.HttpRequest, form: reporting.Form) -> str:
+    request_id = request_id_of(req)
+    text = await asyncio.to_thread(reporting.read, request_id, form)
+    if text is None:
+        raise NotFound(f"There is no report of restore {request_id}: it is written when the restore ends.")
+    return text

@@ -1,0 +1,22 @@
+"""Retry: import again what a restore did not bring, from the files that it left."""
+
+import asyncio
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.contracts.api import Retry
+from shared.retries import request_again
+from shared.status import restore_status
+from triggers.http.answers import Answer, body_of
+from triggers.http.restores import no_restore, request_id_of, start
+
+
+async def post_retry(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
+    """Start a restore that imports what this one did not bring."""
+    request_id, retry = request_id_of(req), body_of(req, Retry, "The retry")
+    status = await restore_status(client, request_id)
+    if status is None:
+        raise no_restore(request_id)
+    request = await asyncio.to_thread(request_again, status, retry)
+    return await start(req, client, request)
