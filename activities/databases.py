@@ -10,6 +10,7 @@ from shared.contracts.importing import DatabaseImport, LandingRef
 from shared.contracts.imports import DatabaseLoad, Notes, Verification
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
+from shared.decisions import require_running
 from shared.errors import DatabaseExists, VerificationFailed
 from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob
@@ -73,7 +74,7 @@ def _warnings(notes: Notes) -> int:
 def load_database(subject: dict[str, Any]) -> Json:
     """Load the file into a database of a temporary name."""
     work = _Work(subject)
-    work.ledger.require_running()
+    require_running(work.ledger)
     result = work.recorded_load()
     if result is None:
         if reason := _kept(work):
@@ -126,7 +127,7 @@ def verify_database(subject: dict[str, Any]) -> Json:
 def promote_database(subject: dict[str, Any]) -> Json:
     """Give the verified database its final name; whether the whole import has warnings."""
     work = _Work(subject)
-    work.ledger.require_running()
+    require_running(work.ledger)
     loaded = work.loaded()
     conflict = work.plan.request.on_conflict
     result = promote(work.server, work.key, loaded.oid, work.job.final_name, on_conflict=conflict)

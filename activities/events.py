@@ -6,17 +6,20 @@ from typing import Any
 from activities.answers import answering
 from shared.contracts.events import PhaseData, PhaseEntered, Problem, event_id
 from shared.contracts.progress import RestoreProgress
+from shared.contracts.status import About
+from shared.storage import register
 from shared.storage.events import publish
 
 
 @answering
 def publish_phase(subject: dict[str, Any]) -> None:
-    """Publish the phase that was entered last, and before it those that could not be told then.
+    """Publish the phase that was entered last, and before it those that could not be told then; lists show it too.
 
     A repeated event has the same id. The time at which the restore began tells it from an earlier, rejected one of
     the same request id.
     """
     progress = RestoreProgress.from_wire(subject["progress"])
+    register.enter(subject["requestId"], About.from_wire(subject["about"]), progress)
     for number in range(subject["told"] + 1, len(progress.phases) + 1):
         publish(_entered(subject["requestId"], progress, number))
 

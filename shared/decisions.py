@@ -50,7 +50,9 @@ def require_running(ledger: Ledger) -> None:
     if ending is None:
         return
     if ending.cancelled is not None:
-        raise RestoreCancelled(f"{ending.cancelled.by} cancelled restore {ledger.request_id}: {ending.cancelled.reason}")
+        raise RestoreCancelled(
+            f"{ending.cancelled.by} cancelled restore {ledger.request_id}: {ending.cancelled.reason}"
+        )
     raise RestoreEnded(f"Restore {ledger.request_id} has ended; nothing more is done for it.")
 
 

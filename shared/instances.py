@@ -9,6 +9,7 @@ from typing import Any
 import azure.durable_functions as df
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
+from shared.contracts.clearing import Clearing
 from shared.contracts.importing import ImportSet, LandingRef
 from shared.contracts.progress import Phase, RestoreProgress
 from shared.decisions import reopen
@@ -71,6 +72,14 @@ async def wake(client: df.DurableOrchestrationClient, request_id: str) -> None:
             await client.raise_event(child_instance(request_id, name), WAKE, {})
         except Exception as error:  # noqa: BLE001 -- the SDK's only kind; the sleeper looks again by itself, only later
             _log.debug("%s of restore %s is not woken: %s", name, request_id, error)
+
+
+async def start_clearing_once(client: df.DurableOrchestrationClient, clearing: Clearing) -> bool:
+    """Start to clear a landing container, unless that was started before; whether it was started now."""
+    instance_id = child_instance(clearing.order.request_id, "clearing")
+    if await client.get_status(instance_id):
+        return False
+    return await _start(client, "clear_landing", instance_id, clearing.to_wire()) is None
 
 
 async def start_import_once(client: df.DurableOrchestrationClient, landing: LandingRef) -> bool:

@@ -6,7 +6,7 @@ from psycopg.errors import Error as DatabaseError
 
 from shared.arm import ResourceId
 from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
-from shared.contracts.request import BackupSource, RestoreRequest
+from shared.contracts.request import BackupSource, Mode, RestoreRequest
 from shared.errors import PermanentError, PreflightFailed, RequestRejected, TargetRefused, TargetUnavailable
 from shared.postgres import temporary
 from shared.postgres.psql import require_restriction
@@ -78,8 +78,18 @@ def make_plan(request: RestoreRequest) -> Plan:
         instance=instance,
         recovery_point=point,
         tools={tool.name: str(tool) for tool in (tools.psql, tools.pg_restore)},
+        needs_approval=_needs_approval(request),
         findings=warnings,
     )
+
+
+def _needs_approval(request: RestoreRequest) -> bool:
+    """Whether the request, or the operator for this target, wants somebody to approve the plan."""
+    if request.approval == "required":
+        return True
+    rule = settings().targets[request.target].approval
+    asked = rule == "always" or (rule == "to-replace" and request.on_conflict == "replace")
+    return asked and request.mode is not Mode.FILES_ONLY
 
 
 def check_tools() -> Toolbox:

@@ -38,7 +38,7 @@ async def restore_status(client: df.DurableOrchestrationClient, request_id: str)
         started_at=status.created_time.isoformat(),
         updated_at=status.last_updated_time.isoformat(),
         phases=progress.phases,
-        progress=_share(progress.phase, files),
+        progress=share(progress.phase, files),
         container=progress.container,
         job=await _job(client, request_id, progress),
         files=files,
@@ -73,8 +73,8 @@ def _actions(progress: RestoreProgress, files: Sequence[FileProgress], kept: _Ke
         return (Action.RETRY,) if progress.phase in RETRIED and any(map(is_missing, files)) else ()
     if kept.cancellation is not None:
         return ()
-    decidable = progress.phase is Phase.AWAITING_APPROVAL and progress.approval is not None
-    if decidable and progress.approval.is_open(datetime.now(UTC)):
+    approval = progress.approval if progress.phase is Phase.AWAITING_APPROVAL else None
+    if approval is not None and approval.is_open(datetime.now(UTC)):
         return (Action.APPROVE, Action.REJECT, Action.CANCEL)
     return (Action.CANCEL,)
 
@@ -92,7 +92,7 @@ _SHARES = {FileState.LANDED: 0.0, FileState.IMPORTING: 0.2, FileState.LOADED: 0.
 """How much of a file's work is done in the states that are not final."""
 
 
-def _share(phase: Phase, files: Sequence[FileProgress]) -> float:
+def share(phase: Phase, files: Sequence[FileProgress]) -> float:
     """The share of the files' bytes that is where it should be, from 0 to 1."""
     total = sum(file.size for file in files)
     if not total:

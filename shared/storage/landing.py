@@ -71,6 +71,11 @@ def restored_files(container: str) -> list[RestoredFile]:
     return [file for _, file in _blobs(container) if file is not None]
 
 
+def everything(container: str) -> Listing:
+    """All restored files of a container that nobody writes into any more, whatever set they are of."""
+    return Listing(container=container, backup_name="", files=tuple(restored_files(container)), closed=True)
+
+
 def list_files(container: str, backup_name: str, *, closed: bool) -> Listing:
     """The container as it stands, for one file set; with an empty name, for the only set there is.
 
