@@ -19,7 +19,8 @@ PACE = {
     "approvalDeadlineHours": 8,
 }
 BRIEFING = {
-    "requestId": "INC-1", "dryRun": False, "needsApproval": False, "mode": "full", "priority": "normal", "instance": INSTANCE, "pace": PACE, "landing": None,
+    "requestId": "INC-1", "dryRun": False, "needsApproval": False, "mode": "full", "priority": "normal",
+    "instance": INSTANCE, "pace": PACE, "landing": None,
     "recoveryPoint": {"id": "rp", "time": "2026-11-20T00:00:00Z"},
 }  # fmt: skip
 LANDED = {**BRIEFING, "instance": None, "recoveryPoint": None, "landing": {
