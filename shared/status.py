@@ -110,8 +110,8 @@ async def _job(client: df.DurableOrchestrationClient, request_id: str, progress:
 
 async def _files(client: df.DurableOrchestrationClient, request_id: str) -> tuple[FileProgress, ...]:
     status = await client.get_status(import_instance(request_id))
-    if not status:
-        return ()
+    if not status:  # files that only landed have a listing and no import
+        return await asyncio.to_thread(_files_at_work, request_id, frozenset())
     if is_over(status) and isinstance(status.output, dict) and status.output.get("ok"):
         return SetResult.from_wire(status.output["value"]).files
     shown = status.custom_status if isinstance(status.custom_status, dict) else {}

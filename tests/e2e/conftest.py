@@ -5,7 +5,8 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +27,7 @@ from shared.contracts.status import RestoreStatus
 from shared.topology import EVENT_QUEUE, LANDING_CONTAINERS, REPORT_CONTAINER, REQUEST_QUEUE
 
 SOURCE = Path(__file__).parent / "source"
-DATABASES = ("shop", 'Kunden "Süd"', "brittle", "walled")
+DATABASES = ("shop", 'Kunden "Süd"', "brittle", "walled", "slow")
 AUTOMATIC = LANDING_CONTAINERS[1]
 """The container whose files are imported without a request."""
 _SECONDS = 120
@@ -87,7 +88,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) ->
 def fill(environment: Environment) -> None:
     """Make the source's roles and databases as its admin; what only the service can do, as the service."""
     run(environment, "postgres", "roles.sql")
-    for database, script in zip(DATABASES, ("shop.sql", "kunden.sql", "brittle.sql", "walled.sql"), strict=True):
+    for database, script in zip(
+        DATABASES, ("shop.sql", "kunden.sql", "brittle.sql", "walled.sql", "slow.sql"), strict=True
+    ):
         with environment.source.connect(autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
         run(environment, database, script, as_superuser=database == "walled")
@@ -115,6 +118,32 @@ class Ticketing:
         text = message if isinstance(message, str) else json.dumps(message)
         with QueueClient.from_connection_string(self._storage, REQUEST_QUEUE) as queue:
             queue.send_message(text)
+
+    def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] = {}) -> requests.Response:
+        """Call the HTTP API; `path` is below /api."""
+        url = f"{self.environment.url}/api/{path}"
+        return requests.request(method, url, json=body, headers={**self.headers, **headers}, timeout=60)
+
+    @contextmanager
+    def waiting_loads(self) -> Iterator[None]:
+        """Loads of the database `slow` stand still, in the middle of a COPY."""
+        with self.environment.target.connect(as_superuser=True, autocommit=True) as connection:
+            connection.execute("CREATE ROLE please_wait")
+            try:
+                yield
+            finally:
+                connection.execute("DROP ROLE please_wait")
+
+    def loading(self) -> list[str]:
+        """Temporary databases in which a load stands still."""
+        query = "SELECT datname FROM pg_stat_activity WHERE datname LIKE 'flexrestore%' AND wait_event = 'PgSleep'"
+        with self.environment.target.connect(as_superuser=True) as connection:
+            return [name for (name,) in connection.execute(query).fetchall()]
+
+    def databases(self) -> set[str]:
+        """The databases of the target."""
+        with self.environment.target.connect() as connection:
+            return {name for (name,) in connection.execute("SELECT datname FROM pg_database").fetchall()}
 
     def status(self, request_id: str) -> RestoreStatus | None:
         """Where the restore stands; None when there is none, or while the host is down."""
