@@ -4,9 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from activities.answers import answering
-from shared.contracts.events import PhaseData, PhaseEntered, Problem, event_id
+from shared.contracts.events import PhaseData, PhaseEntered, event_id
 from shared.contracts.progress import RestoreProgress
 from shared.storage.events import publish
+
+_TOLD = {"message", "errors", "container", "job", "report", "approval"}
+"""What of a progress its event tells under the same name."""
 
 
 @answering
@@ -24,20 +27,14 @@ def publish_phase(subject: dict[str, Any]) -> None:
 def _entered(request_id: str, progress: RestoreProgress, number: int) -> PhaseEntered:
     """The event of the numbered phase, counted from 1; what more is known belongs to the last one."""
     began, entry = progress.phases[0].at, progress.phases[number - 1]
-    data = PhaseData(phase=entry.phase, started_at=datetime.fromisoformat(began), message="")
+    known: dict[str, Any] = {"message": ""}
     if number == len(progress.phases):
-        known = {
-            "message": progress.message,
-            "errors": tuple(Problem(**error.model_dump()) for error in progress.errors),
-            "container": progress.container,
-            "job": progress.job,
-            "report": progress.report,
-        }
-        data = data.model_copy(update=known)
+        cancelled = progress.cancellation and progress.cancellation.model_dump()
+        known = {**progress.model_dump(include=_TOLD), "cancelled": cancelled}
     return PhaseEntered(
         id=event_id("phase", request_id, began, number),
         subject=request_id,
         time=datetime.fromisoformat(entry.at),
         sequence=f"{number:06}",
-        data=data,
+        data=PhaseData(phase=entry.phase, started_at=datetime.fromisoformat(began), **known),
     )

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
 from shared.contracts.base import Contract, Json
+from shared.contracts.decisions import Verdict
 from shared.contracts.progress import Phase
 
 _IDS = uuid.UUID("6f0c0f4e-5d0e-4b7e-9c43-6f1a0a3b1c52")
@@ -40,6 +41,30 @@ class Problem(_Told):
     details: tuple[str, ...] = ()
 
 
+class DecisionData(_Told):
+    """What was decided of a plan, by whom and why; the last two are empty when nobody decided in time."""
+
+    verdict: Verdict
+    by: str
+    reason: str
+    at: AwareDatetime
+
+
+class ApprovalData(_Told):
+    """Until when a plan can be approved or rejected; after that the restore is Rejected."""
+
+    deadline: AwareDatetime
+    decision: DecisionData | None = None
+    """None while the restore waits for it."""
+
+
+class CancellationData(_Told):
+    """Who cancelled a restore, and why."""
+
+    by: str
+    reason: str
+
+
 class PhaseData(_Told):
     """Where a restore stands."""
 
@@ -54,6 +79,10 @@ class PhaseData(_Told):
     """The backup job's id, once there is one."""
     report: dict[str, str] | None = None
     """The addresses of the report's forms, `json` and `page`, when the restore has ended."""
+    approval: ApprovalData | None = None
+    """What is known of the approval that the restore needs, from the phase AwaitingApproval on."""
+    cancelled: CancellationData | None = None
+    """Set once somebody has cancelled the restore."""
 
 
 class DuplicateData(_Told):
