@@ -1,10 +1,11 @@
 """Tell the outside: an event for every phase that a restore enters."""
 
+import re
 from datetime import datetime
 from typing import Any
 
 from activities.answers import answering
-from shared.contracts.events import PhaseData, PhaseEntered, event_id
+from shared.contracts.events import WEBHOOK_NAME, PhaseData, PhaseEntered, event_id
 from shared.contracts.progress import RestoreProgress
 from shared.storage.events import publish
 
@@ -20,8 +21,15 @@ def publish_phase(subject: dict[str, Any]) -> None:
     the same request id.
     """
     progress = RestoreProgress.from_wire(subject["progress"])
+    notify = _names(subject.get("notify"))
     for number in range(subject["told"] + 1, len(progress.phases) + 1):
-        publish(_entered(subject["requestId"], progress, number))
+        publish(_entered(subject["requestId"], progress, number), notify)
+
+
+def _names(notify: Any) -> list[str]:
+    """The webhooks that a request names, rightly or not: it comes as it was sent, for it may be Rejected."""
+    names = notify if isinstance(notify, list) else []
+    return [name for name in names if isinstance(name, str) and re.fullmatch(WEBHOOK_NAME, name)]
 
 
 def _entered(request_id: str, progress: RestoreProgress, number: int) -> PhaseEntered:

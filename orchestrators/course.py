@@ -41,7 +41,12 @@ class Course:
         outcome = yield from attempt(
             self._context,
             "publish_phase",
-            {"requestId": self._context.instance_id, "told": self._told, "progress": self.progress.to_wire()},
+            {
+                "requestId": self._context.instance_id,
+                "notify": self._context.get_input()["request"].get("notify"),
+                "told": self._told,
+                "progress": self.progress.to_wire(),
+            },
         )
         if outcome.ok:
             self._told = len(self.progress.phases)

@@ -1,11 +1,13 @@
-"""The webhook: one signed offer of an event to the address that the operator allows."""
+"""Webhooks: one signed offer of an event to an address that the operator allows."""
 
 import json
 import logging
 import time
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import requests
+from pydantic import SecretStr
 
 from shared.contracts.base import Json
 from shared.settings import settings
@@ -20,7 +22,7 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why the webhook did not take an event."""
+    """Why a webhook did not take an event."""
 
     reason: str
     """Its status, or the name of an error; nothing of its address."""
@@ -28,7 +30,17 @@ class Refusal:
     """It never wants the event: status 410."""
 
 
-def offer(event: Json) -> Refusal | None:
+def hosts() -> dict[str, str]:
+    """The host of each webhook by its name, the default one's is empty: what may be shown. Nothing is offered.
+
+    Raises:
+        Misconfigured: a webhook is not configured as it must be, or another setting is not.
+    """
+    addresses = settings().webhook_addresses.items()
+    return {name: urlsplit(address.get_secret_value()).hostname or "" for name, address in addresses}
+
+
+def offer(event: Json, address: SecretStr) -> Refusal | None:
     """Offer the event once; None when the webhook took it, which only a status of 2xx says."""
     body = json.dumps(event).encode()
     now = int(time.time())
@@ -38,7 +50,7 @@ def offer(event: Json) -> Refusal | None:
         "webhook-timestamp": str(now),
         "webhook-signature": signatures(settings().signing_secrets, event["id"], now, body),
     }
-    url = settings().webhook_url.get_secret_value()
+    url = address.get_secret_value()
     try:
         with requests.post(
             url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True

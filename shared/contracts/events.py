@@ -16,6 +16,9 @@ from shared.contracts.progress import Phase
 _IDS = uuid.UUID("6f0c0f4e-5d0e-4b7e-9c43-6f1a0a3b1c52")
 """The namespace of event ids."""
 
+WEBHOOK_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
+"""What the operator may call a webhook: no address is such a name, so that none is told where a name is."""
+
 
 def event_id(*facts: str | int) -> str:
     """The id of the event that these facts tell of: always the same, and without a full stop.
@@ -169,8 +172,10 @@ def event_schema() -> Json:
 
 
 class Delivery(Contract):
-    """An event on its way to the webhook."""
+    """An event on its way to a webhook."""
 
     event: Json
+    webhook: str = ""
+    """The webhook's name, never its address; the default one's is empty."""
     tries: int = 0
     """How often it was offered."""
