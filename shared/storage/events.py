@@ -63,7 +63,7 @@ def deliver(delivery: Delivery) -> None:
         _log.error("%s did not take %s in %s tries: %s", webhook, event, tries, refusal.reason)
         _put(f"{WEBHOOK_QUEUE}-poison", delivery.model_copy(update={"tries": 0}).to_wire())
         return
-    pause = PAUSES[tries - 1]
+    pause = max(PAUSES[tries - 1], refusal.retry_after)
     _log.warning("%s did not take %s: %s; next try in %s s", webhook, event, refusal.reason, pause)
     # Events that were refused together do not come back together.
     later = pause + secrets.randbelow(pause // 5 + 1)

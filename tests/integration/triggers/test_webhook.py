@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -40,6 +42,7 @@ class Webhook(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[int] = []
+        self.retry_after = ""
         self.answering = threading.Event()
         self.answering.set()
         self.received: list[tuple[str, Any, bytes]] = []
@@ -55,6 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.answering.wait(30)
         self.send_response(self.server.answers.pop(0) if self.server.answers else 204)
         self.send_header("Location", "/elsewhere")
+        if self.server.retry_after:
+            self.send_header("Retry-After", self.server.retry_after)
         self.end_headers()
 
     def do_GET(self) -> None:
@@ -400,6 +405,106 @@ def test_an_event_for_a_name_that_was_taken_out_is_dropped_and_logged(
     assert (heard(webhook), heard(audit)) == (["r"], [])
     assert waiting() == 0
     assert "is not delivered: webhook audit is no longer configured" in caplog.text
+
+
+@pytest.fixture
+def put_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
+    """For how many seconds messages were hidden when they were put into the queue."""
+    seen: list[int] = []
+    put = outgoing._put
+
+    def noting(name: str, content: dict[str, Any], visible_after: int = 0) -> None:
+        put(name, content, visible_after)
+        if content.get("tries"):
+            seen.append(visible_after)
+
+    monkeypatch.setattr(outgoing, "_put", noting)
+    return lambda: seen
+
+
+def from_now(**pause: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(**pause), usegmt=True)
+
+
+def as_asctime(date: str) -> str:
+    return datetime.strptime(date, "%a, %d %b %Y %H:%M:%S %Z").strftime("%a %b %d %H:%M:%S %Y")  # noqa: DTZ007
+
+
+@pytest.mark.parametrize("status", [429, 503, 400, 307])
+def test_the_next_try_comes_no_earlier_than_a_webhook_asks(
+    webhook: Webhook, deliver: Callable[[], int], put_off: Callable[[], list[int]], status: int
+) -> None:
+    webhook.answers, webhook.retry_after = [status], "600"
+    publish()
+    deliver()
+
+    [seconds] = put_off()
+    assert 600 <= seconds <= 720
+    assert deliver() == 0, "it is hidden for now"
+
+
+@pytest.mark.parametrize("form", [str, as_asctime])
+def test_it_may_ask_with_a_date(
+    webhook: Webhook, deliver: Callable[[], int], put_off: Callable[[], list[int]], form: Callable[[str], str]
+) -> None:
+    webhook.answers, webhook.retry_after = [503], form(from_now(hours=1))
+    publish()
+    deliver()
+
+    [seconds] = put_off()
+    assert 3_590 <= seconds <= 4_320
+
+
+@pytest.mark.parametrize(
+    "wish",
+    ["soon", "-5", "1.5", "0", "2", "5 minutes", "\N{SUPERSCRIPT TWO}", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 99 Nov"],
+)
+def test_what_asks_for_nothing_or_less_changes_nothing(
+    webhook: Webhook, deliver: Callable[[], int], put_off: Callable[[], list[int]], wish: str
+) -> None:
+    webhook.answers, webhook.retry_after = [503], wish
+    publish()
+    deliver()
+
+    [seconds] = put_off()
+    assert 5 <= seconds <= 6
+
+
+@pytest.mark.parametrize("wish", ["86401", "9" * 5_000, from_now(days=30), "Fri, 31 Dec 9999 23:59:59 GMT"], ids=len)
+def test_it_is_left_alone_for_a_day_at_most(
+    webhook: Webhook, deliver: Callable[[], int], put_off: Callable[[], list[int]], wish: str
+) -> None:
+    webhook.answers, webhook.retry_after = [429], wish
+    publish()
+    deliver()
+
+    [seconds] = put_off()
+    assert 86_400 <= seconds <= 86_400 * 6 / 5
+
+
+def test_what_it_asks_for_adds_no_try(
+    webhook: Webhook, deliver: Callable[[], int], take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "PAUSES", ())
+    webhook.answers, webhook.retry_after = [503], "1"
+    publish()
+    deliver()
+
+    assert len(take(POISON)) == 1
+
+
+def test_after_the_pause_that_it_asked_for_it_is_offered_again(
+    webhook: Webhook, deliver: Callable[[], int], wait: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "PAUSES", (0,))
+    webhook.answers, webhook.retry_after = [429], "2"
+    publish()
+    deliver()
+    began = time.monotonic()
+    wait(deliver, "the second offer")
+
+    assert time.monotonic() - began > 1
+    assert len(webhook.received) == 2
 
 
 @pytest.mark.parametrize("answers", [[], [500], [410], [307], None], ids=str)
