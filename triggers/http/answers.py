@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from http import HTTPStatus
@@ -60,10 +60,10 @@ class Answer:
         return json.dumps(self.content.to_wire()).encode()
 
 
-type Handler = Callable[[func.HttpRequest, df.DurableOrchestrationClient], Awaitable[Answer]]
+type Handler = Callable[[func.HttpRequest, df.DurableOrchestrationClient], Coroutine[Any, Any, Answer]]
 
 
-def answering(handler: Handler) -> Callable[..., Awaitable[func.HttpResponse]]:
+def answering(handler: Handler) -> Callable[..., Coroutine[Any, Any, func.HttpResponse]]:
     """The HTTP function of a handler: it sends what the handler answers, or the problem that it met."""
 
     @wraps(handler)

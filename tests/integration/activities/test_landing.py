@@ -45,7 +45,7 @@ def value(outcome: dict[str, Any]) -> Any:
 
 
 def reserve(request_id: str) -> Sighting:
-    return Sighting.from_wire(value(reserve_landing({"requestId": request_id})))
+    return Sighting.from_wire(value(reserve_landing({"requestId": request_id, "priority": "normal", "mode": "full"})))
 
 
 def survey() -> Survey:
