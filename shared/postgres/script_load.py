@@ -19,6 +19,7 @@ from shared.postgres.schemas import open_schemas
 from shared.postgres.script import (
     Backslash,
     Blank,
+    CopyData,
     Event,
     Statement,
     Statements,
@@ -127,8 +128,9 @@ class _Adapter:
                 yield Blank(b"")
             else:
                 yield event
-            cut_off = isinstance(event, Statement) and not event.complete
-        yield from self._close_schemas()
+            cut_off = _is_open(event) or (cut_off and isinstance(event, CopyData))
+        if not cut_off:  # else that the script breaks off would go unnoticed
+            yield from self._close_schemas()
 
     def all_notes(self) -> list[Note]:
         """What was changed and left out."""
@@ -268,6 +270,11 @@ class _Adapter:
             )
         )
         return _blank(event)
+
+
+def _is_open(event: Event) -> bool:
+    """Whether it is a statement that needs more than itself."""
+    return isinstance(event, Statement) and (event.takes_data or not event.complete)
 
 
 def _why_not(words: list[str]) -> str:
