@@ -14,6 +14,7 @@ from shared.errors import DatabaseExists, VerificationFailed
 from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob
 from shared.postgres.load import load_database as load
+from shared.postgres.options import ImportOptions
 from shared.postgres.promotion import discard, promote
 from shared.postgres.server import TargetServer
 from shared.postgres.temporary import LoadKey, taken
@@ -33,6 +34,7 @@ class _Work:
         self.ledger = Ledger(self.job.request_id)
         self.plan: Plan = self.ledger.plan()
         self.server: TargetServer = target_server(self.plan.request.target)
+        self.options = ImportOptions.of(self.plan.request)
 
     @property
     def file(self) -> BlobFile:
@@ -79,7 +81,7 @@ def load_database(subject: dict[str, Any]) -> Json:
         if reason := _kept(work):
             return {"skipped": reason}
         with import_log(work.job.request_id, work.job.file.name) as log:
-            result = load(work.server, toolbox(), work.file, _load_job(work.job), log, finished=work.recorded_load)
+            result = load(work.server, toolbox(), work.file, _load_job(work), log, finished=work.recorded_load)
     return work.answer("load", result, result.notes)
 
 
@@ -99,16 +101,17 @@ def _kept(work: _Work) -> str:
     return f"database {name!r} exists on the target server and the request says skip"
 
 
-def _load_job(job: DatabaseImport) -> LoadJob:
+def _load_job(work: _Work) -> LoadJob:
     limit = settings().staging_limit_mb
     directory = Path(settings().staging_directory or gettempdir()) / "flex-restore"
     return LoadJob(
-        restore_id=job.request_id,
-        database=job.file.database,
+        restore_id=work.job.request_id,
+        database=work.job.file.database,
         staging=directory if limit else None,
         staging_budget=limit * 1024 * 1024,
         jobs=settings().jobs,
         timeout_seconds=settings().load_timeout_minutes * 60,
+        options=work.options,
     )
 
 
@@ -118,7 +121,7 @@ def verify_database(subject: dict[str, Any]) -> Json:
     work = _Work(subject)
     result = work.ledger.read(work.record("verification"), Verification)
     if result is None:
-        result = verify(work.server, work.loaded(), inspect(work.file, toolbox()))
+        result = verify(work.server, work.loaded(), inspect(work.file, toolbox()), work.options)
     return work.answer("verification", result, result.notes)
 
 
