@@ -9,6 +9,7 @@ from shared.contracts.base import Json
 from shared.contracts.importing import ScriptImport
 from shared.contracts.imports import ScriptRun
 from shared.contracts.outcome import Failure
+from shared.decisions import StillWanted, require_running
 from shared.errors import PermanentError
 from shared.postgres.globals import run_globals
 from shared.postgres.options import ImportOptions
@@ -28,6 +29,7 @@ def import_roles(subject: dict[str, Any]) -> Json:
     """
     job = ScriptImport.from_wire(subject)
     ledger = Ledger(job.request_id)
+    require_running(ledger)
     request = ledger.plan().request
     server = target_server(request.target)
     existing = frozenset(ledger.first("roles-before", {"roles": sorted(read_roles(server))})["roles"])
@@ -40,8 +42,15 @@ def run_script(subject: dict[str, Any]) -> Json:
     """Run a schema or tablespaces file, as the request asked for."""
     job = ScriptImport.from_wire(subject)
     ledger = Ledger(job.request_id)
+    require_running(ledger)
     request = ledger.plan().request
-    run = partial(run_globals, target_server(request.target), toolbox(), options=ImportOptions.of(request))
+    run = partial(
+        run_globals,
+        target_server(request.target),
+        toolbox(),
+        options=ImportOptions.of(request),
+        still_wanted=StillWanted(ledger),
+    )
     databases = {database: one.name for database, one in promotions(ledger).items()}
     return _recorded(job, ledger, lambda chunks, log: run(chunks, databases, log))
 

@@ -7,7 +7,7 @@ its final name, and nowhere when there is none. What the database files have bro
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise, takewhile
 from typing import BinaryIO
 
@@ -43,6 +43,7 @@ def run_globals(  # noqa: PLR0913  where, with what, and how much of it
     log: BinaryIO,
     *,
     options: ImportOptions = EVERYTHING,
+    still_wanted: Callable[[], None] = lambda: None,
 ) -> ScriptRun:
     """Run the script, section by section; `databases` are this restore's final names by the names in the backup.
 
@@ -57,7 +58,16 @@ def run_globals(  # noqa: PLR0913  where, with what, and how much of it
             notes.append(_skipped_section(name, sum(isinstance(event, Statement) for event in events)))
             continue
         mine = _without_others(events, notes, options)
-        result = run_script(server, toolbox, dbname, mine, log=log, lines_before=lines_before, on_error="go on")
+        result = run_script(
+            server,
+            toolbox,
+            dbname,
+            mine,
+            log=log,
+            lines_before=lines_before,
+            on_error="go on",
+            still_wanted=still_wanted,
+        )
         statements += result.statements
         notes += [*result.notes, *_sorted_out(result, readable(name) or "the server", failures)]
     if failures:

@@ -11,6 +11,7 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
+from azure.core.exceptions import AzureError
 
 from shared.contracts.api import Check, Problem
 from shared.contracts.base import Contract
@@ -22,6 +23,7 @@ from shared.errors import (
     PermanentError,
     PreflightFailed,
     RequestRejected,
+    ServiceBusy,
     TransientError,
     VaultRefused,
 )
@@ -73,6 +75,12 @@ def answering(handler: Handler) -> Callable[..., Coroutine[Any, Any, func.HttpRe
         except FlexRestoreError as error:
             _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.text)
             answer = problem(error)
+        except AzureError as error:
+            _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.message)
+            answer = problem(ServiceBusy(f"Storage or Azure did not answer ({type(error).__name__}); try again."))
+        except Exception:
+            _log.exception("%s %s", req.method, handler.__name__)
+            answer = problem(FlexRestoreError("The app met a defect of its own; its log says more."))
         return _response(req, answer)
 
     # The Python worker reads annotations through `wraps`, and takes its own types only.
