@@ -78,7 +78,7 @@ def answering(handler: Handler) -> Callable[..., Coroutine[Any, Any, func.HttpRe
         except AzureError as error:
             _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.message)
             answer = problem(ServiceBusy(f"Storage or Azure did not answer ({type(error).__name__}); try again."))
-        except Exception:
+        except Exception:  # noqa: BLE001 -- a caller gets a problem and the log the rest
             _log.exception("%s %s", req.method, handler.__name__)
             answer = problem(FlexRestoreError("The app met a defect of its own; its log says more."))
         return _response(req, answer)
