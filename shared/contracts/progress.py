@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from shared.contracts.base import Contract
+from shared.contracts.base import Contract, Published
 from shared.contracts.decisions import Approval, Statement
 from shared.contracts.files import FileKind
 from shared.contracts.outcome import Failure
@@ -64,7 +64,7 @@ class FileState(StrEnum):
 _FINAL = {FileState.IMPORTED, FileState.WARNED, FileState.SKIPPED, FileState.FAILED, FileState.CANCELLED}
 
 
-class FileProgress(Contract):
+class FileProgress(Published):
     """One restored file in the live status and in the result of an import."""
 
     name: str
@@ -77,7 +77,7 @@ class FileProgress(Contract):
     """Why it was skipped or failed, in a sentence."""
 
 
-class PhaseEntry(Contract):
+class PhaseEntry(Published):
     """When a phase was entered."""
 
     phase: Phase
