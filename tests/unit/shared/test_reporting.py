@@ -1,11 +1,12 @@
-"""The report's arithmetic: phases, sizes."""
+"""The report's arithmetic: how long phases took; and the words that it reads."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from shared.contracts.progress import Phase, PhaseEntry
-from shared.reporting import _size, _times
+from shared.reporting import STAYS_RESERVED, _times
 
 START = datetime(2026, 4, 1, 2, 30, tzinfo=UTC)
 
@@ -36,18 +37,7 @@ def test_a_phase_lasts_until_the_next_one_and_the_last_one_until_now(
     assert [one.phase for one in times] == [entry.phase for entry in phases]
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KB"),
-        (1536, "1.5 KB"),
-        (5 * 1024**2, "5.0 MB"),
-        (3 * 1024**3, "3.0 GB"),
-        (2 * 1024**4, "2.0 TB"),
-        (4096 * 1024**4, "4096.0 TB"),
-    ],
-)
-def test_sizes_are_told_in_the_unit_that_fits(count: int, text: str) -> None:
-    assert _size(count) == text
+def test_a_container_that_stays_reserved_is_told_in_the_words_of_the_orchestration() -> None:
+    orchestrator = Path(__file__).parents[3] / "orchestrators" / "restore.py"
+
+    assert STAYS_RESERVED in orchestrator.read_text()
