@@ -12,7 +12,7 @@ from shared.contracts.decisions import Statement
 from shared.contracts.files import FileKind, Listing
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
-from shared.contracts.progress import FileProgress, FileState, Phase, RestoreProgress, SetResult
+from shared.contracts.progress import RETRIED, FileProgress, FileState, Phase, RestoreProgress, SetResult
 from shared.contracts.status import About, Action, JobStatus, RestoreStatus
 from shared.decisions import end
 from shared.instances import is_over, progress_of, request_of
@@ -70,22 +70,13 @@ def _kept(request_id: str, phase: Phase) -> _Kept:
 def _actions(progress: RestoreProgress, files: Sequence[FileProgress], kept: _Kept) -> tuple[Action, ...]:
     """What can be asked of a restore as it stands."""
     if progress.phase.is_terminal:
-        return (Action.RETRY,) if progress.phase in RETRIED and any(map(is_missing, files)) else ()
+        return (Action.RETRY,) if progress.phase in RETRIED and any(file.is_missing for file in files) else ()
     if kept.cancellation is not None:
         return ()
     approval = progress.approval if progress.phase is Phase.AWAITING_APPROVAL else None
     if approval is not None and approval.is_open(datetime.now(UTC)):
         return (Action.APPROVE, Action.REJECT, Action.CANCEL)
     return (Action.CANCEL,)
-
-
-RETRIED = frozenset({Phase.FAILED, Phase.PARTIALLY_FAILED})
-"""Ends after which what is missing can be imported again, for the restored files stay."""
-
-
-def is_missing(file: FileProgress) -> bool:
-    """Whether a file was asked for and did not come to where it should be."""
-    return file.state not in {FileState.IMPORTED, FileState.WARNED, FileState.SKIPPED}
 
 
 _SHARES = {FileState.LANDED: 0.0, FileState.IMPORTING: 0.2, FileState.LOADED: 0.8, FileState.VERIFIED: 0.9}

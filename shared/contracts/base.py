@@ -43,7 +43,7 @@ def _written_out(value: Any) -> Any:
     return value
 
 
-type Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 """A time that people and systems outside write: ISO 8601 with a zone."""
 
 
