@@ -26,8 +26,13 @@ def showing(console: Console, clock: Callable[[], float]) -> Iterator[Show]:
     """Something to show each status with, in the way that suits the console."""
     if console.is_terminal:
         picture = _Picture(clock)
-        with Live(picture, console=console, transient=True):
-            yield picture.show
+        with Live(picture, console=console, transient=True) as live:
+
+            def draw(status: Json) -> None:
+                picture.status = status
+                live.refresh()
+
+            yield draw
     else:
         shown_so_far: list[Json] = []
 
@@ -76,9 +81,6 @@ class _Picture:
     def __post_init__(self) -> None:
         self._spinner = Spinner("dots")
         self._start = self.clock()
-
-    def show(self, status: Json) -> None:
-        self.status = status
 
     def __rich__(self) -> ConsoleRenderable:
         status, waited = self.status, lasting(self.clock() - self._start)

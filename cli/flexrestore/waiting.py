@@ -104,7 +104,8 @@ def _statuses(session: Session, request_id: str, timeout: float | None) -> Itera
             session.say(f"{trouble} Looking again in {interval:.0f} s.", "yellow")
         else:
             seen = clock()
-            interval = min(max(answer.retry_after or interval, _SHORTEST), _LONGEST)
+            asked = interval if answer.retry_after is None else answer.retry_after
+            interval = min(max(asked, _SHORTEST), _LONGEST)
             if answer.body:
                 etag = answer.headers.get("etag", "")
                 yield answer.body

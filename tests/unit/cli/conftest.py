@@ -133,7 +133,7 @@ class Api:
                 "target": TargetRef(alias="drill", host="drill.example.net", version="18.1"),
                 "instance": instance,
                 "recovery_point": RecoveryPointRef(id="f00d", time=NOW),
-                "findings": [Finding(check="roles", severity="warning", message="one is missing", remedy="CREATE ROLE")],
+                "findings": [Finding(check="roles", severity="warning", message="one lacks", remedy="CREATE ROLE")],
                 **changes,
             }
         )

@@ -45,7 +45,9 @@ POINTS = PointList(
 )
 TARGETS = TargetList(targets=[TargetInfo(alias="drill", host="drill.example.net", approval="to-replace")])
 HEALTHY = Health(status="healthy", checks=[Check(name="vault", ok=True, detail="answers")])
-DECIDED = Decided(request_id="INC-1", decision=Decision(verdict=Verdict.APPROVED, by="ben", reason="looks right", at=NOON))
+DECIDED = Decided(
+    request_id="INC-1", decision=Decision(verdict=Verdict.APPROVED, by="ben", reason="looks right", at=NOON)
+)
 CANCELLING = Cancelling(request_id="INC-1", by="ben", reason="enough", message="The vault's job runs to its end.")
 
 
@@ -205,7 +207,7 @@ def test_show_tells_everything_about_a_restore(api: Any, run: Any) -> None:
         "Odd: was odd",
         "line 3",
         "Plan of INC-1",
-        "warning: one is missing Mend it with: CREATE ROLE",
+        "warning: one lacks Mend it with: CREATE ROLE",
         "flexrestore approve INC-1 --reason WHY",
         "flexrestore cancel INC-1 --reason WHY",
     ):
@@ -230,7 +232,12 @@ def test_plan_shows_what_would_be_done_and_starts_nothing(api: Any, run: Any) ->
 
     assert api.paths == ["POST plans"]
     assert ended.code == 0
-    for text in ("orders-prod", "2026-11-25 01:05:30Z (f00d)", "drill: drill.example.net, PostgreSQL 18.1", "missing"):
+    for text in (
+        "orders-prod",
+        "2026-11-25 01:05:30Z (f00d)",
+        "drill: drill.example.net, PostgreSQL 18.1",
+        "one lacks",
+    ):
         assert text in ended.out
     assert run("plan", "orders", "--target", "drill", "--json").json == api.plan().to_wire()
 
