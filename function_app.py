@@ -3,7 +3,8 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import backup_job, databases, events, imports, landing, plan, report, scripts
+from activities import backup_job, databases, decisions, events, instances, landing, plan, report, scripts
+from orchestrators.clear_landing import clear_landing
 from orchestrators.import_database import import_database
 from orchestrators.import_set import import_set
 from orchestrators.restore import restore
@@ -18,7 +19,7 @@ from triggers.webhook import delivery_due
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-for orchestrator in (restore, watch_job, import_set, import_database):
+for orchestrator in (restore, watch_job, import_set, import_database, clear_landing):
     app.orchestration_trigger(context_name="context")(orchestrator)
 
 for activity in (
@@ -27,6 +28,7 @@ for activity in (
     backup_job.check_operation,
     backup_job.start_restore,
     backup_job.check_job,
+    backup_job.find_job,
     landing.reserve_landing,
     landing.survey_landing,
     landing.settle_landing,
@@ -41,11 +43,13 @@ for activity in (
     databases.verify_restore,
     report.write_report,
     events.publish_phase,
-    imports.end_import,
+    decisions.check_running,
+    decisions.check_approval,
+    decisions.close_restore,
 ):
     app.activity_trigger(input_name="subject")(activity)
 
-for client_activity in (imports.open_import, imports.check_import):
+for client_activity in (instances.open_import, instances.check_import, instances.open_clearing):
     app.activity_trigger(input_name="subject")(app.durable_client_input(client_name="client")(client_activity))
 
 app.queue_trigger(arg_name="message", queue_name=REQUEST_QUEUE, connection=APP_STORAGE)(

@@ -83,3 +83,14 @@ def _may_ask(ledger: Ledger) -> bool:
 def check_job(subject: dict[str, Any]) -> Sighting:
     """Look at a backup job."""
     return jobs.look(BackupJob.from_wire(subject))
+
+
+@answering
+def find_job(subject: dict[str, Any]) -> Sighting:
+    """Look for the job that a restore has asked for; ends with its id, or with None when none has come of it."""
+    order = RestoreOrder.from_wire(subject)
+    asked = Ledger(order.request_id).read("restore-asked")
+    if job := jobs.find(order):
+        return Sighting(ended=True, value={"jobId": job})
+    too_late = asked is None or datetime.now(UTC) - datetime.fromisoformat(asked["at"]) >= SHOWS_UP_WITHIN
+    return Sighting(ended=too_late, status="no job has shown up", value={"jobId": None})

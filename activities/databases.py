@@ -10,6 +10,7 @@ from shared.contracts.importing import DatabaseImport, LandingRef
 from shared.contracts.imports import DatabaseLoad, Notes, Verification
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
+from shared.decisions import StillWanted, require_running
 from shared.errors import DatabaseExists, VerificationFailed
 from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob
@@ -73,13 +74,13 @@ def _warnings(notes: Notes) -> int:
 def load_database(subject: dict[str, Any]) -> Json:
     """Load the file into a database of a temporary name."""
     work = _Work(subject)
-    work.ledger.require_running()
+    require_running(work.ledger)
     result = work.recorded_load()
     if result is None:
         if reason := _kept(work):
             return {"skipped": reason}
         with import_log(work.job.request_id, work.job.file.name) as log:
-            result = load(work.server, toolbox(), work.file, _load_job(work.job), log, finished=work.recorded_load)
+            result = load(work.server, toolbox(), work.file, _load_job(work), log, finished=work.recorded_load)
     return work.answer("load", result, result.notes)
 
 
@@ -99,16 +100,17 @@ def _kept(work: _Work) -> str:
     return f"database {name!r} exists on the target server and the request says skip"
 
 
-def _load_job(job: DatabaseImport) -> LoadJob:
+def _load_job(work: _Work) -> LoadJob:
     limit = settings().staging_limit_mb
     directory = Path(settings().staging_directory or gettempdir()) / "flex-restore"
     return LoadJob(
-        restore_id=job.request_id,
-        database=job.file.database,
+        restore_id=work.job.request_id,
+        database=work.job.file.database,
         staging=directory if limit else None,
         staging_budget=limit * 1024 * 1024,
         jobs=settings().jobs,
         timeout_seconds=settings().load_timeout_minutes * 60,
+        still_wanted=StillWanted(work.ledger),
     )
 
 
@@ -126,7 +128,7 @@ def verify_database(subject: dict[str, Any]) -> Json:
 def promote_database(subject: dict[str, Any]) -> Json:
     """Give the verified database its final name; whether the whole import has warnings."""
     work = _Work(subject)
-    work.ledger.require_running()
+    require_running(work.ledger)
     loaded = work.loaded()
     conflict = work.plan.request.on_conflict
     result = promote(work.server, work.key, loaded.oid, work.job.final_name, on_conflict=conflict)

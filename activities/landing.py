@@ -9,11 +9,13 @@ from shared.contracts.base import Json
 from shared.contracts.files import FileKind, Listing
 from shared.contracts.importing import LandingRef, Survey
 from shared.contracts.progress import Phase
+from shared.contracts.request import Mode, Priority
 from shared.contracts.watch import Sighting
+from shared.decisions import require_running
 from shared.errors import FileChanged, LandingFailed, UnreadableFile
 from shared.postgres.archive import inspect
 from shared.settings import settings
-from shared.storage import landing, reservations
+from shared.storage import landing, reservations, waiting
 from shared.storage.landing import BlobFile
 from shared.storage.ledger import Ledger, is_our_set, remember_set
 from shared.survey import survey
@@ -22,14 +24,14 @@ from shared.topology import SYSTEM_DATABASES
 
 _log = logging.getLogger(__name__)
 
-_DONE_WITH_FILES = frozenset({Phase.COMPLETED, Phase.COMPLETED_WITH_WARNINGS})
-"""After any other end the files stay: they can be imported again without another restore."""
+_IMPORTED = frozenset({Phase.COMPLETED, Phase.COMPLETED_WITH_WARNINGS})
 
 
 @answering
 def reserve_landing(subject: dict[str, Any]) -> Sighting:
-    """Reserve a free landing container, or say why none is free."""
-    reservation, reasons = reservations.reserve(subject["requestId"])
+    """Reserve a free landing container, or say why none is free, or who is first."""
+    request_id, priority = subject["requestId"], Priority(subject["priority"])
+    reservation, reasons = reservations.reserve(request_id, priority, imported=subject["mode"] == Mode.FULL)
     if reservation is None:
         return Sighting(ended=False, status="; ".join(reasons))
     return Sighting(ended=True, value={"container": reservation.container})
@@ -40,7 +42,7 @@ def survey_landing(subject: dict[str, Any]) -> Survey:
     """What has landed, and what the request says about each file."""
     where = LandingRef.from_wire(subject)
     ledger = Ledger(where.request_id)
-    ledger.require_running()
+    require_running(ledger)
     listing = _listing(where)
     ledger.write("listing", listing)
     if where.reserved and listing.backup_name:
@@ -96,13 +98,26 @@ def close_landing(subject: dict[str, Any]) -> None:
 
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
-    """Delete the files that were imported, if a restore of ours brought them, and give the container back."""
-    request_id = subject["requestId"]
-    listing = Ledger(request_id).read("listing", Listing)
-    ours = listing is not None and is_our_set(listing.backup_name)
-    if listing is not None and ours and Phase(subject["phase"]) in _DONE_WITH_FILES:
-        landing.delete_files(listing)
+    """Delete the files that nobody needs any more, and give the container back."""
+    request_id, phase = subject["requestId"], Phase(subject["phase"])
     container = reservations.owned_by(request_id)
+    if (done_with := _done_with(request_id, phase, container)) is not None:
+        landing.delete_files(done_with)
+    waiting.leave(request_id)
     if container is not None:
         reservations.release(container, request_id)
     return {"container": container}
+
+
+def _done_with(request_id: str, phase: Phase, container: str | None) -> Listing | None:
+    """The files to delete: those that were imported, if a restore of ours brought them, or that a cancel made useless.
+
+    After any other end they stay: they can be imported again without another restore.
+    """
+    if phase is Phase.CANCELLED and container is not None:
+        return landing.everything(container)
+    ledger = Ledger(request_id)
+    listing = ledger.read("listing", Listing)
+    if listing is None or phase not in _IMPORTED or not is_our_set(listing.backup_name):
+        return None
+    return None if ledger.plan().request.mode is Mode.FILES_ONLY else listing

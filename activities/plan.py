@@ -36,6 +36,9 @@ def _briefing(plan: Plan) -> Briefing:
     return Briefing(
         request_id=plan.request_id,
         dry_run=plan.request.dry_run,
+        needs_approval=plan.needs_approval,
+        mode=plan.request.mode,
+        priority=plan.request.priority,
         instance=plan.instance,
         recovery_point=plan.recovery_point,
         landing=landing,
@@ -44,5 +47,6 @@ def _briefing(plan: Plan) -> Briefing:
             poll_limit_seconds=settings().poll_limit_seconds,
             job_deadline_hours=settings().job_deadline_hours,
             landing_deadline_hours=settings().landing_deadline_hours,
+            approval_deadline_hours=settings().approval_deadline_hours,
         ),
     )

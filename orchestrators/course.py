@@ -5,6 +5,8 @@ import azure.durable_functions as df
 from orchestrators.steps import Steps, attempt
 from shared.contracts.outcome import Failure
 from shared.contracts.progress import FileProgress, Phase, PhaseEntry, RestoreProgress
+from shared.contracts.status import About
+from shared.errors import RestoreCancelled
 
 
 class Stopped(Exception):
@@ -16,11 +18,17 @@ class Stopped(Exception):
         self.error = error
 
 
+def was_cancelled(error: Failure) -> bool:
+    """Whether somebody cancelled the restore."""
+    return error.code == RestoreCancelled.__name__
+
+
 class Course:
     """Where a restore stands; the only place that writes its custom status."""
 
     def __init__(self, context: df.DurableOrchestrationContext) -> None:
         self._context = context
+        self._about = About.of(context.get_input()["request"])
         self.progress = RestoreProgress(phase=Phase.ACCEPTED)
         self.files: tuple[FileProgress, ...] = ()
         """What came of the restored files, for the report."""
@@ -34,17 +42,32 @@ class Course:
     def enter(self, phase: Phase, message: str = "", errors: tuple[Failure, ...] = ()) -> Steps[None]:
         """Enter a phase: the status shows it, an event tells it.
 
-        An event that cannot be published stops nothing; it is told with the next one.
+        An event that cannot be published stops nothing; it is told with the next one. A cancelled restore enters no
+        further phase but the terminal one.
         """
         entry = PhaseEntry(phase=phase, at=self._context.current_utc_datetime.isoformat())
         self.note(phase=phase, message=message, phases=(*self.progress.phases, entry), errors=errors)
         outcome = yield from attempt(
             self._context,
             "publish_phase",
-            {"requestId": self._context.instance_id, "told": self._told, "progress": self.progress.to_wire()},
+            {
+                "requestId": self._context.instance_id,
+                "told": self._told,
+                "progress": self.progress.to_wire(),
+                "about": self._about.to_wire(),
+                "notify": self._context.get_input()["request"].get("notify"),
+            },
         )
         if outcome.ok:
             self._told = len(self.progress.phases)
+        if not phase.is_terminal:
+            yield from self._require_running()
+
+    def _require_running(self) -> Steps[None]:
+        """Go no further in a restore that was cancelled."""
+        outcome = yield from attempt(self._context, "check_running", {"requestId": self._context.instance_id})
+        if outcome.error is not None:
+            raise Stopped(Phase.CANCELLED if was_cancelled(outcome.error) else Phase.FAILED, outcome.error)
 
     def note(self, **changes: object) -> None:
         """Change what the status shows."""

@@ -7,7 +7,7 @@ from shared.contracts.base import Json
 from shared.contracts.importing import DatabaseImport, Lane
 from shared.contracts.outcome import Failure, Outcome, success
 from shared.contracts.progress import FileProgress, FileState
-from shared.errors import FileChanged
+from shared.errors import FileChanged, RestoreCancelled
 
 
 def import_database(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
@@ -40,7 +40,8 @@ def _discard(context: df.DurableOrchestrationContext, job: DatabaseImport, error
     """Drop what was loaded of a database that failed; what could not be dropped is said."""
     outcome = yield from attempt(context, "discard_database", {"job": job.to_wire(), "error": error.to_wire()})
     left = " Its temporary database could not be dropped; drop flexrestore_* by hand." if outcome.error else ""
-    return _ended(job, FileState.FAILED, reason=f"{error.message[:500]}{left}")
+    state = FileState.CANCELLED if error.code == RestoreCancelled.__name__ else FileState.FAILED
+    return _ended(job, state, reason=f"{error.message[:500]}{left}")
 
 
 def _skipped(outcome: Outcome) -> str:

@@ -5,25 +5,24 @@ has landed, so nothing depends on a trigger that was missed. One generation is o
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Steps, attempt
+from orchestrators.steps import Steps, attempt, pause
 from shared.contracts.base import Json
 from shared.contracts.files import FileKind
 from shared.contracts.importing import DatabaseImport, ImportSet, Lane, ScriptImport, Survey
-from shared.contracts.outcome import failure, success
+from shared.contracts.outcome import Failure, failure, success
 from shared.contracts.progress import FileProgress, FileState, SetResult
-from shared.errors import DeadlinePassed, ImportFailed
+from shared.errors import DeadlinePassed, ImportFailed, RestoreCancelled, RestoreEnded
 
 
 def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
     """Import what has landed; look again until nothing more will land. Answers a `SetResult`."""
     job = ImportSet.from_wire(context.get_input())
     outcome = yield from attempt(context, "survey_landing", job.landing)
-    if not outcome.ok:
-        return outcome.to_wire()
+    if outcome.error is not None:
+        return _stopped(job, outcome.error) if outcome.error.code in _ENDINGS else outcome.to_wire()
     survey = Survey.from_wire(outcome.value)
     job = job.with_files(*(file for file in survey.files if file.name not in job.files))
     if survey.problems and survey.closed:
@@ -46,10 +45,21 @@ def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
     if context.current_utc_datetime >= job.deadline:
         return failure(DeadlinePassed(f"The files in {job.landing.container} were not complete by {job.deadline}."))
     if job == before:
-        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=job.interval))
+        yield from pause(context, job.interval)
         job = job.slower()
     context.continue_as_new(job.to_wire())
     return None
+
+
+_ENDINGS = (RestoreCancelled.__name__, RestoreEnded.__name__)
+
+
+def _stopped(job: ImportSet, error: Failure) -> Json:
+    """What was done until the restore ended."""
+    state = FileState.CANCELLED if error.code == RestoreCancelled.__name__ else FileState.FAILED
+    waiting = [file for file in job.files.values() if not file.state.is_final]
+    stopped = (file.model_copy(update={"state": state, "reason": error.message[:500]}) for file in waiting)
+    return success(SetResult(files=tuple(job.with_files(*stopped).files.values())).to_wire())
 
 
 def _import_roles(context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey) -> Steps[ImportSet]:

@@ -1,19 +1,25 @@
 """One restore, from its request to its report."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
-from orchestrators.course import Course, Stopped
+from orchestrators.course import Course, Stopped, was_cancelled
 from orchestrators.steps import Steps, attempt, later, watched
 from shared.contracts.base import Json
 from shared.contracts.briefing import Briefing
+from shared.contracts.decisions import Approval, Decision, End, Statement, Verdict
 from shared.contracts.files import FileKind
-from shared.contracts.importing import LandingRef
+from shared.contracts.importing import LandingRef, Survey
 from shared.contracts.outcome import Failure, Outcome
-from shared.contracts.progress import FileState, Phase, SetResult
+from shared.contracts.progress import FileProgress, FileState, Phase, SetResult
+from shared.contracts.request import Mode
 from shared.contracts.vaultjobs import BackupJob, Operation
+from shared.contracts.watch import Watch
 from shared.errors import (
+    ApprovalDenied,
     BackupJobFailed,
     LandingFailed,
     PermanentError,
@@ -43,11 +49,15 @@ def _carry_out(context: df.DurableOrchestrationContext, course: Course) -> Steps
         return (yield from _end(context, course, Phase.COMPLETED, "dry run: this is the plan, nothing was touched"))
     if briefing.landing is None:
         yield from _validate(context, briefing)
+        yield from _approve(context, course, briefing)
         landing = yield from _reserve(context, course, briefing)
         job_failure = yield from _run_backup_job(context, course, briefing, landing)
     else:
+        yield from _approve(context, course, briefing)
         landing, job_failure = briefing.landing, None
         yield from _settle(context, course, briefing, landing)
+    if briefing.mode is Mode.FILES_ONLY:
+        return (yield from _keep_files(context, course, landing, job_failure))
     result = yield from _import(context, course, briefing, landing)
     _judge(result, job_failure)
     yield from _verify(context, course, landing)
@@ -70,10 +80,35 @@ def _validate(context: df.DurableOrchestrationContext, briefing: Briefing) -> St
     _value((yield from watched(context, "validation", watch)), Phase.REJECTED)
 
 
+def _approve(context: df.DurableOrchestrationContext, course: Course, briefing: Briefing) -> Steps[None]:
+    """Wait for somebody to approve the plan, where that is asked for; the first decision stands."""
+    if not briefing.needs_approval:
+        return
+    deadline = later(context, hours=briefing.pace.approval_deadline_hours)
+    course.note(approval=Approval(deadline=deadline))
+    yield from course.enter(Phase.AWAITING_APPROVAL, f"the plan waits for approval until {deadline:%Y-%m-%d %H:%M} UTC")
+    watch = briefing.watch(
+        "check_approval",
+        {"requestId": briefing.request_id, "deadline": deadline.isoformat()},
+        what="the approval of the plan",
+        deadline=deadline + timedelta(hours=1),  # the look that comes after the deadline says that nobody decided
+    )
+    decision = Decision.from_wire(_value((yield from watched(context, "approval", watch))))
+    course.note(approval=Approval(deadline=deadline, decision=decision))
+    if decision.verdict is not Verdict.APPROVED:
+        raise Stopped(Phase.REJECTED, Failure(code=ApprovalDenied.__name__, message=_denied(decision)))
+
+
+def _denied(decision: Decision) -> str:
+    if decision.verdict is Verdict.EXPIRED:
+        return "Nobody approved the plan in time; send the request again under another id."
+    return f"{decision.by} rejected the plan: {decision.reason}"
+
+
 def _reserve(context: df.DurableOrchestrationContext, course: Course, briefing: Briefing) -> Steps[LandingRef]:
     yield from course.enter(Phase.AWAITING_LANDING, "waiting for a free landing container")
     deadline = later(context, hours=briefing.pace.landing_deadline_hours)
-    subject = {"requestId": briefing.request_id}
+    subject = {"requestId": briefing.request_id, "priority": briefing.priority.value, "mode": briefing.mode.value}
     watch = briefing.watch("reserve_landing", subject, what="a free landing container", deadline=deadline)
     container = str(_value((yield from watched(context, "landing", watch)))["container"])
     course.note(container=container)
@@ -88,7 +123,8 @@ def _run_backup_job(
     A failed job does not end the restore at once: what landed before is being imported already.
     """
     yield from course.enter(Phase.RESTORING, f"the vault restores files into {landing.container}")
-    course.vault_may_write = course.import_may_run = True
+    course.vault_may_write = True
+    course.import_may_run = briefing.mode is Mode.FULL
     order = briefing.order(landing.container)
     deadline = later(context, hours=briefing.pace.job_deadline_hours)
     watch = briefing.watch("start_restore", order, what="the vault to start the restore", deadline=deadline)
@@ -114,6 +150,22 @@ def _settle(
     deadline = later(context, hours=briefing.pace.landing_deadline_hours)
     watch = briefing.watch("settle_landing", landing, what=f"the files in {landing.container}", deadline=deadline)
     _value((yield from watched(context, "landing", watch)))
+
+
+def _keep_files(
+    context: df.DurableOrchestrationContext, course: Course, landing: LandingRef, job_failure: Failure | None
+) -> Steps[Json]:
+    """End a restore that was to bring files and no databases; they stay in their landing container."""
+    survey = Survey.from_wire(_value((yield from attempt(context, "survey_landing", landing))))
+    course.files = tuple(file.progress for file in survey.files)
+    if job_failure is not None:
+        raise Stopped(Phase.FAILED, job_failure)
+    _require_database(course.files)
+    name = next(file.backup_name for file in survey.files if file.backup_name)
+    message = (
+        f"{len(survey.files)} files of backup {name} are in {landing.container}; an import-only request takes them"
+    )
+    return (yield from _end(context, course, _warned_or_completed(course), message))
 
 
 def _import(
@@ -142,7 +194,11 @@ def _judge(result: SetResult, job_failure: Failure | None) -> None:
     if result.problems:
         message = "The request asks for what the backup cannot give; nothing was imported."
         raise Stopped(Phase.REJECTED, Failure(code="RequestRejected", message=message, details=result.problems))
-    if not any(file.kind is FileKind.DATABASE for file in result.files):
+    _require_database(result.files)
+
+
+def _require_database(files: Sequence[FileProgress]) -> None:
+    if not any(file.kind is FileKind.DATABASE for file in files):
         message = "No database file has landed: is LandingStorage the account that FLEX_RESTORE_LANDING_ACCOUNT names?"
         raise Stopped(Phase.FAILED, Failure(code=LandingFailed.__name__, message=message))
 
@@ -161,17 +217,22 @@ def _end(
     message: str,
     errors: tuple[Failure, ...] = (),
 ) -> Steps[Json]:
-    """Write the report, give the landing container back, tell the end.
+    """Settle the end, have the import stop, write the report, give the landing container back, tell the end.
 
-    An import that still runs is told that its restore has ended. A container that the vault may still write into is
-    not given away.
+    A cancel that came before the end is settled stands, whatever else has happened. A container that the vault may
+    still write into is not given away.
     """
     subject = {"requestId": context.instance_id, "request": context.get_input()["request"]}
+    closed = yield from attempt(context, "close_restore", {"requestId": context.instance_id})
+    cancelled = End.from_wire(closed.value).cancelled if closed.ok else None
     if course.import_may_run:
-        yield from attempt(context, "end_import", subject)
+        yield from _await_import(context, course)
+    if cancelled is not None:
+        course.note(cancellation=cancelled)
+        message = _cancelled(cancelled, course, "" if phase is Phase.CANCELLED else message)
+        phase = Phase.CANCELLED
     if course.vault_may_write:
-        container = course.progress.container
-        message += f" The vault may still write into {container}: it stays reserved until somebody looks at the job."
+        message += yield from _leave_to_vault(context, course, phase)
     ending = course.progress.model_copy(update={"phase": phase, "message": message, "errors": errors})
     files = [file.to_wire() for file in course.files]
     report = yield from attempt(context, "write_report", {**subject, "progress": ending.to_wire(), "files": files})
@@ -191,19 +252,68 @@ def _end(
     }
 
 
+def _await_import(context: df.DurableOrchestrationContext, course: Course) -> Steps[None]:
+    """The import stops when its restore has ended: wait for that, to tell what it has done."""
+    watch = Watch(
+        check="check_import",
+        subject={"instanceId": import_instance(context.instance_id)},
+        what="the import to stop",
+        interval=1,
+        longest_interval=10,
+        deadline=later(context, hours=_STOPS_WITHIN),
+    )
+    outcome = yield from watched(context, "stopped", watch)
+    if outcome.ok and outcome.value is not None:
+        course.files = SetResult.from_wire(outcome.value).files
+
+
+_STOPS_WITHIN = 0.5
+"""Hours in which an import that was told to stop has stopped, or is on a machine that nobody hears of."""
+
+
+def _cancelled(statement: Statement, course: Course, before: str) -> str:
+    """What became of a cancelled restore."""
+    stand = [file.final_name for file in course.files if file.database and file.state in _STANDING]
+    parts = [
+        f"{statement.by} cancelled the restore: {statement.reason}.",
+        f"Databases that stand already and stay: {', '.join(stand)}." if stand else "No database of it stands.",
+        f"Before that: {before}" if before else "",
+    ]
+    return " ".join(filter(None, parts))
+
+
+def _leave_to_vault(context: df.DurableOrchestrationContext, course: Course, phase: Phase) -> Steps[str]:
+    """What becomes of a container that the vault may still write into, for people."""
+    container, job = course.progress.container, course.progress.job
+    if phase is not Phase.CANCELLED:
+        return f" The vault may still write into {container}: it stays reserved until somebody looks at the job."
+    opened = yield from attempt(context, "open_clearing", {"requestId": context.instance_id})
+    if not opened.ok:
+        return f" The vault may still write into {container}: it stays reserved until somebody looks at the job."
+    name = f"Backup job {job}" if job else "A backup job that was asked for"
+    return f" {name} cannot be stopped: when it has ended, its files are deleted and {container} is free again."
+
+
 def _verdict(result: SetResult, course: Course) -> Phase:
     """The terminal phase of an import."""
     states = {file.state for file in result.files}
     if FileState.FAILED in states:
         return Phase.PARTIALLY_FAILED if _some_imported(result) else Phase.FAILED
-    if FileState.WARNED in states or result.unknown or course.progress.warnings:
+    if FileState.WARNED in states or result.unknown:
         return Phase.COMPLETED_WITH_WARNINGS
-    return Phase.COMPLETED
+    return _warned_or_completed(course)
+
+
+def _warned_or_completed(course: Course) -> Phase:
+    return Phase.COMPLETED_WITH_WARNINGS if course.progress.warnings else Phase.COMPLETED
+
+
+_STANDING = (FileState.IMPORTED, FileState.WARNED)
 
 
 def _some_imported(result: SetResult) -> bool:
     """Whether a database stands on the target; roles alone are no restore."""
-    return any(file.database and file.state in {FileState.IMPORTED, FileState.WARNED} for file in result.files)
+    return any(file.database and file.state in _STANDING for file in result.files)
 
 
 def _summary(result: SetResult) -> str:
@@ -216,7 +326,8 @@ def _summary(result: SetResult) -> str:
 def _value(outcome: Outcome, refused: Phase = Phase.FAILED) -> Any:
     """The outcome's value; a failure ends the restore, in the given phase where it is somebody's no."""
     if outcome.error is not None:
-        raise Stopped(refused if _is(outcome, *_REFUSALS) else Phase.FAILED, outcome.error)
+        phase = refused if _is(outcome, *_REFUSALS) else Phase.FAILED
+        raise Stopped(Phase.CANCELLED if was_cancelled(outcome.error) else phase, outcome.error)
     return outcome.value
 
 

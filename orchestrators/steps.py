@@ -10,7 +10,7 @@ from shared.contracts.base import Contract, Json, wire
 from shared.contracts.outcome import Failure, Outcome
 from shared.contracts.watch import Watch
 from shared.errors import cut
-from shared.topology import child_instance
+from shared.topology import WAKE, child_instance
 
 type Steps[T] = Generator[Any, Any, T]
 
@@ -43,6 +43,15 @@ def watched(context: df.DurableOrchestrationContext, name: str, watch: Watch) ->
     """Wait in a child orchestration until what is watched has ended; its outcome."""
     instance = child_instance(context.instance_id, name)
     return (yield from _outcome(context.call_sub_orchestrator("watch_job", watch.to_wire(), instance), watch.what))
+
+
+def pause(context: df.DurableOrchestrationContext, seconds: float) -> Steps[None]:
+    """Sleep, or until woken: once in a generation, for a second wait would not be seen (docs/design-notes.md)."""
+    timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds))
+    woken = context.wait_for_external_event(WAKE)
+    yield context.task_any([woken, timer])
+    if not timer.is_completed:
+        timer.cancel()
 
 
 def later(context: df.DurableOrchestrationContext, *, hours: float) -> datetime:

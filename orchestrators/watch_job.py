@@ -1,41 +1,42 @@
-"""Watch something until it ends: an operation or a backup job of the vault, a reservation, an import."""
-
-from datetime import timedelta
+"""Watch something until it ends: an operation or a backup job of the vault, an approval, a reservation, an import."""
 
 import azure.durable_functions as df
 
-from orchestrators.steps import EXHAUSTED, Steps, look
+from orchestrators.steps import EXHAUSTED, Steps, look, pause
 from shared.contracts.base import Json
-from shared.contracts.outcome import Failure, failure, success
+from shared.contracts.outcome import Failure, Outcome, failure, success
 from shared.contracts.watch import Sighting, Watch
 from shared.errors import DeadlinePassed, cut
 
-LOOKS = 20
-"""Looks of one generation: a history stays short however long the watch lasts."""
-
 
 def watch_job(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
-    """Look, sleep, look again, less and less often, until the end or the deadline.
+    """Look, sleep, look again, less and less often, until the end or the deadline; one generation is one look.
 
     The service's Retry-After is honoured. A look that cannot be taken does not end the watch: only the deadline does.
     """
     watch = Watch.from_wire(context.get_input())
-    for _ in range(LOOKS):
-        outcome = yield from look(context, watch.check, watch.subject)
-        if outcome.error is not None and outcome.error.code != EXHAUSTED:
-            context.set_custom_status({"what": watch.what, "status": outcome.error.code})
-            return outcome.to_wire()
-        sighting = _failed_look(outcome.error) if outcome.error else Sighting.from_wire(outcome.value)
-        context.set_custom_status({"what": watch.what, "status": sighting.status[:500]})
-        if sighting.ended:
-            return success(sighting.value)
-        if context.current_utc_datetime >= watch.deadline:
-            return failure(DeadlinePassed(_too_late(watch, sighting)))
-        pause = max(watch.interval, sighting.retry_after)
-        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=pause))
-        watch = watch.slower()
-    context.continue_as_new(watch.to_wire())
+    outcome = yield from _look(context, watch)
+    if outcome.error is not None and outcome.error.code != EXHAUSTED:
+        context.set_custom_status({"what": watch.what, "status": outcome.error.code})
+        return outcome.to_wire()
+    sighting = _failed_look(outcome.error) if outcome.error else Sighting.from_wire(outcome.value)
+    context.set_custom_status({"what": watch.what, "status": sighting.status[:500]})
+    if sighting.ended:
+        return success(sighting.value)
+    if context.current_utc_datetime >= watch.deadline:
+        return failure(DeadlinePassed(_too_late(watch, sighting)))
+    yield from pause(context, max(watch.interval, sighting.retry_after))
+    context.continue_as_new(watch.slower().to_wire())
     return None
+
+
+def _look(context: df.DurableOrchestrationContext, watch: Watch) -> Steps[Outcome]:
+    """Look, unless the restore that this is done for has ended or was cancelled."""
+    if watch.restore:
+        running = yield from look(context, "check_running", {"requestId": watch.restore})
+        if not running.ok:
+            return running
+    return (yield from look(context, watch.check, watch.subject))
 
 
 def _failed_look(error: Failure) -> Sighting:

@@ -4,6 +4,7 @@ Approvals and cancels are records of the ledger, created with `If-None-Match: *`
 event only wakes those that sleep between two looks, so one that is lost costs patience and nothing else.
 """
 
+import time
 from datetime import UTC, datetime
 
 from shared.contracts.decisions import Decision, End, Statement, Verdict
@@ -50,8 +51,32 @@ def require_running(ledger: Ledger) -> None:
     if ending is None:
         return
     if ending.cancelled is not None:
-        raise RestoreCancelled(f"{ending.cancelled.by} cancelled restore {ledger.request_id}: {ending.cancelled.reason}")
+        raise RestoreCancelled(
+            f"{ending.cancelled.by} cancelled restore {ledger.request_id}: {ending.cancelled.reason}"
+        )
     raise RestoreEnded(f"Restore {ledger.request_id} has ended; nothing more is done for it.")
+
+
+class StillWanted:
+    """Asks now and then whether a restore goes on, for work that takes long."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._asked = time.monotonic()
+
+    def __call__(self) -> None:
+        """Ask, unless that was done just now.
+
+        Raises:
+            RestoreCancelled, RestoreEnded: it does not go on.
+        """
+        if time.monotonic() - self._asked >= ASKED_EVERY:
+            self._asked = time.monotonic()
+            require_running(self._ledger)
+
+
+ASKED_EVERY = 2.0
+"""Seconds."""
 
 
 def _first(ledger: Ledger, mine: End) -> End:

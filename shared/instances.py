@@ -9,6 +9,7 @@ from typing import Any
 import azure.durable_functions as df
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
+from shared.contracts.clearing import Clearing
 from shared.contracts.importing import ImportSet, LandingRef
 from shared.contracts.progress import Phase, RestoreProgress
 from shared.decisions import reopen
@@ -52,12 +53,25 @@ async def start_restore_once(
     A request that was rejected before it had a landing container, and not by an approver, may be sent again, corrected,
     under its own id.
     """
-    status = await client.get_status(request_id, show_input=True)
+    status = await _settled(client, request_id)
     if status:
         if not (is_over(status) and _may_come_again(progress_of(status))):
             return status
         await asyncio.to_thread(reopen, Ledger(request_id))
     return await _start(client, "restore", request_id, {"request": request})
+
+
+async def _settled(client: df.DurableOrchestrationClient, request_id: str) -> DurableOrchestrationStatus:
+    """The status of a restore; one that tells its end already is given the moment to come to it."""
+    for _ in range(_LOOKS):
+        status = await client.get_status(request_id, show_input=True)
+        if not status or is_over(status) or not progress_of(status).phase.is_terminal:
+            break
+        await asyncio.sleep(_PAUSE)
+    return status
+
+
+_LOOKS, _PAUSE = 25, 0.2
 
 
 def _may_come_again(progress: RestoreProgress) -> bool:
@@ -71,6 +85,14 @@ async def wake(client: df.DurableOrchestrationClient, request_id: str) -> None:
             await client.raise_event(child_instance(request_id, name), WAKE, {})
         except Exception as error:  # noqa: BLE001 -- the SDK's only kind; the sleeper looks again by itself, only later
             _log.debug("%s of restore %s is not woken: %s", name, request_id, error)
+
+
+async def start_clearing_once(client: df.DurableOrchestrationClient, clearing: Clearing) -> bool:
+    """Start to clear a landing container, unless that was started before; whether it was started now."""
+    instance_id = child_instance(clearing.order.request_id, "clearing")
+    if await client.get_status(instance_id):
+        return False
+    return await _start(client, "clear_landing", instance_id, clearing.to_wire()) is None
 
 
 async def start_import_once(client: df.DurableOrchestrationClient, landing: LandingRef) -> bool:

@@ -6,7 +6,7 @@ from psycopg.errors import Error as DatabaseError
 
 from shared.arm import ResourceId
 from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
-from shared.contracts.request import BackupSource, RestoreRequest
+from shared.contracts.request import BackupSource, Mode, RestoreRequest
 from shared.errors import PermanentError, PreflightFailed, RequestRejected, TargetRefused, TargetUnavailable
 from shared.postgres import temporary
 from shared.postgres.psql import require_restriction
@@ -67,6 +67,7 @@ def make_plan(request: RestoreRequest) -> Plan:
     tools = found.attempt("client tools", check_tools)
     target = found.attempt("target server", lambda: check_target(request.target))
     instance, point = _source(request, found)
+    found.attempt("webhooks", lambda: _require_webhooks(request))
     if target is not None and request.on_conflict == "fail":
         found.add(found.attempt("existing databases", lambda: _taken_names(request)))
     warnings = found.settle()
@@ -78,8 +79,18 @@ def make_plan(request: RestoreRequest) -> Plan:
         instance=instance,
         recovery_point=point,
         tools={tool.name: str(tool) for tool in (tools.psql, tools.pg_restore)},
+        needs_approval=_needs_approval(request),
         findings=warnings,
     )
+
+
+def _needs_approval(request: RestoreRequest) -> bool:
+    """Whether the request, or the operator for this target, wants somebody to approve the plan."""
+    if request.approval == "required":
+        return True
+    rule = settings().targets[request.target].approval
+    asked = rule == "always" or (rule == "to-replace" and request.on_conflict == "replace")
+    return asked and request.mode is not Mode.FILES_ONLY
 
 
 def check_tools() -> Toolbox:
@@ -134,6 +145,15 @@ def _source(request: RestoreRequest, found: Findings) -> tuple[BackupInstanceRef
         message = f"{job} is running on {instance.server}; the restore starts when the vault accepts it."
         found.add([Finding(check="backup jobs", severity="warning", message=message)])
     return instance, point
+
+
+def _require_webhooks(request: RestoreRequest) -> None:
+    configured = settings().webhooks
+    known = ", ".join(sorted(configured)) or "none"
+    unknown = [name for name in dict.fromkeys(request.notify) if name not in configured]
+    if unknown:
+        details = [f"notify: {name!r} is no configured webhook; known are: {known}." for name in unknown]
+        raise RequestRejected(details=details)
 
 
 def _landing_connection() -> list[Finding]:

@@ -14,7 +14,11 @@ from shared.storage import landing
 from shared.storage.ledger import Ledger
 
 _ID_LENGTH = 80
-_SCRIPTS = {FileKind.ROLES: ("roles", "none"), FileKind.SCHEMA: ("schema", "skip"), FileKind.TABLESPACES: ("tablespaces", "skip")}
+_SCRIPTS = {
+    FileKind.ROLES: ("roles", "none"),
+    FileKind.SCHEMA: ("schema", "skip"),
+    FileKind.TABLESPACES: ("tablespaces", "skip"),
+}
 
 
 def request_again(status: RestoreStatus, retry: Retry) -> RestoreRequest:

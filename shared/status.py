@@ -38,7 +38,7 @@ async def restore_status(client: df.DurableOrchestrationClient, request_id: str)
         started_at=status.created_time.isoformat(),
         updated_at=status.last_updated_time.isoformat(),
         phases=progress.phases,
-        progress=_share(progress.phase, files),
+        progress=share(progress.phase, files),
         container=progress.container,
         job=await _job(client, request_id, progress),
         files=files,
@@ -73,8 +73,8 @@ def _actions(progress: RestoreProgress, files: Sequence[FileProgress], kept: _Ke
         return (Action.RETRY,) if progress.phase in RETRIED and any(map(is_missing, files)) else ()
     if kept.cancellation is not None:
         return ()
-    decidable = progress.phase is Phase.AWAITING_APPROVAL and progress.approval is not None
-    if decidable and progress.approval.is_open(datetime.now(UTC)):
+    approval = progress.approval if progress.phase is Phase.AWAITING_APPROVAL else None
+    if approval is not None and approval.is_open(datetime.now(UTC)):
         return (Action.APPROVE, Action.REJECT, Action.CANCEL)
     return (Action.CANCEL,)
 
@@ -92,7 +92,7 @@ _SHARES = {FileState.LANDED: 0.0, FileState.IMPORTING: 0.2, FileState.LOADED: 0.
 """How much of a file's work is done in the states that are not final."""
 
 
-def _share(phase: Phase, files: Sequence[FileProgress]) -> float:
+def share(phase: Phase, files: Sequence[FileProgress]) -> float:
     """The share of the files' bytes that is where it should be, from 0 to 1."""
     total = sum(file.size for file in files)
     if not total:
@@ -110,8 +110,8 @@ async def _job(client: df.DurableOrchestrationClient, request_id: str, progress:
 
 async def _files(client: df.DurableOrchestrationClient, request_id: str) -> tuple[FileProgress, ...]:
     status = await client.get_status(import_instance(request_id))
-    if not status:
-        return ()
+    if not status:  # files that only landed have a listing and no import
+        return await asyncio.to_thread(_files_at_work, request_id, frozenset())
     if is_over(status) and isinstance(status.output, dict) and status.output.get("ok"):
         return SetResult.from_wire(status.output["value"]).files
     shown = status.custom_status if isinstance(status.custom_status, dict) else {}

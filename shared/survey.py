@@ -61,7 +61,7 @@ def _fate(file: RestoredFile, request: RestoreRequest) -> tuple[str, str]:
                 FileKind.SCHEMA: request.schema_file,
                 FileKind.TABLESPACES: request.tablespaces,
             }[kind]
-            return "", "" if wanted == "import" else _SKIP_REASONS[kind]
+            return "", "" if wanted in {"import", "missing", "all"} else _SKIP_REASONS[kind]
 
 
 def _database_fate(database: str, request: RestoreRequest) -> tuple[str, str]:

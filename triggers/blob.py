@@ -33,6 +33,8 @@ async def file_landed(blob: BlobClient, client: df.DurableOrchestrationClient) -
     reservation = await asyncio.to_thread(reservations.read, container)
     if file is None:
         await _report(FileUnknown, container, name, "its name is of no known kind; it is left alone")
+    elif reservation is not None and not reservation.imported:
+        _log.info("%s/%s stays where it is: restore %s is to bring files only", container, name, reservation.request_id)
     elif reservation is not None:
         where = LandingRef(request_id=reservation.request_id, container=container, reserved=True)
         if await start_import_once(client, where):

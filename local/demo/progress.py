@@ -1,6 +1,6 @@
 """The live progress of a restore: a bar and a table on a terminal, a line for each change elsewhere."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group
@@ -10,11 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from shared.contracts.progress import FileProgress, FileState
+from shared.contracts.progress import FileProgress
 from shared.contracts.status import RestoreStatus
-
-_SHARES = {FileState.LANDED: 0.0, FileState.IMPORTING: 0.2, FileState.LOADED: 0.8, FileState.VERIFIED: 0.9}
-"""How much of a file's work is done in the states that are not final."""
 
 type Show = Callable[[RestoreStatus], None]
 
@@ -52,17 +49,10 @@ def label(file: FileProgress) -> str:
     return f"{file.kind} {file.database}".strip() + f" ({file.size / 1e6:.1f} MB)"
 
 
-def done(files: Sequence[FileProgress]) -> float:
-    """The share of the files' bytes that is where it should be, from 0 to 1."""
-    total = sum(file.size for file in files)
-    return sum(file.size * _SHARES.get(file.state, 1.0) for file in files) / total if total else 0.0
-
-
 def _picture(status: RestoreStatus) -> Group:
     job = f"   backup job {status.job.id[:8]} {status.job.status}" if status.job else ""
-    share = done(status.files)
     bar = Table.grid(padding=(0, 2))
-    bar.add_row(ProgressBar(total=1.0, completed=share, width=60), f"{share:.0%}")
+    bar.add_row(ProgressBar(total=1.0, completed=status.progress, width=60), f"{status.progress:.0%}")
     files = Table(box=None, show_header=False, padding=(0, 2))
     for file in status.files:
         files.add_row(escape(label(file)), file.state.value)

@@ -5,6 +5,7 @@ from datetime import datetime
 from shared.contracts.base import Contract, Json, wire
 from shared.contracts.importing import LandingRef
 from shared.contracts.plan import BackupInstanceRef, RecoveryPointRef
+from shared.contracts.request import Mode, Priority
 from shared.contracts.vaultjobs import RestoreOrder
 from shared.contracts.watch import Watch
 
@@ -16,6 +17,7 @@ class Pace(Contract):
     poll_limit_seconds: float
     job_deadline_hours: float
     landing_deadline_hours: float
+    approval_deadline_hours: float
 
 
 class Briefing(Contract):
@@ -23,6 +25,9 @@ class Briefing(Contract):
 
     request_id: str
     dry_run: bool
+    needs_approval: bool
+    mode: Mode
+    priority: Priority
     instance: BackupInstanceRef | None
     recovery_point: RecoveryPointRef | None
     landing: LandingRef | None
@@ -41,10 +46,11 @@ class Briefing(Contract):
         )
 
     def watch(self, check: str, subject: Contract | Json, *, what: str, deadline: datetime) -> Watch:
-        """A watch at this restore's pace."""
+        """A watch at this restore's pace, and for as long as it goes on."""
         return Watch(
             check=check,
             subject=wire(subject),
+            restore=self.request_id,
             what=what,
             interval=self.pace.poll_seconds,
             longest_interval=self.pace.poll_limit_seconds,

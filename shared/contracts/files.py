@@ -64,3 +64,5 @@ class Reservation(Contract):
     request_id: str
     closed: bool = False
     """Set when the backup job has ended: what is not there now will not come."""
+    imported: bool = True
+    """Whether the files are imported as they land; else they only stay."""

@@ -39,6 +39,11 @@ class DatabaseImport(Contract):
 class SurveyedFile(FileProgress, RestoredFile):
     """A file that has landed, and what the request says about it."""
 
+    @property
+    def progress(self) -> FileProgress:
+        """The part that a restore's progress shows."""
+        return FileProgress.model_validate(self.model_dump(include=set(FileProgress.model_fields)))
+
 
 class Survey(Contract):
     """What has landed, and what the request says about it."""

@@ -63,6 +63,8 @@ class Plan(Contract):
     recovery_point: RecoveryPointRef | None = None
     tools: dict[str, str] = Field(default_factory=dict)
     """psql and pg_restore: version and where they were found."""
+    needs_approval: bool = False
+    """Whether somebody must approve this plan before anything is touched."""
     findings: tuple[Finding, ...] = ()
     """Warnings; a plan with errors is no plan."""
 

@@ -95,7 +95,10 @@ class DatabaseChoice(Published):
 NAME_BYTES = 63
 """Longest name of a database; PostgreSQL cuts longer ones."""
 
-type Choice = Annotated[DatabaseChoice, BeforeValidator(_from_name)]
+type Choice = Annotated[
+    DatabaseChoice,
+    BeforeValidator(_from_name, json_schema_input_type=Annotated[str, Field(min_length=1)] | DatabaseChoice),
+]
 
 
 class Mode(StrEnum):

@@ -92,7 +92,7 @@ class RestoreStatus(About):
     updated_at: str
     phases: tuple[PhaseEntry, ...]
     """The timeline: when each phase was entered."""
-    progress: float
+    progress: float = 0.0
     """The share of the restored bytes that is where it should be, from 0 to 1."""
     reason: str = ""
     container: str

@@ -28,6 +28,8 @@ class Watch(Patience):
     """The activity that looks; it answers an outcome whose value is a `Sighting`."""
     subject: Json
     """The activity's input."""
+    restore: str = ""
+    """The restore that this is watched for, as long as that goes on; empty: whatever becomes of it."""
     what: str
     """For people: `backup job 571e2403…`."""
 

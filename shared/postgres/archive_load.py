@@ -73,7 +73,7 @@ class ArchiveLoad:
         with destination.connect() as connection:
             opened = open_schemas(connection)
             main, comment_notes = _without_foreign_comments(connection, self.selection.main)
-        route, file = stage(self.archive.source, destination.folder, route)
+        route, file = stage(self.archive.source, destination.folder, route, destination.still_wanted)
         second = restorer.run(main, file, jobs=route.jobs)
         third = restorer.run(self.selection.trees, head)
         with destination.connect() as connection:

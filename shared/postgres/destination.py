@@ -1,6 +1,7 @@
 """Where a load goes, and what it needs on the way."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -39,6 +40,8 @@ class Destination:
     log: BinaryIO
     """Everything that the tools say."""
     deadline: Deadline
+    still_wanted: Callable[[], None] = lambda: None
+    """Raises when nobody wants the load any more."""
 
     def connect(self) -> Connection:
         """A connection to the database."""

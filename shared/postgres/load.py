@@ -41,6 +41,8 @@ class LoadJob:
     jobs: int = 0
     """Connections at once; 0 for as many as there are local processors, and within the server's limit in any case."""
     timeout_seconds: float | None = None
+    still_wanted: Callable[[], None] = lambda: None
+    """Raises when nobody wants the load any more; it is asked every few seconds."""
 
     @property
     def key(self) -> LoadKey:
@@ -68,6 +70,7 @@ def load_database(  # noqa: PLR0913  from where, whereto, with what, and what is
         TargetRefused: extensions are not allowed, or the database cannot be created as it was; nothing was touched.
         ImportFailed: statements failed that are not known to be harmless.
         DeadlinePassed: it took longer than the job's timeout.
+        PermanentError: whatever the job's `still_wanted` raised; what was loaded is dropped.
         TargetUnavailable, LoadInterrupted: try again.
     """
     archive = inspect(source, toolbox)
@@ -104,7 +107,7 @@ class _Load:
             oid = self._create(name, plan.properties.options)
             notes = self._set(name, plan.properties.name, plan.properties.settings)
             with workspace(Staging(self.job.staging, self.job.staging_budget), self.job.key.lock) as folder:
-                destination = Destination(self.server, name, folder, self.log_file, deadline)
+                destination = Destination(self.server, name, folder, self.log_file, deadline, self.job.still_wanted)
                 loaded = plan.fill(destination, self._route(plan.capabilities))
             closing, unreadable = _recordable(loaded.closing)
             notes += [*loaded.notes, *unreadable, *_analyze(destination)]

@@ -84,6 +84,7 @@ class Restorer:
             feed=self.archive.source.chunks() if stream else None,
             on_stderr=on_line,
             timeout_seconds=self.destination.deadline.left(),
+            still_wanted=self.destination.still_wanted,
             codec=python_codec(self.archive.encoding),
         )
         keep(reader.close())

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from shared.errors import DeadlinePassed
 LINE_LIMIT = 65_536
 """Bytes of a stderr line that are handed on; the server echoes whole statements there, and those have no bound."""
 CHUNK = 65_536
+LOOKS_EVERY = 2.0
+"""Seconds between two looks whether a child is still wanted."""
+GRACE = 10.0
+"""Seconds that a child has to end when it is asked to."""
 SETPRIV = Path("/usr/bin/setpriv")
 
 type LineSink = Callable[[str], object]
@@ -39,17 +44,20 @@ def run(  # noqa: PLR0913  a child has that many ends
     on_stderr: LineSink,
     on_stdout: ByteSink | None = None,
     timeout_seconds: float | None = None,
+    still_wanted: Callable[[], None] = lambda: None,
     codec: str = "utf-8",
 ) -> int:
     """Run a child to its end and answer its exit code; negative numbers are signals.
 
     `feed` is written to its stdin from a thread; a child that stops reading just ends the feeding. `on_stderr` gets
     each line of its stderr, decoded, without the newline and cut at 64 KiB; `on_stdout` gets chunks. Both are called
-    from threads of their own. Secrets belong into `environment`, never into `argv`.
+    from threads of their own. `still_wanted` is called every few seconds; when it raises, the child is asked to end, so
+    that it cancels what it has under way on the server, and killed if it does not. Secrets belong into `environment`,
+    never into `argv`.
 
     Raises:
-        DeadlinePassed: the child took longer than `timeout_seconds` and was killed.
-        Exception: whatever `feed` or a callback raised; the child was killed.
+        DeadlinePassed: the child took longer than `timeout_seconds` and was ended.
+        Exception: whatever `still_wanted`, `feed` or a callback raised; the child was ended.
     """
     child = subprocess.Popen(
         [*_leash(), *map(str, argv)],
@@ -66,7 +74,7 @@ def run(  # noqa: PLR0913  a child has that many ends
     if feed is not None:
         threads.append(_helper(child, errors, _write_all, _end(child.stdin), feed))
     try:
-        exit_code = child.wait(timeout_seconds)
+        exit_code = _wait(child, timeout_seconds, still_wanted)
     except subprocess.TimeoutExpired:
         message = (
             f"{Path(argv[0]).name} was stopped: it took longer than the {timeout_seconds:.0f} seconds it was given"
@@ -102,22 +110,53 @@ def capture(
     return Captured(exit_code, b"".join(stdout), "\n".join(stderr))
 
 
+def _wait(child: subprocess.Popen[bytes], timeout_seconds: float | None, still_wanted: Callable[[], None]) -> int:
+    """The child's exit code.
+
+    Raises:
+        subprocess.TimeoutExpired: it took too long.
+        Exception: whatever `still_wanted` raised.
+    """
+    end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    while True:
+        left = LOOKS_EVERY if end is None else min(LOOKS_EVERY, end - time.monotonic())
+        try:
+            return child.wait(max(0.0, left))
+        except subprocess.TimeoutExpired:
+            if end is not None and time.monotonic() >= end:
+                raise
+        still_wanted()
+
+
 def _end_group(child: subprocess.Popen[bytes]) -> None:
-    """End the child and everything it started, unless it ended by itself."""
-    if child.returncode is None or child.returncode < 0:
-        _kill_group(child)
-        child.wait()
+    """End the child and everything it started, unless it ended by itself; first by asking."""
+    if child.returncode is not None and child.returncode >= 0:
+        return
+    if child.returncode is None:
+        _signal_group(child, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE)
+    _kill_group(child)
+    child.wait()
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    _signal_group(child, signal.SIGKILL)
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
+        os.killpg(child.pid, number)
 
 
 @cache
 def _leash() -> tuple[str, ...]:
-    """What to put in front of a command so that the kernel ends it with its parent, even after `kill -9`."""
-    return (str(SETPRIV), "--pdeathsig", "KILL", "--") if os.access(SETPRIV, os.X_OK) else ()
+    """What to put in front of a command so that the kernel ends it with its parent, even after `kill -9`.
+
+    It is asked to end and not killed: pg_restore then cancels what its connections do on the server, and ends its
+    parallel workers, which no leash of their own holds (PostgreSQL source, src/bin/pg_dump/parallel.c).
+    """
+    return (str(SETPRIV), "--pdeathsig", "TERM", "--") if os.access(SETPRIV, os.X_OK) else ()
 
 
 def _end(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -7,7 +7,7 @@ the last error in place of `:LAST_ERROR_MESSAGE`, commands included, and that te
 
 import secrets
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal, NoReturn
 
@@ -69,6 +69,7 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
     single_transaction: bool = False,
     rehearse: bool = False,
     timeout_seconds: float | None = None,
+    still_wanted: Callable[[], None] = lambda: None,
 ) -> ScriptResult:
     """Run a script's statements in a database; what failed is in the result.
 
@@ -98,6 +99,7 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
         feed=feed.chunks(),
         on_stderr=listener.line,
         timeout_seconds=timeout_seconds,
+        still_wanted=still_wanted,
     )
     diagnostics, refused_copy = _without_guard(listener.finish())
     if exit_code not in {0, 3} and not refused_copy:

@@ -89,6 +89,7 @@ class ScriptLoad:
             log=destination.log,
             on_error="go on",
             timeout_seconds=destination.deadline.left(),
+            still_wanted=destination.still_wanted,
         )
         findings = sort_out(result.failures)
         if not result.complete:

@@ -1,7 +1,7 @@
 """A file to import, wherever it is: read in parts, as a stream, or downloaded."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,8 +30,8 @@ class FileSource(Protocol):
         """The content from there on, in pieces of a few MiB at most."""
         ...
 
-    def download(self, path: Path) -> None:
-        """Write the whole content to a local file."""
+    def download(self, path: Path, still_wanted: Callable[[], None] = lambda: None) -> None:
+        """Write the whole content to a local file; `still_wanted` raises when nobody wants it any more."""
         ...
 
 
@@ -64,6 +64,7 @@ class LocalFile:
             while chunk := file.read(CHUNK):
                 yield chunk
 
-    def download(self, path: Path) -> None:
+    def download(self, path: Path, still_wanted: Callable[[], None] = lambda: None) -> None:
         """Copy the file."""
+        still_wanted()
         shutil.copyfile(self.path, path)

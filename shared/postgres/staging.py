@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,13 +79,15 @@ def workspace(staging: Staging, key: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def stage(source: FileSource, folder: Path, route: Route) -> tuple[Route, Path | None]:
+def stage(
+    source: FileSource, folder: Path, route: Route, still_wanted: Callable[[], None] = lambda: None
+) -> tuple[Route, Path | None]:
     """Download the file where the route says so; a disk that fills up meanwhile turns the route into streaming."""
     if route.method is not LoadMethod.STAGED_PARALLEL:
         return route, None
     path = folder / "archive"
     try:
-        source.download(path)
+        source.download(path, still_wanted)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise

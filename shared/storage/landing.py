@@ -7,7 +7,7 @@ in any case. The file prefix that a restore request carries is in none of them. 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -69,6 +69,11 @@ def _blobs(container: str, *, whole: bool = False) -> Iterator[tuple[str, Restor
 def restored_files(container: str) -> list[RestoredFile]:
     """Every blob of a known kind."""
     return [file for _, file in _blobs(container) if file is not None]
+
+
+def everything(container: str) -> Listing:
+    """All restored files of a container that nobody writes into any more, whatever set they are of."""
+    return Listing(container=container, backup_name="", files=tuple(restored_files(container)), closed=True)
 
 
 def list_files(container: str, backup_name: str, *, closed: bool) -> Listing:
@@ -155,11 +160,14 @@ class BlobFile:
             yield piece
             offset += len(piece)
 
-    def download(self, path: Path) -> None:
-        """Stage the file on disk, several ranges at a time."""
+    def download(self, path: Path, still_wanted: Callable[[], None] = lambda: None) -> None:
+        """Stage the file on disk, several ranges at a time; `still_wanted` raises when nobody wants it any more."""
         with self._unchanged(), path.open("wb") as staged:
             stream = self._blob.download_blob(
-                etag=self.etag, match_condition=MatchConditions.IfNotModified, max_concurrency=4
+                etag=self.etag,
+                match_condition=MatchConditions.IfNotModified,
+                max_concurrency=4,
+                progress_hook=lambda _done, _total: still_wanted(),
             )
             stream.readinto(staged)
 

@@ -5,7 +5,8 @@ destroy each other's chance. A reservation is a document created with `If-None-M
 """
 
 from shared.contracts.files import Reservation
-from shared.storage import documents, landing
+from shared.contracts.request import Priority
+from shared.storage import documents, landing, waiting
 from shared.storage.accounts import control_container
 from shared.topology import LANDING_CONTAINERS
 
@@ -20,22 +21,41 @@ def read(container: str) -> Reservation | None:
     return None if document is None else Reservation.from_wire(document)
 
 
-def reserve(request_id: str) -> tuple[Reservation | None, list[str]]:
-    """The container that this restore owns now or already, else None with the reason for each container."""
+def reserve(
+    request_id: str, priority: Priority = Priority.NORMAL, *, imported: bool = True
+) -> tuple[Reservation | None, list[str]]:
+    """The container that this restore owns now or already, else None with the reasons.
+
+    Restores that wait are served by their priority, and within it in the order in which they came.
+    """
     if (owned := owned_by(request_id)) is not None:
         return read(owned), []
-    reasons = []
+    free, reasons = _free()
+    first = waiting.ahead(request_id, priority)
+    if len(first) >= len(free):
+        waiting.stay(request_id, priority)
+        return None, [*reasons, *(f"restore {other} is first" for other in first)]
+    for container in free:
+        reservation = Reservation(container=container, request_id=request_id, imported=imported)
+        if documents.create(control_container(), _document(container), reservation.to_wire()):
+            waiting.leave(request_id)
+            return reservation, []
+    waiting.stay(request_id, priority)
+    return None, ["somebody else was faster"]
+
+
+def _free() -> tuple[list[str], list[str]]:
+    """The containers that nobody owns and that hold no files, and why the others are not free."""
+    free, reasons = [], []
     for container in LANDING_CONTAINERS:
         leftovers = landing.restored_files(container)
-        if leftovers:
+        if (standing := read(container)) is not None:
+            reasons.append(f"{container} is reserved by restore {standing.request_id}")
+        elif leftovers:
             reasons.append(_occupied(container, len(leftovers), leftovers[0].name))
-            continue
-        reservation = Reservation(container=container, request_id=request_id)
-        if documents.create(control_container(), _document(container), reservation.to_wire()):
-            return reservation, []
-        standing = read(container)
-        reasons.append(f"{container} is reserved by restore {standing.request_id if standing else 'that just ended'}")
-    return None, reasons
+        else:
+            free.append(container)
+    return free, reasons
 
 
 def _occupied(container: str, count: int, first: str) -> str:

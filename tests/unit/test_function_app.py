@@ -7,6 +7,7 @@ from typing import Any
 
 import function_app
 from shared.topology import LANDING_CONTAINERS, REQUEST_QUEUE, WEBHOOK_QUEUE
+from triggers.http.endpoints import ENDPOINTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,15 +27,21 @@ def by_trigger(kind: str) -> set[str]:
 
 
 def test_orchestrators() -> None:
-    assert by_trigger("orchestrationTrigger") == {"restore", "watch_job", "import_set", "import_database"}
+    assert by_trigger("orchestrationTrigger") == {
+        "restore",
+        "watch_job",
+        "import_set",
+        "import_database",
+        "clear_landing",
+    }
 
 
 def test_activities() -> None:
     assert by_trigger("activityTrigger") == {
         "make_plan",
-        "start_validation", "check_operation", "start_restore", "check_job",
+        "start_validation", "check_operation", "start_restore", "check_job", "find_job",
         "reserve_landing", "survey_landing", "settle_landing", "close_landing", "release_landing",
-        "open_import", "check_import", "end_import",
+        "open_import", "check_import", "open_clearing", "check_running", "check_approval", "close_restore",
         "import_roles", "run_script",
         "load_database", "verify_database", "promote_database", "discard_database", "verify_restore",
         "write_report", "publish_phase",
@@ -58,12 +65,16 @@ def test_queues_of_requests_of_those_that_could_not_be_handled_and_of_events_for
     }
 
 
-def test_http_routes_ask_for_a_function_key() -> None:
-    routes = {(str(method.value), trigger(name)["route"]) for name in by_trigger("httpTrigger")
-              for method in trigger(name)["methods"]}  # fmt: skip
+def test_http_routes_are_those_of_the_table_and_ask_for_a_function_key() -> None:
+    routes = {(method.value, trigger(name)["route"]): trigger(name)["authLevel"].value
+              for name in by_trigger("httpTrigger") for method in trigger(name)["methods"]}  # fmt: skip
 
-    assert routes == {("POST", "restores"), ("GET", "restores/{requestId}")}
-    assert {trigger(name)["authLevel"].value for name in by_trigger("httpTrigger")} == {"function"}
+    assert routes.keys() == {*((one.method, one.route) for one in ENDPOINTS), *OPEN}
+    assert {route for route, level in routes.items() if level != "function"} == OPEN
+
+
+OPEN = {("GET", "openapi.json")}
+"""What holds nothing of anybody's."""
 
 
 def test_each_landing_container_has_a_trigger_that_event_grid_feeds() -> None:

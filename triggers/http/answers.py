@@ -77,11 +77,11 @@ def answering(handler: Handler) -> Callable[..., Awaitable[func.HttpResponse]]:
 
     # The Python worker reads annotations through `wraps`, and takes its own types only.
     function.__annotations__ = {"req": func.HttpRequest, "return": func.HttpResponse}
-    del function.__wrapped__  # type: ignore[attr-defined]  # as above
+    del function.__wrapped__
     return function
 
 
-def problem(error: FlexRestoreError, checks: tuple[Check, ...] = (), headers: Mapping[str, str] = {}) -> Answer:  # noqa: B006 -- only read
+def problem(error: FlexRestoreError, checks: tuple[Check, ...] = (), headers: Mapping[str, str] = {}) -> Answer:
     """The problem of an error."""
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     content = Problem(

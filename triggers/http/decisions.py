@@ -82,7 +82,9 @@ def _require_waiting(ledger: Ledger, progress: RestoreProgress) -> None:
 def _decided_otherwise(request_id: str, standing: Decision) -> str:
     if standing.verdict is Verdict.EXPIRED:
         return f"Nobody decided on restore {request_id} in time: it was rejected at {standing.at.isoformat()}."
-    return f"{standing.by} has {standing.verdict} restore {request_id} at {standing.at.isoformat()}: that decision stands."
+    return (
+        f"{standing.by} has {standing.verdict} restore {request_id} at {standing.at.isoformat()}: that decision stands."
+    )
 
 
 def _over(request_id: str, phase: Phase) -> Conflict:

@@ -84,7 +84,13 @@ ENDPOINTS = (
         tags=_DECISIONS,
     ),
     Endpoint(
-        "POST", f"{_ONE}/reject", decisions.post_reject, {200: Decided}, (400, 404, 409), body=Statement, tags=_DECISIONS
+        "POST",
+        f"{_ONE}/reject",
+        decisions.post_reject,
+        {200: Decided},
+        (400, 404, 409),
+        body=Statement,
+        tags=_DECISIONS,
     ),
     Endpoint(
         "POST",

@@ -19,7 +19,7 @@ from triggers.http.endpoints import ENDPOINTS, Content, Endpoint
 type _Use = tuple[type[Contract], Literal["validation", "serialization"]]
 
 _REF = "#/components/schemas/{model}"
-_PARAMETERS = {
+_PARAMETERS: dict[str, Json] = {
     "requestId": {"type": "string", "pattern": REQUEST_ID_PATTERN, "description": "The restore's name."},
     "instance": {"type": "string", "minLength": 1, "description": "An alias, a backup instance's name, or a server."},
 }

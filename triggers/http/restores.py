@@ -74,7 +74,7 @@ def request_id_of(req: func.HttpRequest) -> str:
     Raises:
         NotFound: no restore can be called so.
     """
-    request_id = req.route_params["requestId"]
+    request_id = str(req.route_params["requestId"])
     if not re.fullmatch(REQUEST_ID_PATTERN, request_id):
         raise no_restore(request_id)
     return request_id

@@ -22,6 +22,25 @@ class Together:
 
 
 @dataclass
+class Timer(Call):
+    """A timer; when it ends by itself, time has passed."""
+
+    due: datetime
+    is_completed: bool = False
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+@dataclass
+class First:
+    """What ends first: an event that wakes, or a timer."""
+
+    timer: Timer
+
+
+@dataclass
 class Drive:
     """Runs one orchestration: its calls are answered by name; a list answers one call after the other."""
 
@@ -32,6 +51,9 @@ class Drive:
     statuses: list[dict[str, Any]] = field(default_factory=list)
     continued_with: dict[str, Any] | None = None
     slept: list[float] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
+    woken: bool = False
+    """Whether an event comes before every timer."""
     current_utc_datetime: datetime = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
     def get_input(self) -> dict[str, Any]:
@@ -46,10 +68,15 @@ class Drive:
     def call_sub_orchestrator(self, name: str, subject: Any, _instance_id: str | None = None) -> Call:
         return Call(f"{name}:{subject['check']}" if name == "watch_job" else name, subject)
 
-    def create_timer(self, due: datetime) -> Call:
-        self.slept.append((due - self.current_utc_datetime).total_seconds())
-        self.current_utc_datetime = due
-        return Call("timer", None)
+    def create_timer(self, due: datetime) -> Timer:
+        self.timers.append(Timer("timer", None, due))
+        return self.timers[-1]
+
+    def wait_for_external_event(self, name: str) -> Call:
+        return Call(name, None)
+
+    def task_any(self, calls: list[Any]) -> First:
+        return First(next(call for call in calls if isinstance(call, Timer)))
 
     def task_all(self, calls: list[Call]) -> Together:
         return Together(calls)
@@ -59,6 +86,21 @@ class Drive:
 
     def continue_as_new(self, subject: dict[str, Any]) -> None:
         self.continued_with = subject
+
+    def run_on(self, orchestrator: Callable[[Any], Generator[Any, Any, Any]]) -> Any:
+        """Run it to its end, over as many generations as it takes."""
+        while True:
+            self.continued_with = None
+            answer = self.run(orchestrator)
+            if self.continued_with is None:
+                return answer
+            self.subject = self.continued_with
+
+    def _sleep(self, timer: Timer) -> None:
+        if not self.woken:
+            self.slept.append((timer.due - self.current_utc_datetime).total_seconds())
+            self.current_utc_datetime = timer.due
+            timer.is_completed = True
 
     def run(self, orchestrator: Callable[[Any], Generator[Any, Any, Any]]) -> Any:
         steps = orchestrator(self)
@@ -71,15 +113,17 @@ class Drive:
                 return end.value
             answer, failed = None, None
             try:
-                answer = (
-                    [self._answer(call) for call in step.calls] if isinstance(step, Together) else self._answer(step)
-                )
+                match step:
+                    case First():
+                        self._sleep(step.timer)
+                    case Together():
+                        answer = [self._answer(call) for call in step.calls]
+                    case _:
+                        answer = self._answer(step)
             except LostWorkerError as error:
                 failed = error
 
     def _answer(self, call: Call) -> Any:
-        if call.name == "timer":
-            return None
         self.calls.append(call)
         answer = self.answers.get(call.name, {"ok": True, "value": {}})
         if isinstance(answer, list):
@@ -89,10 +133,14 @@ class Drive:
         return answer(call.subject) if callable(answer) else answer
 
     def names(self) -> list[str]:
-        return [call.name for call in self.calls if call.name != "publish_phase"]
+        return [call.name for call in self.calls if call.name not in _EVERYWHERE]
 
     def phases(self) -> list[str]:
         return [call.subject["progress"]["phases"][-1]["phase"] for call in self.calls if call.name == "publish_phase"]
+
+
+_EVERYWHERE = {"publish_phase", "check_running"}
+"""Activities of each phase, which a test of the steps need not name."""
 
 
 class LostWorkerError(Exception):

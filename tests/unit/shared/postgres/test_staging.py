@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,7 +67,8 @@ def test_jobs_are_bounded(
 
 def test_a_disk_that_fills_up_turns_the_route_into_streaming(tmp_path: Path) -> None:
     class TooLarge(LocalFile):
-        def download(self, path: Path) -> None:
+        def download(self, path: Path, still_wanted: Callable[[], None] = lambda: None) -> None:
+            still_wanted()
             path.write_bytes(b"some of it")
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -78,7 +80,8 @@ def test_a_disk_that_fills_up_turns_the_route_into_streaming(tmp_path: Path) -> 
 
 def test_any_other_error_of_a_download_is_an_error(tmp_path: Path) -> None:
     class Forbidden(LocalFile):
-        def download(self, path: Path) -> None:
+        def download(self, path: Path, still_wanted: Callable[[], None] = lambda: None) -> None:
+            still_wanted()
             raise PermissionError(errno.EACCES, "no", str(path))
 
     with pytest.raises(PermissionError):

@@ -1,0 +1,67 @@
+"""Other instances that work for a restore: its import, and what clears up after it. These hold the durable client."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.answers import plain
+from shared.contracts.clearing import Clearing
+from shared.contracts.importing import LandingRef
+from shared.contracts.outcome import Outcome, failure, success
+from shared.contracts.vaultjobs import RestoreOrder
+from shared.contracts.watch import Sighting
+from shared.errors import ImportFailed, LandingFailed, cut
+from shared.instances import is_over, start_clearing_once, start_import_once
+from shared.settings import settings
+from shared.storage import reservations
+from shared.storage.ledger import Ledger
+
+
+@plain
+async def open_import(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
+    """Start the import, unless a file that landed has started it."""
+    started = await start_import_once(client, LandingRef.from_wire(subject))
+    return success({"started": started})
+
+
+@plain
+async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
+    """Look at an import; it ends with a `SetResult`, or with None where none was ever started."""
+    status = await client.get_status(subject["instanceId"])
+    if not status:
+        return success(Sighting(ended=True, status="none").to_wire())
+    if not is_over(status):
+        return success(Sighting(ended=False, status=str(status.runtime_status)).to_wire())
+    if status.runtime_status is not df.OrchestrationRuntimeStatus.Completed:
+        text = f"The import {subject['instanceId']} ended as {status.runtime_status}: {cut(str(status.output), 1_000)}"
+        return failure(ImportFailed(text))
+    outcome = Outcome.from_wire(status.output)
+    if not outcome.ok:
+        return outcome.to_wire()
+    return success(Sighting(ended=True, status="Completed", value=outcome.value).to_wire())
+
+
+@plain
+async def open_clearing(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
+    """Have the landing container of a cancelled restore cleared when the vault has stopped writing into it."""
+    try:
+        clearing = await asyncio.to_thread(_clearing, subject["requestId"])
+    except LandingFailed as error:
+        return failure(error)
+    return success({"started": await start_clearing_once(client, clearing)})
+
+
+def _clearing(request_id: str) -> Clearing:
+    plan, container = Ledger(request_id).plan(), reservations.owned_by(request_id)
+    if container is None or plan.instance is None or plan.recovery_point is None:
+        raise LandingFailed(f"Restore {request_id} owns no landing container that the vault writes into.")
+    return Clearing(
+        order=RestoreOrder(
+            request_id=request_id, instance=plan.instance, recovery_point=plan.recovery_point.id, container=container
+        ),
+        interval=settings().poll_seconds,
+        longest_interval=settings().poll_limit_seconds,
+        deadline=datetime.now(UTC) + timedelta(hours=settings().job_deadline_hours),
+    )

@@ -1,0 +1,23 @@
+"""Clear the landing container of a cancelled restore, once the vault has stopped writing into it."""
+
+import azure.durable_functions as df
+
+from orchestrators.steps import Steps, attempt, watched
+from shared.contracts.base import Json
+from shared.contracts.clearing import Clearing
+from shared.contracts.progress import Phase
+from shared.contracts.vaultjobs import BackupJob
+from shared.errors import BackupJobFailed
+
+
+def clear_landing(context: df.DurableOrchestrationContext) -> Steps[Json]:
+    """Wait for the backup job, however it ends; then delete its files and give the container back."""
+    clearing = Clearing.from_wire(context.get_input())
+    found = yield from watched(context, "job", clearing.watch("find_job", clearing.order, "the backup job to show up"))
+    if found.ok and found.value["jobId"]:
+        job = BackupJob(instance=clearing.order.instance, job_id=found.value["jobId"])
+        found = yield from watched(context, "end", clearing.watch("check_job", job, f"backup job {job.job_id}"))
+    if found.error is not None and found.error.code != BackupJobFailed.__name__:
+        return found.to_wire()
+    subject = {"requestId": clearing.order.request_id, "phase": Phase.CANCELLED.value}
+    return (yield from attempt(context, "release_landing", subject)).to_wire()

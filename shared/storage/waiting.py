@@ -1,0 +1,68 @@
+"""The line before the landing containers: who waits, by priority and then by time.
+
+A place is a document in the control container whose name sorts as the line does. Who waits comes back at each look; a
+place that nobody came back to for a while belongs to a restore that is gone.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from shared.contracts.request import Priority
+from shared.settings import settings
+from shared.storage import documents
+from shared.storage.accounts import control_container
+
+_FOLDER = "waiting/"
+_RANKS = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+
+
+@dataclass(frozen=True, order=True)
+class _Place:
+    rank: int
+    since: int
+    """Milliseconds."""
+    request_id: str
+
+    @property
+    def document(self) -> str:
+        return f"{_FOLDER}{self.rank}-{self.since:014}-{self.request_id}.json"
+
+    @classmethod
+    def parse(cls, document: str) -> "_Place":
+        rank, since, request_id = document.removeprefix(_FOLDER).removesuffix(".json").split("-", 2)
+        return cls(int(rank), int(since), request_id)
+
+
+def ahead(request_id: str, priority: Priority) -> list[str]:
+    """The restores that are served before this one."""
+    places = list(_places(within=timedelta(seconds=2 * settings().poll_limit_seconds + 60)))
+    mine = _mine(places, request_id, priority)
+    return [place.request_id for place in sorted(places) if place < mine and place.request_id != request_id]
+
+
+def stay(request_id: str, priority: Priority) -> None:
+    """Take a place in the line, or keep the one that was taken before."""
+    mine = _mine(list(_places()), request_id, priority)
+    documents.write(control_container(), mine.document, {"requestId": request_id})
+
+
+def leave(request_id: str) -> None:
+    """Give up the place in the line, if there is one."""
+    for place in _places():
+        if place.request_id == request_id:
+            documents.delete(control_container(), place.document)
+
+
+def _mine(places: list[_Place], request_id: str, priority: Priority) -> _Place:
+    standing = (place for place in places if place.request_id == request_id)
+    return next(standing, _Place(_RANKS[priority], int(time.time() * 1000), request_id))
+
+
+def _places(within: timedelta | None = None) -> Iterator[_Place]:
+    """The places; with `within` only those that somebody came back to lately."""
+    oldest = None if within is None else datetime.now(UTC) - within
+    for blob in control_container().list_blobs(name_starts_with=_FOLDER):
+        if oldest is None or blob.last_modified >= oldest:
+            yield _Place.parse(blob.name)
