@@ -33,6 +33,8 @@ def command(function: Callable[..., Exit | None]) -> Run:
         with Session.open(outer.below(nearer), surroundings) as session:
             try:
                 code = function(session, **_gathered(function, given))
+            except UnicodeEncodeError:
+                raise typer.BadParameter("an argument holds bytes that are no text.") from None
             except Trouble as trouble:
                 session.complain(trouble)
                 code = trouble.exit

@@ -50,7 +50,7 @@ class Api:
             raise reply
         if isinstance(reply, httpx.Response):
             return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
-        return httpx.Response(200, json=reply.to_wire())
+        return said(200, reply)
 
     @property
     def paths(self) -> list[str]:
@@ -71,8 +71,7 @@ class Api:
     def problem(status: int, detail: str = "That is wrong.", *errors: str, **headers: str) -> httpx.Response:
         """A problem as the service answers it."""
         content = Problem(title="No", status=status, detail=detail, code="Wrong", errors=errors)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.Response(status, json=content.to_wire(), headers=named)
+        return said(status, content, **headers)
 
     @staticmethod
     def status(phase: Phase = Phase.COMPLETED, **changes: Any) -> RestoreStatus:
@@ -137,6 +136,12 @@ class Api:
                 **changes,
             }
         )
+
+
+def said(status: int, content: Contract, **headers: str) -> httpx.Response:
+    """An answer as the service writes it."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, content=json.dumps(content.to_wire()), headers=named)
 
 
 @dataclass(frozen=True)

@@ -194,3 +194,12 @@ def test_a_restore_is_started_and_waited_for(api: Any, run: Any) -> None:
     ended = run(*RESTORE, "--yes", "--wait", "--json")
 
     assert (ended.code, ended.json) == (0, api.status().to_wire())
+
+
+@pytest.mark.parametrize(
+    "words", [["points", "\udcff"], ["list", "--target", "\udcff"], [*RESTORE, "--yes", "--ticket", "\udcff"]]
+)
+def test_an_argument_that_is_no_text_is_a_wrong_command_line(api: Any, run: Any, words: list[str]) -> None:
+    """What Python makes of a byte that the locale's encoding does not know."""
+    assert run(*words).code == 2
+    assert api.calls == []
