@@ -10,7 +10,7 @@ from flexrestore.times import shown
 from flexrestore.trouble import Json
 from flexrestore.views.facts import facts_table
 
-_SAID = ("onConflict", "roles", "owners", "grants", "mode", "approval", "priority")
+_SAID = ("onConflict", "roles", "owners", "grants", "mode", "priority")
 
 
 def plan_view(plan: Json) -> Group:
@@ -36,6 +36,7 @@ def _facts(plan: Json) -> Iterator[tuple[str, str]]:
     if point := plan.get("recoveryPoint"):
         yield "point", f"{shown(point.get('time'))} ({point.get('id')})"
     yield "into", f"{target.get('alias')}: {target.get('host')}, PostgreSQL {target.get('version')}"
+    yield "approval", "needed before anything is touched" if plan.get("needsApproval") else ""
     yield "databases", ", ".join(_choice(one) for one in request.get("databases") or ())
     yield "left out", ", ".join(request.get("exclude") or ())
     yield "options", ", ".join(f"{name} {request[name]}" for name in _SAID if request.get(name))
