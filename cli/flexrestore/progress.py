@@ -16,7 +16,7 @@ from flexrestore.texts import plain, text
 from flexrestore.times import clock as time_of_day
 from flexrestore.times import lasting, shown
 from flexrestore.trouble import Json
-from flexrestore.views.files import files_table, label
+from flexrestore.views.files import by_interest, files_table, label
 
 type Show = Callable[[Json], None]
 
@@ -93,4 +93,6 @@ class _Picture:
         bar.add_row(ProgressBar(total=1.0, completed=share, width=50), f"{share:.0%}")
         lines = [text(status.get("message")), text(_approval(status), "yellow")]
         lines += [text(f"backup job {job['id']}: {job['status']}")] if job else []
-        return Group(head, *(line for line in lines if line.plain), bar, files_table(status.get("files") or ()))
+        return Group(
+            head, *(line for line in lines if line.plain), bar, files_table(by_interest(status.get("files") or ()))
+        )

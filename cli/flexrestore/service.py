@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from flexrestore import __version__
-from flexrestore.settings import Settings
+from flexrestore.settings import LOOPBACK, Settings
 from flexrestore.signin import KEY_HEADER, Credential, EntraSignIn
 from flexrestore.trouble import Json, Trouble
 
@@ -99,9 +99,9 @@ class Service:
             try:
                 response = self._http.send(request)
             except httpx.TransportError as error:
-                trouble = Trouble.unreachable(str(self._http.base_url), error)
+                trouble = Trouble.unreachable(self._http.base_url, error)
             except httpx.DecodingError as error:
-                raise Trouble.unreachable(str(self._http.base_url), error) from error
+                raise Trouble.unreachable(self._http.base_url, error) from error
             else:
                 if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
                     return response
@@ -135,7 +135,7 @@ def connect(
         headers=headers,
         auth=EntraSignIn(settings.scope, credential) if settings.scope else None,
         transport=transport,
-        mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),  # no proxy on the way to ourselves
+        mounts={f"all://{f'[{host}]' if ':' in host else host}": None for host in LOOPBACK},  # no proxy to ourselves
     )
     return Service(http, repeating)
 

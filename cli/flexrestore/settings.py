@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PANEL = "Service"
 
 
@@ -83,6 +84,12 @@ class Settings:
                 f"{self.url!r} is no address of a service; write it like https://NAME.azurewebsites.net."
             )
         return url if url.endswith("/api") else f"{url}/api"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody on the way can read what is sent: this matters for keys and tokens."""
+        parts = urlsplit(self.base_url)
+        return parts.scheme == "http" and parts.hostname not in LOOPBACK
 
     @property
     def header_key(self) -> str:

@@ -36,16 +36,18 @@ class Trouble(Exception):
         return cls(exit_code, {"type": "about:blank", "title": title, "detail": detail, "code": code, "errors": []})
 
     @classmethod
-    def unreachable(cls, url: str, error: Exception) -> "Trouble":
+    def unreachable(cls, url: httpx.URL, error: Exception) -> "Trouble":
         """Nobody answers there."""
-        detail = f"{url} does not answer: {str(error) or type(error).__name__}."
+        detail = f"{_place(url)} does not answer: {str(error) or type(error).__name__}."
         return cls.of(Exit.UNAVAILABLE, "Unreachable", "The service cannot be reached", detail)
 
     @classmethod
     def stranger(cls, response: httpx.Response) -> "Trouble":
         """Something answers there that does not speak as Flex Restore does."""
         where = f" to {response.headers['location']}" if "location" in response.headers else ""
-        detail = f"{response.url} answered {response.status_code}{where}, not as Flex Restore does: is --url right?"
+        detail = (
+            f"{_place(response.url)} answered {response.status_code}{where}, not as Flex Restore does: is --url right?"
+        )
         return cls.of(Exit.UNAVAILABLE, "NotTheService", "This is not Flex Restore", detail)
 
     @classmethod
@@ -58,9 +60,14 @@ class Trouble(Exception):
             if status not in {401, 403, 429} and status < 500:
                 return cls.stranger(response)
             title = f"{status} {response.reason_phrase}".strip()
-            detail = _HINTS.get(status, f"{response.url} answered {status} without saying why.")
+            detail = _HINTS.get(status, f"{_place(response.url)} answered {status} without saying why.")
             document = cls.of(exit_code, "NoProblemGiven", title, detail).document | {"status": status}
         return cls(exit_code, document)
+
+
+def _place(url: httpx.URL) -> httpx.URL:
+    """The address without a name and a password in it."""
+    return url.copy_with(userinfo=b"")
 
 
 def _problem(response: httpx.Response) -> Json | None:

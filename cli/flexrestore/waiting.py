@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote
 
+import httpx
 import typer
 
 from flexrestore.exits import Exit
 from flexrestore.phases import exit_of, has_ended
 from flexrestore.progress import showing
+from flexrestore.service import TRIES
 from flexrestore.session import Session
 from flexrestore.times import duration, lasting
 from flexrestore.trouble import Json, Trouble
@@ -20,7 +22,7 @@ _INTERVAL = 5.0
 """Seconds between two looks where the service does not say."""
 _SHORTEST, _LONGEST = 1.0, 60.0
 _PATIENCE = 600.0
-"""Seconds that a service may be away before waiting for it ends."""
+"""Seconds that a service that has answered may be away before waiting for it ends."""
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,20 @@ def _statuses(session: Session, request_id: str, timeout: float | None) -> Itera
     """The restore's status each time it is another, up to and with its end."""
     clock, sleep = session.surroundings.monotonic, session.surroundings.sleep
     deadline = clock() + timeout if timeout is not None else None
-    etag, interval, seen = "", _INTERVAL, clock()
+    etag, interval = "", _INTERVAL
+    seen: float | None = None
     while True:
         try:
-            answer = session.service.get(address(request_id), etag=etag, tries=1)
+            answer = session.service.get(address(request_id), etag=etag, tries=TRIES if seen is None else 1)
         except Trouble as trouble:
-            if trouble.exit is not Exit.UNAVAILABLE or clock() - seen > _PATIENCE:
+            if trouble.exit is not Exit.UNAVAILABLE or seen is None or clock() - seen > _PATIENCE:
                 raise
             session.say(f"{trouble} Looking again in {interval:.0f} s.", "yellow")
         else:
             seen = clock()
             asked = interval if answer.retry_after is None else answer.retry_after
             interval = min(max(asked, _SHORTEST), _LONGEST)
-            if answer.body:
+            if answer.status != httpx.codes.NOT_MODIFIED:
                 etag = answer.headers.get("etag", "")
                 yield answer.body
                 if has_ended(answer.body.get("phase", "")):

@@ -16,6 +16,15 @@ _STYLES = {
 }
 
 
+_INTEREST = {"failed": 1, "landed": 2, "imported-with-warnings": 3, "imported": 4, "skipped": 5}
+"""Where a state stands in a live display, which a screen may be too short for; what is at work comes first."""
+
+
+def by_interest(files: Iterable[Json]) -> list[Json]:
+    """The files, those that somebody who watches cares for first."""
+    return sorted(files, key=lambda file: _INTEREST.get(file.get("state", ""), 0))
+
+
 def label(file: Json) -> str:
     """The file for people: `database shop -> shop_copy, 1.2 MB`."""
     database, final = file.get("database"), file.get("finalName")

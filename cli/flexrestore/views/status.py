@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from flexrestore.phases import style_of
+from flexrestore.phases import has_ended, style_of
 from flexrestore.texts import plain, text
 from flexrestore.times import clock, shown
 from flexrestore.trouble import Json
@@ -59,7 +59,8 @@ def _facts(status: Json) -> Iterator[tuple[str, str]]:
     if job := status.get("job"):
         yield "backup job", f"{job['id']} {job['status']}"
     yield "container", status.get("container") or ""
-    yield "imported", f"{float(status.get('progress') or 0):.0%}"
+    if not has_ended(status.get("phase", "")):
+        yield "progress", f"{float(status.get('progress') or 0):.0%}"
     yield "approval", _approval(status.get("approval"))
     if cancellation := status.get("cancellation"):
         yield "cancelled by", f"{cancellation['by']}: {cancellation['reason']}"

@@ -137,6 +137,39 @@ def test_what_is_no_key_is_refused_without_being_shown(api: Any, run: Any, key: 
     assert "schl" not in ended.err
 
 
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [("http://app.example.net", True), ("https://app.example.net", False), ("http://[::1]:7071", False)],
+)
+def test_a_key_that_others_can_read_on_the_way_is_warned_of(api: Any, run: Any, url: str, warned: bool) -> None:
+    api.on("GET targets", httpx.Response(200, json={}))
+
+    assert ("Use https" in run("targets", "--url", url).err) is warned
+
+
+def test_a_password_in_the_address_is_not_shown(api: Any, run: Any) -> None:
+    for answer in (REFUSED, httpx.Response(404), httpx.Response(500)):
+        api.on("GET targets", answer)
+        ended = run("targets", "--json", "--url", "https://me:secret@app.example.net")
+        assert "app.example.net" in ended.err
+        assert "secret" not in ended.out + ended.err
+
+
+def test_there_is_no_proxy_on_the_way_to_this_machine(python: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    code = (
+        "import sys, httpx\n"
+        "from flexrestore.service import Repeating, connect\n"
+        "from flexrestore.settings import Settings\n"
+        "service = connect(Settings(url=sys.argv[1]), Repeating(print, print), transport=None, credential=None)\n"
+        "print(service._http._transport_for_url(httpx.URL(sys.argv[1]))._pool.__class__.__name__)\n"
+    )
+
+    assert python(code, "http://127.0.0.1:7071").stdout == "ConnectionPool\n"
+    assert python(code, "http://[::1]:7071").stdout == "ConnectionPool\n"
+    assert python(code, "http://app.example.net").stdout == "HTTPProxy\n"
+
+
 def test_no_key_is_no_header(api: Any, run: Any) -> None:
     run("targets", env={"FLEXRESTORE_KEY": ""})
 

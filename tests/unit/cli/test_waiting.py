@@ -110,6 +110,13 @@ def test_a_service_that_is_gone_for_a_while_is_waited_for(api: Any, run: Any) ->
     assert "The host starts." in ended.err
 
 
+def test_a_service_that_has_never_answered_is_not_waited_for(api: Any, run: Any) -> None:
+    api.on(CALL, httpx.ConnectError("refused"))
+
+    assert run("wait", "INC-1").code == 9
+    assert len(api.calls) == 4
+
+
 def test_a_service_that_stays_away_is_given_up(api: Any, run: Any) -> None:
     api.on(CALL, api.status(Phase.RESTORING), httpx.ConnectError("refused"))
 
@@ -189,3 +196,13 @@ def test_a_terminal_shows_a_live_picture(api: Any, run: Any) -> None:
     for text in ("Importing", "25%", "backup job 7d0f: InProgress", "database shop -> shop_copy, 1.2 MB", "importing"):
         assert text in ended.err, text
     assert "01:05:30Z Accepted" not in ended.err
+
+
+def test_a_screen_that_is_too_short_shows_first_what_is_at_work(api: Any, run: Any) -> None:
+    states = [FileState.SKIPPED, FileState.LANDED, FileState.FAILED, FileState.LOADED, FileState.IMPORTED]
+    files = [shop(state).model_copy(update={"database": f"of-{state}"}) for state in states]
+    api.on(CALL, api.status(Phase.IMPORTING, files=files), api.status(files=()))
+    err = run("wait", "INC-1", env={"FORCE_COLOR": "1", "COLUMNS": "120"}).err
+
+    places = [err.index(f"of-{state}") for state in ("loaded", "failed", "landed", "imported", "skipped")]
+    assert places == sorted(places)
