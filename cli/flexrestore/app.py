@@ -20,7 +20,6 @@ _COMMANDS = {
 
 app = typer.Typer(
     name="flexrestore",
-    help="Restores backups of Azure Database for PostgreSQL flexible servers.",
     epilog=_EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its tracebacks show variables, and one of them is the key

@@ -31,6 +31,8 @@ def command(function: Callable[..., Exit | None]) -> Run:
         outer, surroundings = ctx.obj
         nearer = _taken(Settings, given)
         with Session.open(outer.below(nearer), surroundings) as session:
+            if session.settings.is_readable:
+                session.say("Use https: what you sign in with can be read on the way.", "yellow")
             try:
                 code = function(session, **_gathered(function, given))
             except UnicodeEncodeError:

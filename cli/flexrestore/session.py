@@ -65,8 +65,6 @@ class Session:
         out, err = (_output(stderr=stderr) for stderr in (False, True))
         repeating = Repeating(surroundings.sleep, lambda message: _say(err, message, "yellow"))
         service = connect(settings, repeating, transport=surroundings.transport, credential=surroundings.credential)
-        if settings.is_open and (settings.key or settings.scope):
-            _say(err, "Use https: what you sign in with can be read on the way.", "yellow")
         try:
             yield cls(settings, surroundings, service, out, err)
         finally:

@@ -86,10 +86,10 @@ class Settings:
         return url if url.endswith("/api") else f"{url}/api"
 
     @property
-    def is_open(self) -> bool:
-        """Whether everybody on the way can read what is sent: this matters for keys and tokens."""
+    def is_readable(self) -> bool:
+        """Whether others on the way can read the key or the token."""
         parts = urlsplit(self.base_url)
-        return parts.scheme == "http" and parts.hostname not in LOOPBACK
+        return bool(self.key or self.scope) and parts.scheme == "http" and parts.hostname not in LOOPBACK
 
     @property
     def header_key(self) -> str:

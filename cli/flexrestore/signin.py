@@ -60,11 +60,13 @@ class EntraSignIn(httpx.Auth):
         return self._token.token
 
     def _fetch(self) -> AccessToken:
-        from azure.core.exceptions import AzureError  # noqa: PLC0415 -- as above
+        from azure.core.exceptions import AzureError, ServiceRequestError  # noqa: PLC0415 -- as above
 
         self._credential = self._credential or self._make()
         try:
             return self._credential.get_token(self._scope)
         except (AzureError, ValueError) as error:
+            passing = isinstance(error, ServiceRequestError)
+            exit_code = Exit.UNAVAILABLE if passing else Exit.NOT_ALLOWED
             detail = f"No token for {self._scope}: {error}"
-            raise Trouble.of(Exit.NOT_ALLOWED, "NotSignedIn", "Signing in with Entra failed", detail) from error
+            raise Trouble.of(exit_code, "NotSignedIn", "Signing in with Entra failed", detail) from error

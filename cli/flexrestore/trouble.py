@@ -18,7 +18,7 @@ _EXITS = {
 }
 _HINTS = {
     401: "Give a function key in FLEXRESTORE_KEY, or sign in with Entra: FLEXRESTORE_SCOPE.",
-    403: "You are known, and may not do this.",
+    403: "You, or this network, may not do that.",
 }
 
 

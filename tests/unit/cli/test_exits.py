@@ -78,7 +78,7 @@ def test_each_refusal_has_its_code_and_tells_every_error(api: Any, run: Any, sta
     ("answer", "code", "told"),
     [
         (httpx.Response(401), 8, "FLEXRESTORE_KEY"),
-        (httpx.Response(403), 8, "may not"),
+        (httpx.Response(403), 8, "may not do that"),
         (httpx.Response(500, text="<html>"), 9, "answered 500"),
         (httpx.Response(404, text="<html>"), 9, "is --url right?"),
         (httpx.Response(405), 9, "is --url right?"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 REFUSED = httpx.ConnectError("refused")
 START = ("restore", "orders", "--target", "drill", "--yes", "--request-id", "INC-1")
@@ -211,15 +211,18 @@ def test_an_app_may_ask_for_both_a_token_and_a_key(api: Any, run: Any) -> None:
     assert "x-functions-key" in api.calls[0].headers
 
 
-@pytest.mark.parametrize("error", [ClientAuthenticationError("az login"), ValueError("az login")])
-def test_who_cannot_sign_in_hears_why(api: Any, run: Any, error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(ClientAuthenticationError("az login"), 8), (ValueError("az login"), 8), (ServiceRequestError("az login"), 9)],
+)
+def test_who_cannot_sign_in_hears_why(api: Any, run: Any, error: Exception, code: int) -> None:
     class Stranger:
         def get_token(self, *_: str) -> Token:
             raise error
 
     ended = run("targets", "--scope", "s", credential=Stranger)
 
-    assert (ended.code, api.calls) == (8, [])
+    assert (ended.code, api.calls) == (code, [])
     assert "az login" in ended.err
 
 
