@@ -111,7 +111,7 @@ class Settings(BaseSettings):
 
     poll_seconds: Annotated[float, Field(gt=0)] = 10
     """First interval at which a backup job is looked at; it grows to `poll_limit_seconds`."""
-    poll_limit_seconds: Annotated[float, Field(gt=0)] = 120
+    poll_limit_seconds: Annotated[float, Field(gt=0, le=900)] = 120
     job_deadline_hours: Annotated[float, Field(gt=0)] = 24
     """How long a backup job may run."""
     landing_deadline_hours: Annotated[float, Field(gt=0)] = 24

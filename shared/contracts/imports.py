@@ -57,6 +57,7 @@ class LoadMethod(StrEnum):
 
     STAGED_PARALLEL = "staged-parallel"  #: downloaded, then pg_restore -j
     STREAMED = "streamed"  #: from the blob into pg_restore's stdin
+    DEFINITIONS = "definitions"  #: the table of contents alone, downloaded: no rows are wanted
     SCRIPT = "script"  #: plain SQL, from the blob into psql's stdin
 
 
@@ -140,5 +141,7 @@ class ScriptRun(Contract):
     """What existed on the target and was left as it is (roles)."""
     created: tuple[str, ...] = ()
     """What was created (roles)."""
+    updated: tuple[str, ...] = ()
+    """What existed and has what the backup says of it now (roles)."""
     without_password: tuple[str, ...] = ()
     """Login roles whose password the backup does not hold."""

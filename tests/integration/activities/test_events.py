@@ -40,7 +40,7 @@ def events(app: Services, event_schema: Draft202012Validator) -> Callable[[], li
 
 def subject(*, told: int = 1, phases: tuple[PhaseEntry, ...] = ENTERED, **changes: Any) -> dict[str, Any]:
     progress = RestoreProgress(phase=Phase.REJECTED, message="the request is wrong", phases=phases, **changes)
-    return {"requestId": "r", "told": told, "progress": progress.to_wire()}
+    return {"requestId": "r", "told": told, "progress": progress.to_wire(), "about": {}}
 
 
 def test_the_phase_that_was_entered_last_is_told_as_a_cloud_event(events: Callable[[], list[dict[str, Any]]]) -> None:

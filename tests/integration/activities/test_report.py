@@ -92,7 +92,8 @@ def ledger(app: object) -> Ledger:  # noqa: ARG001 -- settings first
     ledger.write(database_record(HOSTILE, "load"), load)
     ledger.write(database_record(HOSTILE, "verification"), verification)
     ledger.write(database_record(HOSTILE, "promotion"), Promotion(name=HOSTILE, oid=7, replaced=True))
-    script = ScriptRun(statements=3, seconds=0.2, without_password=("app", HOSTILE), kept=("flexadmin",))
+    roles = {"created": ("app", HOSTILE), "updated": ("clerk",), "kept": ("flexadmin",)}
+    script = ScriptRun(statements=3, seconds=0.2, without_password=("app", HOSTILE), **roles)
     ledger.write("scripts/roles", {"run": script.to_wire()})
     return ledger
 
@@ -198,6 +199,9 @@ def test_the_page_tells_people_what_they_need(page: Any) -> None:
         "(replaced the one before)",
         "and 3 more, in the log",
         "set new ones: app",
+        "Roles that were created: app",
+        "Roles that were given what the backup says: clerk",
+        "Roles that existed and were left as they are: flexadmin",
         "60.0",
     ):
         assert words in text

@@ -237,3 +237,25 @@ def test_a_vault_that_does_not_answer_means_try_again_and_no_verdict(plan: Calla
 
     with pytest.raises(ServiceBusy):
         plan()
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "needed"),
+    [
+        ("on-request", {}, False),
+        ("on-request", {"approval": "required"}, True),
+        ("to-replace", {}, False),
+        ("to-replace", {"onConflict": "replace"}, True),
+        ("always", {}, True),
+        # files alone touch no target
+        ("always", {"mode": "files-only"}, False),
+        ("always", {"mode": "files-only", "approval": "required"}, True),
+    ],
+)
+def test_the_target_or_the_request_asks_for_approval(
+    plan: Callable[..., Plan], configure: Configure, rule: str, changes: dict[str, Any], needed: bool
+) -> None:
+    targets = {alias: target.model_dump(by_alias=True) for alias, target in settings().targets.items()}
+    configure(FLEX_RESTORE_TARGETS=json.dumps({TARGET: {**targets[TARGET], "approval": rule}}))
+
+    assert plan(**changes).needs_approval is needed

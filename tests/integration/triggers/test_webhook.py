@@ -146,7 +146,7 @@ def deliver(take: Take) -> Callable[[], int]:
 def publish(request_id: str = "r", notify: Any = None) -> None:
     phases = (PhaseEntry(phase=Phase.ACCEPTED, at="2026-04-01T02:30:00+00:00"),)
     progress = RestoreProgress(phase=Phase.ACCEPTED, message="ümläut", phases=phases)
-    subject = {"requestId": request_id, "notify": notify, "told": 0, "progress": progress.to_wire()}
+    subject = {"requestId": request_id, "notify": notify, "told": 0, "progress": progress.to_wire(), "about": {}}
     assert publish_phase(subject)["ok"]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared.contracts.imports import LoadMethod
 from shared.postgres.source import LocalFile
-from shared.postgres.staging import RESERVE, Route, Staging, choose, choose_jobs, stage, workspace
+from shared.postgres.staging import RESERVE, Route, Staging, choose, choose_jobs, from_head, stage, workspace
 
 GB = 1_000_000_000
 
@@ -53,6 +53,12 @@ def test_the_choice_and_its_reason(
 
 def test_without_a_folder_everything_is_streamed() -> None:
     assert choose(1, Staging(None, GB), 4).method is LoadMethod.STREAMED
+
+
+def test_without_rows_the_route_says_how_little_of_the_file_is_read() -> None:
+    route = from_head(12_000, 4 * GB, 3)
+    assert (route.method, route.jobs) == (LoadMethod.DEFINITIONS, 3)
+    assert "the file's first 12 KB of 4.0 GB" in route.reason
 
 
 @pytest.mark.parametrize(
