@@ -79,8 +79,15 @@ def _actions(progress: RestoreProgress, files: Sequence[FileProgress], kept: _Ke
     return (Action.CANCEL,)
 
 
-_SHARES = {FileState.LANDED: 0.0, FileState.IMPORTING: 0.2, FileState.LOADED: 0.8, FileState.VERIFIED: 0.9}
-"""How much of a file's work is done in the states that are not final."""
+_SHARES = {
+    FileState.LANDED: 0.0,
+    FileState.IMPORTING: 0.2,
+    FileState.LOADED: 0.8,
+    FileState.VERIFIED: 0.9,
+    FileState.FAILED: 0.0,
+    FileState.CANCELLED: 0.0,
+}
+"""How much of a file's work is done in the states in which it is not where it should be."""
 
 
 def share(phase: Phase, files: Sequence[FileProgress]) -> float:
