@@ -118,4 +118,4 @@ def test_the_points_of_a_time_range_are_listed_the_newest_first_with_what_stands
 
     assert [point.id[0] for point in found] == ["5", "4", "3"]
     assert [bool(point.obstacle) for point in found] == [True, False, False]
-    assert [point.id for point in recovery_points.between(history, None, taken)] == [OLDEST]
+    assert [point.id for point in recovery_points.between(history, taken, taken)] == [OLDEST]
