@@ -4,7 +4,7 @@ from typing import Any
 
 import requests
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, assume, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
 
 from local.environment import Environment
@@ -22,6 +22,8 @@ _NOT_OURS = [
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 def test_every_answer_is_one_that_the_document_announces(case: Any, environment: Environment) -> None:
     """Statuses, content types, bodies by their schemas; no call without the key; no server error."""
+    # The Functions host drops a query parameter without a value, so no function can refuse one.
+    assume("" not in (case.query or {}).values())
     case.call_and_validate(
         base_url=f"{environment.url}/api",
         headers={"x-functions-key": environment.function_key},
