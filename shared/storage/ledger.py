@@ -78,16 +78,28 @@ def database_record(database: str, record: str) -> str:
 
 def remember_set(backup_name: str, request_id: str) -> None:
     """Record that a file set came from a restore of ours."""
-    documents.create(control_container(), _set_name(backup_name), {"requestId": request_id})
+    documents.create(control_container(), f"sets/{quoted(backup_name)}.json", {"requestId": request_id})
 
 
-def is_our_set(backup_name: str) -> bool:
-    """Whether a file set came from a restore of ours."""
-    return documents.read(control_container(), _set_name(backup_name)) is not None
+def owner_of_set(backup_name: str) -> str | None:
+    """The restore of ours that a file set came from, if any."""
+    document = documents.read(control_container(), f"sets/{quoted(backup_name)}.json")
+    return None if document is None else str(document["requestId"])
 
 
-def _set_name(backup_name: str) -> str:
-    return f"sets/{quoted(backup_name)}.json"
+def use_set(backup_name: str, request_id: str) -> None:
+    """Record that a restore imports from a file set which it did not bring."""
+    documents.write(control_container(), f"{_users(backup_name)}{request_id}.json", {"requestId": request_id})
+
+
+def users_of_set(backup_name: str) -> list[str]:
+    """The restores that import, or did, from a file set which they did not bring."""
+    names = control_container().list_blob_names(name_starts_with=_users(backup_name))
+    return [name.removeprefix(_users(backup_name)).removesuffix(".json") for name in names]
+
+
+def _users(backup_name: str) -> str:
+    return f"sets/{quoted(backup_name)}/"
 
 
 def quoted(name: str) -> str:

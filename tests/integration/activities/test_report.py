@@ -60,7 +60,7 @@ def write(
     *files: dict[str, Any], phase: Phase = Phase.COMPLETED, reserved: bool = False, **progress: Any
 ) -> dict[str, str]:
     course = RestoreProgress(phase=phase, phases=PHASES, **progress)
-    told = {"progress": course.to_wire(), "files": list(files), "reserved": reserved}
+    told = {"progress": course.to_wire(), "files": list(files), "reserved": reserved, "brought": ""}
     subject = {"requestId": "r", "request": REQUEST, **told}
     outcome = write_report(subject)
     assert outcome["ok"], outcome
