@@ -45,7 +45,7 @@ def survey_landing(subject: dict[str, Any]) -> Survey:
     listing = _listing(where)
     ledger.write("listing", listing)
     if listing.backup_name:
-        (remember_set if where.reserved else use_set)(listing.backup_name, where.request_id)
+        (remember_set if where.reserved else use_set)(where.container, listing.backup_name, where.request_id)
     _check_tools(where.container, listing, ledger)
     if (marker := listing.of(FileKind.MARKER)) and ledger.read("marker") is None:
         ledger.write("marker", landing.read_marker(where.container, marker).to_wire())

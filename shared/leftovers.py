@@ -20,8 +20,10 @@ def done_with(request_id: str, phase: Phase, brought: str) -> Listing | None:
         return landing.everything(brought) if brought else None
     ledger = Ledger(request_id)
     listing = ledger.read("listing", Listing)
-    owner = owner_of_set(listing.backup_name) if listing is not None and phase in _IMPORTED else None
-    if listing is None or owner is None:
+    if listing is None or phase not in _IMPORTED:
+        return None
+    owner = owner_of_set(listing.container, listing.backup_name)
+    if owner is None:
         return None
     if owner == request_id:
         return None if ledger.plan().request.mode is Mode.FILES_ONLY else listing
@@ -31,7 +33,7 @@ def done_with(request_id: str, phase: Phase, brought: str) -> Listing | None:
 def _all_imported(listing: Listing, ledger: Ledger, owner: str) -> bool:
     """Whether nothing that the restore which brought the files was to bring is missing any more."""
     done = _asked_for(listing, ledger.plan().request)
-    for user in {owner, *users_of_set(listing.backup_name)}:
+    for user in {owner, *users_of_set(listing.container, listing.backup_name, owner)}:
         done |= promotions(Ledger(user)).keys()
     return _asked_for(listing, Ledger(owner).plan().request) <= done
 
