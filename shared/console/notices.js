@@ -1,0 +1,38 @@
+/** What is shown instead of, or above, what was hoped for: notes, errors, emptiness, waiting. */
+
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
+
+const SIGNS = { good: "check", warn: "warning", bad: "warning", wait: "person", info: "clock", run: "clock" };
+
+/** A note of some gravity: good, info, warn, bad, wait. */
+export function note(tone, title, ...more) {
+  return h("div", { class: `note ${tone}` }, icon(SIGNS[tone]),
+    h("div", {}, title && h("p", { class: "title" }, title), ...more));
+}
+
+/** Single findings, one a line. */
+export function findings(lines) {
+  return lines.length ? h("ul", { class: "findings" }, lines.map((line) => h("li", {}, line))) : null;
+}
+
+/** A problem in words, each of its errors, and a way to try again. */
+export function problemNote(problem, retry) {
+  const element = note("bad", problem.title,
+    problem.detail && h("p", {}, problem.detail),
+    findings(problem.errors),
+    retry && h("p", {}, h("button", { type: "button", onclick: retry }, "Try again")));
+  element.setAttribute("role", "alert");
+  return element;
+}
+
+/** A place where something will be. */
+export function waiting(text, rows = 3) {
+  const lines = Array.from({ length: rows }, () => h("span", { class: "line" }));
+  return h("div", { class: "waiting", "aria-busy": "true" }, h("p", { class: "faint" }, text), h("div", { "aria-hidden": "true" }, lines));
+}
+
+/** A place where nothing is, and what to do about it. */
+export function empty(sign, title, text, ...actions) {
+  return h("div", { class: "empty" }, icon(sign), h("h2", {}, title), h("p", {}, text), h("p", { class: "actions" }, ...actions));
+}
