@@ -17,6 +17,16 @@ export class Problem extends Error {
     this.checks = checks ?? [];
   }
 
+  /** What happened, in words: the API's own, or ours where it said none. */
+  get headline() {
+    return this.code ? this.detail || this.title : this.title;
+  }
+
+  /** What else there is to say. */
+  get more() {
+    return this.code ? `${this.title}, ${this.status}` : this.detail;
+  }
+
   /** Whether the same call may be answered later. */
   get passes() {
     return SAFE_TO_REPEAT.has(this.status);

@@ -1,8 +1,9 @@
 /** Dialogs: each asks a few fields and does one thing with them. */
 
-import { h, fill } from "./dom.js";
+import { Problem } from "./api.js";
+import { fill, h } from "./dom.js";
 import { field } from "./fields.js";
-import { findings, note } from "./notices.js";
+import { problemNote } from "./notices.js";
 import { callMe, key, prefer, useKey, who } from "./person.js";
 import { inUtc } from "./times.js";
 
@@ -13,7 +14,7 @@ import { inUtc } from "./times.js";
 export function ask({ title, intro = [], fields, action, tone = "primary", submit, insist = false }) {
   return new Promise((resolve) => {
     const controls = Object.fromEntries(fields.map((one) => [one.name, control(one)]));
-    const trouble = h("div", { role: "alert" });
+    const trouble = h("div", {});
     const button = h("button", { class: `button ${tone}` }, action);
     let answer = null;
 
@@ -24,7 +25,8 @@ export function ask({ title, intro = [], fields, action, tone = "primary", submi
         answer = await submit(Object.fromEntries(fields.map(({ name }) => [name, controls[name].value.trim()])));
         dialog.close();
       } catch (problem) {
-        fill(trouble, note("bad", problem.title ?? problem.message, problem.detail && h("p", {}, problem.detail), findings(problem.errors ?? [])));
+        if (!(problem instanceof Problem)) throw problem;
+        fill(trouble, problemNote(problem));
       } finally {
         button.disabled = false;
       }

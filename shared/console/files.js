@@ -1,6 +1,7 @@
 /** The files of a restore: databases first, each with its state and why. */
 
 import { h } from "./dom.js";
+import { told } from "./notices.js";
 import { stateChip } from "./phase.js";
 import { count, size } from "./words.js";
 
@@ -30,5 +31,5 @@ function row({ name, kind, database, finalName, size: bytes, state, reason }) {
     h("th", { scope: "row", class: "name" }, h("span", { class: database ? "db" : "" }, database || KINDS[kind] || kind), h("code", { class: "faint" }, name)),
     h("td", { class: "final" }, finalName ? h("strong", { class: "db" }, finalName) : ""),
     h("td", { class: "number size" }, size(bytes)),
-    h("td", { class: "state" }, stateChip(state), reason && h("p", { class: "why" }, reason)));
+    h("td", { class: "state" }, stateChip(state), reason && h("p", { class: "why" }, told(reason))));
 }

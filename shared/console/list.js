@@ -41,7 +41,7 @@ export function showList(main, { query: given, signal }) {
     },
     trouble: (problem, over) => {
       fill(state);
-      if (rows.element.isConnected && !over) fill(stale, note("warn", `${problem.title}. What you see may be out of date; trying again.`));
+      if (rows.element.isConnected && !over) fill(stale, note("warn", `${problem.headline} What you see may be out of date; trying again.`));
       else fill(place, problemNote(problem, over ? null : () => location.reload()));
     },
   });

@@ -1,6 +1,6 @@
 /** What is shown instead of, or above, what was hoped for: notes, errors, emptiness, waiting. */
 
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 
 const SIGNS = { good: "check", warn: "warning", bad: "warning", wait: "person", info: "clock", run: "clock" };
@@ -11,17 +11,39 @@ export function note(tone, title, ...more) {
     h("div", {}, title && h("p", { class: "title" }, title), ...more));
 }
 
+const REMEDY = " Mend it with: ";
+
+/** A text of the API; the command or the change in it that mends what it tells can be copied. */
+export function told(text) {
+  const [what, remedy] = text.split(REMEDY, 2);
+  return remedy ? [what, remedyView(remedy)] : text;
+}
+
+/** What mends something. */
+export function remedyView(remedy) {
+  return h("span", { class: "remedy" }, "Mend it with ", h("code", {}, remedy), copyButton(remedy));
+}
+
+/** Something to be pasted elsewhere. */
+export function copyButton(text) {
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    fill(button, icon("check"), "Copied");
+  };
+  const button = h("button", { type: "button", class: "quiet copy", onclick: copy }, icon("copy"), "Copy");
+  return button;
+}
+
 /** Single findings, one a line. */
 export function findings(lines) {
-  return lines.length ? h("ul", { class: "findings" }, lines.map((line) => h("li", {}, line))) : null;
+  return lines.length ? h("ul", { class: "findings" }, lines.map((line) => h("li", {}, told(line)))) : null;
 }
 
 /** A problem in words, each of its errors, and a way to try again. */
-export function problemNote(problem, retry) {
-  const element = note("bad", problem.title,
-    problem.detail && h("p", {}, problem.detail),
-    findings(problem.errors),
-    retry && h("p", {}, h("button", { type: "button", onclick: retry }, "Try again")));
+export function problemNote(problem, retry, list = findings(problem.errors)) {
+  const element = note("bad", problem.headline, list,
+    retry && h("p", {}, h("button", { type: "button", onclick: retry }, "Try again")),
+    problem.more && h("p", { class: "faint" }, problem.more));
   element.setAttribute("role", "alert");
   return element;
 }

@@ -1,8 +1,7 @@
 /** A plan, as whoever is to approve or start it must see it. */
 
 import { h } from "./dom.js";
-import { icon } from "./icons.js";
-import { note } from "./notices.js";
+import { copyButton, note, remedyView } from "./notices.js";
 import { age, fullTime, timeElement } from "./times.js";
 import { CHOICES, MODES, noteworthy } from "./words.js";
 
@@ -48,23 +47,7 @@ export function gravity(request) {
 /** What the checks had to say. */
 function warnings(found) {
   return found.map(({ check, severity, message, remedy }) =>
-    note(severity === "error" ? "bad" : "warn", check, h("p", {}, message), remedy && remedyView(remedy)));
-}
-
-function remedyView(remedy) {
-  return h("p", { class: "remedy" }, "Mend it with ", h("code", {}, remedy), " ", copyButton(remedy));
-}
-
-/** Something to be pasted elsewhere. */
-export function copyButton(text) {
-  const button = h("button", {
-    type: "button", class: "quiet copy", "aria-label": "Copy",
-    onclick: async () => {
-      await navigator.clipboard.writeText(text);
-      button.replaceChildren(icon("check"), "Copied");
-    },
-  }, icon("copy"), "Copy");
-  return button;
+    note(severity === "error" ? "bad" : "warn", check, h("p", {}, message, remedy && remedyView(remedy))));
 }
 
 /** A request as JSON: what the queue and the API take. */

@@ -7,9 +7,9 @@ import { draftOf } from "./draft.js";
 import { filesView } from "./files.js";
 import { icon } from "./icons.js";
 import { watch } from "./live.js";
-import { findings, note, problemNote, waiting } from "./notices.js";
+import { copyButton, findings, note, problemNote, told, waiting } from "./notices.js";
 import { course, phaseChip } from "./phase.js";
-import { copyButton, facts, planView, requestJson } from "./plan.js";
+import { facts, planView, requestJson } from "./plan.js";
 import { reportView } from "./report.js";
 import { dateTime, lasted, remaining, shortTime, timeElement } from "./times.js";
 import { isOver, MODES, PHASES } from "./words.js";
@@ -46,7 +46,7 @@ export function showRestore(main, { name: requestId, signal }) {
     },
     seen: () => fill(stale),
     trouble: (problem, over) => {
-      if (screen && !over) fill(stale, note("warn", `${problem.title}. What you see may be out of date; trying again.`));
+      if (screen && !over) fill(stale, note("warn", `${problem.headline} What you see may be out of date; trying again.`));
       else fill(place, problem.status === 404 ? unknown(requestId) : problemNote(problem, over ? null : () => look()));
     },
   });
@@ -116,7 +116,7 @@ function concerns(status, done) {
     approval && !approval.decision && phase === "AwaitingApproval" && approvalPanel(status, done),
     approval?.decision && decisionNote(approval.decision),
     cancellation && note("info", `${isOver(phase) ? "Cancelled" : "Being cancelled"} by ${cancellation.by}`, h("p", {}, cancellation.reason)),
-    errors.map(({ code, message, details = [] }) => note("bad", message, findings(details), h("p", { class: "faint" }, code))),
+    errors.map(({ code, message, details = [] }) => note("bad", told(message), findings(details), h("p", { class: "faint" }, code))),
     errors.length > 0 && h("p", { class: "advice" }, advice(phase, actions.includes("retry"))),
   ];
 }

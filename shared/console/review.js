@@ -4,7 +4,7 @@ import { post, Problem } from "./api.js";
 import { discard, requestOf, settle, stepOf } from "./draft.js";
 import { fill, h } from "./dom.js";
 import { field, line } from "./fields.js";
-import { note, problemNote, waiting } from "./notices.js";
+import { note, problemNote, told, waiting } from "./notices.js";
 import { planView, requestJson } from "./plan.js";
 
 const STEP_NAMES = { source: "Source", point: "Recovery point", options: "Target and options" };
@@ -12,11 +12,11 @@ const STEP_NAMES = { source: "Source", point: "Recovery point", options: "Target
 export const reviewStep = {
   short: "Review",
   title: "Is this what you want?",
-  lead: "The plan has been checked against the vault, the target server and the client tools. Nothing has been touched yet.",
+  lead: "Nothing is touched before you say so.",
   draw,
 };
 
-function draw(place, draft, { signal, foot }) {
+function draw(place, draft, { signal, foot, mark }) {
   const request = requestOf(draft);
   check();
 
@@ -26,8 +26,10 @@ function draw(place, draft, { signal, foot }) {
       const plan = await post("plans", request, { signal });
       fill(place, h("div", { class: "panel padded" }, planView(plan)), go(plan));
     } catch (problem) {
-      if (problem instanceof Problem) fill(place, obstacles(problem, check), requestJson(request));
-      else if (problem.name !== "AbortError") throw problem;
+      if (problem.name === "AbortError") return;
+      if (!(problem instanceof Problem)) throw problem;
+      fill(place, obstacles(problem, check), requestJson(request));
+      mark();
     }
   }
 
@@ -65,6 +67,7 @@ function draw(place, draft, { signal, foot }) {
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;
         fill(trouble, obstacles(problem), taken(problem, request.requestId));
+        mark();
       } finally {
         button.disabled = false;
       }
@@ -83,10 +86,7 @@ function taken(problem, requestId) {
 /** Every error, each with the step that mends it. */
 function obstacles(problem, again) {
   const placed = settle(problem.errors);
-  if (!placed.length) return problemNote(problem, again);
-  const element = note("bad", problem.title, h("p", {}, problem.detail),
-    h("ul", { class: "findings" }, placed.map(({ field: name, text }) => h("li", {}, text, " ", name && h("a", { href: `#/new/${stepOf(name)}` }, `Change it in ${STEP_NAMES[stepOf(name)]}`)))),
-    again && h("p", {}, h("button", { type: "button", class: "button", onclick: again }, "Check again")));
-  element.setAttribute("role", "alert");
-  return element;
+  const change = (name) => h("a", { href: `#/new/${stepOf(name)}` }, `Change it in ${STEP_NAMES[stepOf(name)]}`);
+  const list = placed.map(({ field: name, text }) => h("li", {}, told(text), " ", name && change(name)));
+  return problemNote(problem, again, placed.length > 0 && h("ul", { class: "findings" }, list));
 }

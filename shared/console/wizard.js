@@ -27,11 +27,12 @@ export function showWizard(main, { name: wanted = "source", signal }) {
   entitle(step.title, "New restore");
   const beside = part(h("aside", { class: "panel summary", "aria-label": "The restore so far" }), summary);
   const body = h("div", { class: "step-body" });
+  const way = h("nav", { "aria-label": "Steps" });
   const foot = h("div", { class: "actions" }, name !== "review" && h("button", { class: "button primary", id: "next" }, "Next", icon("arrow")));
-  const context = { known: {}, signal, changed, redraw, foot };
+  const context = { known: {}, signal, changed, redraw, mark, foot };
 
   fill(main, h("div", { class: "page wizard" },
-    stepper(steps, name),
+    way,
     h("div", { class: name === "review" ? "columns alone" : "columns" },
       h("form", { class: "step", novalidate: true, onsubmit: submit },
         heading(step.title), h("p", { class: "lead" }, step.lead), body,
@@ -41,7 +42,12 @@ export function showWizard(main, { name: wanted = "source", signal }) {
       name !== "review" && beside.element)));
   redraw();
 
+  function mark() {
+    fill(way, stepper(steps, name));
+  }
+
   function redraw() {
+    mark();
     step.draw(body, draft(), context);
     beside.show(draft());
   }
@@ -81,11 +87,11 @@ function firstOpen(steps, wanted) {
 function stepper(steps, name) {
   const wrong = new Set(Object.keys(draft().errors).map(stepOf));
   const here = steps.indexOf(name);
-  return h("nav", { "aria-label": "Steps" }, h("ol", { class: "steps" }, steps.map((one, index) => {
+  return h("ol", { class: "steps" }, steps.map((one, index) => {
     const state = one === name ? "now" : wrong.has(one) ? "wrong" : index < here ? "past" : "coming";
     const bead = h("span", { class: "bead" }, state === "past" ? icon("check") : state === "wrong" ? icon("warning") : String(index + 1));
     const label = [bead, h("span", { class: "step-name" }, STEPS[one].short), state === "wrong" && h("span", { class: "unseen" }, " (something is wrong here)")];
     return h("li", { class: state, "aria-current": one === name ? "step" : null },
       state === "past" || state === "wrong" ? h("a", { href: stepAddress(one) }, label) : h("span", {}, label));
-  })));
+  }));
 }

@@ -52,7 +52,7 @@ def browser() -> Iterator[Browser]:
     path = shutil.which("chromium")
     assert path, "the console's tests want Debian's package chromium"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-lcd-text"])
         yield started
         started.close()
 

@@ -282,8 +282,9 @@ def test_each_error_of_the_plan_is_told_and_shown_beside_its_field(api: Any, fak
     go_on(page, REVIEW)
     alert = page.get_by_role("alert")
     for text in api.overrides["POST", "plans"].body.errors:
-        expect(alert).to_contain_text(text.partition(": ")[2])
+        expect(alert).to_contain_text(text.partition(": ")[2].partition(" Mend it with: ")[0])
     expect(alert).to_contain_text("landing account: The vault's identity")
+    expect(alert.locator("code")).to_have_text("az role assignment create")
     assert page.get_by_role("button", name="Restore into").count() == 0
 
     alert.get_by_role("link", name="Change it in Target and options").first.click()
