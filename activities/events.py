@@ -1,14 +1,18 @@
 """Tell the outside: an event for every phase that a restore enters."""
 
+import re
 from datetime import datetime
 from typing import Any
 
 from activities.answers import answering
-from shared.contracts.events import PhaseData, PhaseEntered, Problem, event_id
+from shared.contracts.events import WEBHOOK_NAME, PhaseData, PhaseEntered, event_id
 from shared.contracts.progress import RestoreProgress
 from shared.contracts.status import About
 from shared.storage import register
 from shared.storage.events import publish
+
+_TOLD = {"message", "errors", "container", "job", "report", "approval"}
+"""What of a progress its event tells under the same name."""
 
 
 @answering
@@ -20,27 +24,28 @@ def publish_phase(subject: dict[str, Any]) -> None:
     """
     progress = RestoreProgress.from_wire(subject["progress"])
     register.enter(subject["requestId"], About.from_wire(subject["about"]), progress)
+    notify = _names(subject.get("notify"))
     for number in range(subject["told"] + 1, len(progress.phases) + 1):
-        publish(_entered(subject["requestId"], progress, number))
+        publish(_entered(subject["requestId"], progress, number), notify)
+
+
+def _names(notify: Any) -> list[str]:
+    """The webhooks that a request names, rightly or not: it comes as it was sent, for it may be Rejected."""
+    names = notify if isinstance(notify, list) else []
+    return [name for name in names if isinstance(name, str) and re.fullmatch(WEBHOOK_NAME, name)]
 
 
 def _entered(request_id: str, progress: RestoreProgress, number: int) -> PhaseEntered:
     """The event of the numbered phase, counted from 1; what more is known belongs to the last one."""
     began, entry = progress.phases[0].at, progress.phases[number - 1]
-    data = PhaseData(phase=entry.phase, started_at=datetime.fromisoformat(began), message="")
+    known: dict[str, Any] = {"message": ""}
     if number == len(progress.phases):
-        known = {
-            "message": progress.message,
-            "errors": tuple(Problem(**error.model_dump()) for error in progress.errors),
-            "container": progress.container,
-            "job": progress.job,
-            "report": progress.report,
-        }
-        data = data.model_copy(update=known)
+        cancelled = progress.cancellation and progress.cancellation.model_dump()
+        known = {**progress.model_dump(include=_TOLD), "cancelled": cancelled}
     return PhaseEntered(
         id=event_id("phase", request_id, began, number),
         subject=request_id,
         time=datetime.fromisoformat(entry.at),
         sequence=f"{number:06}",
-        data=data,
+        data=PhaseData(phase=entry.phase, started_at=datetime.fromisoformat(began), **known),
     )

@@ -13,18 +13,17 @@ from shared.contracts.request import Mode, Priority
 from shared.contracts.watch import Sighting
 from shared.decisions import require_running
 from shared.errors import FileChanged, LandingFailed, UnreadableFile
+from shared.leftovers import done_with
 from shared.postgres.archive import inspect
 from shared.settings import settings
 from shared.storage import landing, reservations, waiting
 from shared.storage.landing import BlobFile
-from shared.storage.ledger import Ledger, is_our_set, remember_set
+from shared.storage.ledger import Ledger, remember_set
 from shared.survey import survey
 from shared.targets import toolbox
 from shared.topology import SYSTEM_DATABASES
 
 _log = logging.getLogger(__name__)
-
-_IMPORTED = frozenset({Phase.COMPLETED, Phase.COMPLETED_WITH_WARNINGS})
 
 
 @answering
@@ -101,23 +100,9 @@ def release_landing(subject: dict[str, Any]) -> Json:
     """Delete the files that nobody needs any more, and give the container back."""
     request_id, phase = subject["requestId"], Phase(subject["phase"])
     container = reservations.owned_by(request_id)
-    if (done_with := _done_with(request_id, phase, container)) is not None:
-        landing.delete_files(done_with)
+    if (leftovers := done_with(request_id, phase, container)) is not None:
+        landing.delete_files(leftovers)
     waiting.leave(request_id)
     if container is not None:
         reservations.release(container, request_id)
     return {"container": container}
-
-
-def _done_with(request_id: str, phase: Phase, container: str | None) -> Listing | None:
-    """The files to delete: those that were imported, if a restore of ours brought them, or that a cancel made useless.
-
-    After any other end they stay: they can be imported again without another restore.
-    """
-    if phase is Phase.CANCELLED and container is not None:
-        return landing.everything(container)
-    ledger = Ledger(request_id)
-    listing = ledger.read("listing", Listing)
-    if listing is None or phase not in _IMPORTED or not is_our_set(listing.backup_name):
-        return None
-    return None if ledger.plan().request.mode is Mode.FILES_ONLY else listing

@@ -13,4 +13,5 @@ def write_report(subject: dict[str, Any]) -> Json:
     """The report's addresses; a repeated activity writes it again."""
     files = tuple(FileProgress.from_wire(file) for file in subject["files"])
     progress = RestoreProgress.from_wire(subject["progress"])
-    return dict(write(build(subject["requestId"], subject["request"], progress, files)))
+    report = build(subject["requestId"], subject["request"], progress, files, reserved=subject["reserved"])
+    return dict(write(report))

@@ -1,6 +1,7 @@
 """Import the plain scripts of a file set through psql: roles, schema, tablespaces."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, BinaryIO
 
 from activities.answers import answering
@@ -8,8 +9,10 @@ from shared.contracts.base import Json
 from shared.contracts.importing import ScriptImport
 from shared.contracts.imports import ScriptRun
 from shared.contracts.outcome import Failure
+from shared.decisions import StillWanted, require_running
 from shared.errors import PermanentError
 from shared.postgres.globals import run_globals
+from shared.postgres.options import ImportOptions
 from shared.postgres.roles import import_roles as run_roles
 from shared.postgres.roles import read_roles
 from shared.storage.landing import BlobFile
@@ -20,12 +23,18 @@ from shared.targets import target_server, toolbox
 
 @answering
 def import_roles(subject: dict[str, Any]) -> Json:
-    """Create the roles that the target lacks. What existed before this restore began is recorded once and kept."""
+    """Create the roles that the target lacks, and update the others if the request says so.
+
+    What existed before this restore began is recorded once: it is not what a repeated activity finds.
+    """
     job = ScriptImport.from_wire(subject)
     ledger = Ledger(job.request_id)
-    server = target_server(ledger.plan().request.target)
+    require_running(ledger)
+    request = ledger.plan().request
+    server = target_server(request.target)
     existing = frozenset(ledger.first("roles-before", {"roles": sorted(read_roles(server))})["roles"])
-    return _recorded(job, ledger, lambda chunks, log: run_roles(server, toolbox(), chunks, existing, log))
+    run = partial(run_roles, server, toolbox(), update=request.roles == "all")
+    return _recorded(job, ledger, lambda chunks, log: run(chunks, existing, log))
 
 
 @answering
@@ -33,9 +42,17 @@ def run_script(subject: dict[str, Any]) -> Json:
     """Run a schema or tablespaces file, as the request asked for."""
     job = ScriptImport.from_wire(subject)
     ledger = Ledger(job.request_id)
-    server = target_server(ledger.plan().request.target)
+    require_running(ledger)
+    request = ledger.plan().request
+    run = partial(
+        run_globals,
+        target_server(request.target),
+        toolbox(),
+        options=ImportOptions.of(request),
+        still_wanted=StillWanted(ledger),
+    )
     databases = {database: one.name for database, one in promotions(ledger).items()}
-    return _recorded(job, ledger, lambda chunks, log: run_globals(server, toolbox(), chunks, databases, log))
+    return _recorded(job, ledger, lambda chunks, log: run(chunks, databases, log))
 
 
 def _recorded(job: ScriptImport, ledger: Ledger, run: Callable[[Iterator[bytes], BinaryIO], ScriptRun]) -> Json:

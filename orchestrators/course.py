@@ -55,6 +55,7 @@ class Course:
                 "told": self._told,
                 "progress": self.progress.to_wire(),
                 "about": self._about.to_wire(),
+                "notify": self._context.get_input()["request"].get("notify"),
             },
         )
         if outcome.ok:

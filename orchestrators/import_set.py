@@ -114,7 +114,8 @@ def _run_script(
     )
     outcome = yield from attempt(context, activity, script)
     if outcome.error is not None:
-        done = file.model_copy(update={"state": FileState.FAILED, "reason": outcome.error.message[:500]})
+        state = FileState.CANCELLED if outcome.error.code in _ENDINGS else FileState.FAILED
+        done = file.model_copy(update={"state": state, "reason": outcome.error.message[:500]})
     else:
         state = FileState.WARNED if outcome.value["warnings"] else FileState.IMPORTED
         done = file.model_copy(update={"state": state})

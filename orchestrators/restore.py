@@ -231,11 +231,14 @@ def _end(
         course.note(cancellation=cancelled)
         message = _cancelled(cancelled, course, "" if phase is Phase.CANCELLED else message)
         phase = Phase.CANCELLED
+    cleared = False
     if course.vault_may_write:
-        message += yield from _leave_to_vault(context, course, phase)
+        cleared = phase is Phase.CANCELLED and (yield from attempt(context, "open_clearing", subject)).ok
+        message += _left_to_vault(course, cleared=cleared)
     ending = course.progress.model_copy(update={"phase": phase, "message": message, "errors": errors})
     files = [file.to_wire() for file in course.files]
-    report = yield from attempt(context, "write_report", {**subject, "progress": ending.to_wire(), "files": files})
+    told = {"progress": ending.to_wire(), "files": files, "reserved": course.vault_may_write and not cleared}
+    report = yield from attempt(context, "write_report", {**subject, **told})
     if report.error is not None:
         errors = (*errors, report.error)
         phase = Phase.COMPLETED_WITH_WARNINGS if phase is Phase.COMPLETED else phase
@@ -282,13 +285,10 @@ def _cancelled(statement: Statement, course: Course, before: str) -> str:
     return " ".join(filter(None, parts))
 
 
-def _leave_to_vault(context: df.DurableOrchestrationContext, course: Course, phase: Phase) -> Steps[str]:
+def _left_to_vault(course: Course, *, cleared: bool) -> str:
     """What becomes of a container that the vault may still write into, for people."""
     container, job = course.progress.container, course.progress.job
-    if phase is not Phase.CANCELLED:
-        return f" The vault may still write into {container}: it stays reserved until somebody looks at the job."
-    opened = yield from attempt(context, "open_clearing", {"requestId": context.instance_id})
-    if not opened.ok:
+    if not cleared:
         return f" The vault may still write into {container}: it stays reserved until somebody looks at the job."
     name = f"Backup job {job}" if job else "A backup job that was asked for"
     return f" {name} cannot be stopped: when it has ended, its files are deleted and {container} is free again."

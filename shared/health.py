@@ -12,6 +12,7 @@ from shared.settings import settings
 from shared.storage.accounts import control_container, landing_container, queue_service, report_container
 from shared.topology import APP_STORAGE, LANDING_CONTAINERS, REQUEST_QUEUE
 from shared.vault import instances, landing_account
+from shared.webhook import hosts
 
 type Work = Callable[[], str]
 
@@ -31,6 +32,7 @@ def _works() -> dict[str, Work]:
         "backup vault": _vault,
         "landing account": _landing_account,
         "app storage": _app_storage,
+        "webhooks": _webhooks,
         **{f"container {name}": _landing(name) for name in LANDING_CONTAINERS},
         **{f"target {alias}": _target(alias) for alias in sorted(settings().targets)},
     }
@@ -70,6 +72,11 @@ def _app_storage() -> str:
         container.get_container_properties()
     waiting = queue_service(APP_STORAGE).get_queue_client(REQUEST_QUEUE).get_queue_properties()
     return f"about {waiting.approximate_message_count} request(s) in {REQUEST_QUEUE}"
+
+
+def _webhooks() -> str:
+    known = hosts()
+    return "; ".join(f"{name or 'the default'} at {host}" for name, host in sorted(known.items())) or "none"
 
 
 def _landing(name: str) -> Work:

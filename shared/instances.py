@@ -53,12 +53,25 @@ async def start_restore_once(
     A request that was rejected before it had a landing container, and not by an approver, may be sent again, corrected,
     under its own id.
     """
-    status = await client.get_status(request_id, show_input=True)
+    status = await _settled(client, request_id)
     if status:
         if not (is_over(status) and _may_come_again(progress_of(status))):
             return status
         await asyncio.to_thread(reopen, Ledger(request_id))
     return await _start(client, "restore", request_id, {"request": request})
+
+
+async def _settled(client: df.DurableOrchestrationClient, request_id: str) -> DurableOrchestrationStatus:
+    """The status of a restore; one that tells its end already is given the moment to come to it."""
+    for _ in range(_LOOKS):
+        status = await client.get_status(request_id, show_input=True)
+        if not status or is_over(status) or not progress_of(status).phase.is_terminal:
+            break
+        await asyncio.sleep(_PAUSE)
+    return status
+
+
+_LOOKS, _PAUSE = 25, 0.2
 
 
 def _may_come_again(progress: RestoreProgress) -> bool:

@@ -67,6 +67,7 @@ def make_plan(request: RestoreRequest) -> Plan:
     tools = found.attempt("client tools", check_tools)
     target = found.attempt("target server", lambda: check_target(request.target))
     instance, point = _source(request, found)
+    found.attempt("webhooks", lambda: _require_webhooks(request))
     if target is not None and request.on_conflict == "fail":
         found.add(found.attempt("existing databases", lambda: _taken_names(request)))
     warnings = found.settle()
@@ -144,6 +145,15 @@ def _source(request: RestoreRequest, found: Findings) -> tuple[BackupInstanceRef
         message = f"{job} is running on {instance.server}; the restore starts when the vault accepts it."
         found.add([Finding(check="backup jobs", severity="warning", message=message)])
     return instance, point
+
+
+def _require_webhooks(request: RestoreRequest) -> None:
+    configured = settings().webhooks
+    known = ", ".join(sorted(configured)) or "none"
+    unknown = [name for name in dict.fromkeys(request.notify) if name not in configured]
+    if unknown:
+        details = [f"notify: {name!r} is no configured webhook; known are: {known}." for name in unknown]
+        raise RequestRejected(details=details)
 
 
 def _landing_connection() -> list[Finding]:

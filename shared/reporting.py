@@ -1,22 +1,27 @@
 """Write the report: collect what the ledger holds of a restore, as JSON and as a page for people."""
 
 from datetime import UTC, datetime
-from importlib import resources
 from itertools import pairwise
 from typing import Any, Literal
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient, ContentSettings
-from jinja2 import Environment, StrictUndefined
 
 from shared.contracts.files import FileKind, Listing, Marker
 from shared.contracts.imports import DatabaseLoad, Promotion, ScriptRun, Verification
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
 from shared.contracts.progress import FileProgress, FileState, PhaseEntry, RestoreProgress
-from shared.contracts.report import FileReport, PhaseTime, Report
-from shared.storage import documents
-from shared.storage.accounts import report_container
+from shared.contracts.report import FileReport, Landing, PhaseTime, Report
+from shared.contracts.request import FilesSource
+from shared.decisions import end
+from shared.leftovers import done_with
+from shared.next_steps.steps import next_steps
+from shared.report_page import page
+from shared.report_summary import summarize, verdict
+from shared.request_words import in_words
+from shared.storage import documents, reservations
+from shared.storage.accounts import landing_container, report_container
 from shared.storage.ledger import Ledger, database_record
 from shared.storage.logs import log_name
 from shared.survey import survey
@@ -25,22 +30,33 @@ _HTML = ContentSettings(content_type="text/html; charset=utf-8")
 
 
 def build(
-    request_id: str, request: dict[str, Any], progress: RestoreProgress, files: tuple[FileProgress, ...]
+    request_id: str,
+    request: dict[str, Any],
+    progress: RestoreProgress,
+    files: tuple[FileProgress, ...],
+    *,
+    reserved: bool = False,
 ) -> Report:
-    """The report of a restore that has ended."""
+    """The report of a restore that has ended; `reserved` says that it does not give its container back."""
     ledger = Ledger(request_id)
     plan = ledger.read("plan", Plan)
     listing = ledger.read("listing", Listing)
+    ended = end(ledger)
     now = datetime.now(UTC)
-    return Report(
+    report = Report(
         request_id=request_id,
         phase=progress.phase,
         message=progress.message,
         request=request,
+        request_in_words=in_words(request),
+        approval=progress.approval,
+        cancellation=progress.cancellation,
+        cancelled_at=ended.at if ended and ended.cancelled else None,
         plan=plan,
         backup_taken=ledger.read("marker", Marker),
         container=progress.container,
         job=progress.job,
+        landing=_landing(request_id, progress, plan, listing, reserved=reserved),
         phases=progress.phases,
         times=_times(progress.phases, now),
         files=tuple(_file_report(ledger, file) for file in _ordered(files or _from_listing(listing, plan))),
@@ -49,6 +65,7 @@ def build(
         errors=progress.errors,
         written_at=now.isoformat(),
     )
+    return report.model_copy(update={"summary": summarize(report), "next_steps": next_steps(report)})
 
 
 type Form = Literal["json", "page"]
@@ -81,14 +98,6 @@ def _blob(request_id: str, form: Form) -> str:
     return f"{request_id}/{_FILES[form]}"
 
 
-def page(report: Report) -> str:
-    """The report as a page."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["size"] = _size
-    template = resources.files(__package__ or "shared").joinpath("report.html.j2").read_text("utf-8")
-    return environment.from_string(template).render(report=report, FileKind=FileKind)
-
-
 def _ordered(files: tuple[FileProgress, ...]) -> list[FileProgress]:
     """Databases first, what was skipped last."""
     kinds = list(FileKind)
@@ -97,7 +106,7 @@ def _ordered(files: tuple[FileProgress, ...]) -> list[FileProgress]:
 
 def _file_report(ledger: Ledger, file: FileProgress) -> FileReport:
     if file.kind is FileKind.DATABASE:
-        return FileReport(
+        one = FileReport(
             file=file,
             load=ledger.read(database_record(file.database, "load"), DatabaseLoad),
             verification=ledger.read(database_record(file.database, "verification"), Verification),
@@ -105,6 +114,7 @@ def _file_report(ledger: Ledger, file: FileProgress) -> FileReport:
             failure=ledger.read(database_record(file.database, "failure"), Failure),
             log=_log(ledger, file),
         )
+        return one.model_copy(update={"verdict": verdict(one)})
     record = ledger.read(f"scripts/{file.kind}") or {}
     return FileReport(
         file=file,
@@ -124,6 +134,25 @@ def _from_listing(listing: Listing | None, plan: Plan | None) -> tuple[FileProgr
     return survey(listing, plan.request).files if listing and plan else ()
 
 
+def _landing(
+    request_id: str, progress: RestoreProgress, plan: Plan | None, listing: Listing | None, *, reserved: bool
+) -> Landing | None:
+    """The landing container, and what lies there when this restore has ended."""
+    if not progress.container:
+        return None
+    source = plan.request.source if plan else None
+    named = source.backup_name if isinstance(source, FilesSource) else ""
+    deleted = done_with(request_id, progress.phase, reservations.owned_by(request_id))
+    return Landing(
+        account=str(landing_container(progress.container).account_name),
+        container=progress.container,
+        backup_name=listing.backup_name if listing else named,
+        files=len(listing.files) if listing else 0,
+        left=listing is not None and deleted is None,
+        reservation=reservations.address(progress.container) if reserved else "",
+    )
+
+
 def _times(phases: tuple[PhaseEntry, ...], end: datetime) -> tuple[PhaseTime, ...]:
     entered = [(entry.phase, datetime.fromisoformat(entry.at)) for entry in phases]
     closed = [*entered, (None, end)]
@@ -136,12 +165,3 @@ def _times(phases: tuple[PhaseEntry, ...], end: datetime) -> tuple[PhaseTime, ..
 
 def _address(container: ContainerClient, name: str) -> str:
     return str(container.get_blob_client(name).url)
-
-
-def _size(count: int) -> str:
-    number = float(count)
-    for unit in ("B", "KB", "MB", "GB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TB"

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from shared.contracts.api import Retry
 from shared.contracts.base import Json
 from shared.contracts.files import FileKind, Listing
-from shared.contracts.progress import FileProgress, Phase
+from shared.contracts.progress import RETRIED, FileProgress, Phase
 from shared.contracts.request import RestoreRequest, read_request
 from shared.contracts.status import RestoreStatus
 from shared.errors import Conflict
-from shared.status import RETRIED, is_missing
 from shared.storage import landing
 from shared.storage.ledger import Ledger
 
@@ -27,7 +26,7 @@ def request_again(status: RestoreStatus, retry: Retry) -> RestoreRequest:
     Raises:
         Conflict: the restore runs, brought everything, or left no files.
     """
-    missing = [file for file in status.files if is_missing(file)]
+    missing = [file for file in status.files if file.is_missing]
     if status.phase not in RETRIED or not missing:
         raise Conflict(_why_not(status.request_id, status.phase))
     ledger = Ledger(status.request_id)

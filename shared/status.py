@@ -12,7 +12,7 @@ from shared.contracts.decisions import Statement
 from shared.contracts.files import FileKind, Listing
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
-from shared.contracts.progress import FileProgress, FileState, Phase, RestoreProgress, SetResult
+from shared.contracts.progress import RETRIED, FileProgress, FileState, Phase, RestoreProgress, SetResult
 from shared.contracts.status import About, Action, JobStatus, RestoreStatus
 from shared.decisions import end
 from shared.instances import is_over, progress_of, request_of
@@ -70,7 +70,7 @@ def _kept(request_id: str, phase: Phase) -> _Kept:
 def _actions(progress: RestoreProgress, files: Sequence[FileProgress], kept: _Kept) -> tuple[Action, ...]:
     """What can be asked of a restore as it stands."""
     if progress.phase.is_terminal:
-        return (Action.RETRY,) if progress.phase in RETRIED and any(map(is_missing, files)) else ()
+        return (Action.RETRY,) if progress.phase in RETRIED and any(file.is_missing for file in files) else ()
     if kept.cancellation is not None:
         return ()
     approval = progress.approval if progress.phase is Phase.AWAITING_APPROVAL else None
@@ -79,17 +79,15 @@ def _actions(progress: RestoreProgress, files: Sequence[FileProgress], kept: _Ke
     return (Action.CANCEL,)
 
 
-RETRIED = frozenset({Phase.FAILED, Phase.PARTIALLY_FAILED})
-"""Ends after which what is missing can be imported again, for the restored files stay."""
-
-
-def is_missing(file: FileProgress) -> bool:
-    """Whether a file was asked for and did not come to where it should be."""
-    return file.state not in {FileState.IMPORTED, FileState.WARNED, FileState.SKIPPED}
-
-
-_SHARES = {FileState.LANDED: 0.0, FileState.IMPORTING: 0.2, FileState.LOADED: 0.8, FileState.VERIFIED: 0.9}
-"""How much of a file's work is done in the states that are not final."""
+_SHARES = {
+    FileState.LANDED: 0.0,
+    FileState.IMPORTING: 0.2,
+    FileState.LOADED: 0.8,
+    FileState.VERIFIED: 0.9,
+    FileState.FAILED: 0.0,
+    FileState.CANCELLED: 0.0,
+}
+"""How much of a file's work is done in the states in which it is not where it should be."""
 
 
 def share(phase: Phase, files: Sequence[FileProgress]) -> float:
@@ -110,8 +108,8 @@ async def _job(client: df.DurableOrchestrationClient, request_id: str, progress:
 
 async def _files(client: df.DurableOrchestrationClient, request_id: str) -> tuple[FileProgress, ...]:
     status = await client.get_status(import_instance(request_id))
-    if not status:
-        return ()
+    if not status:  # files that only landed have a listing and no import
+        return await asyncio.to_thread(_files_at_work, request_id, frozenset())
     if is_over(status) and isinstance(status.output, dict) and status.output.get("ok"):
         return SetResult.from_wire(status.output["value"]).files
     shown = status.custom_status if isinstance(status.custom_status, dict) else {}

@@ -7,7 +7,7 @@ from shared.contracts.request import RestoreRequest, name_obstacle
 from shared.topology import SYSTEM_DATABASES
 
 _SKIP_REASONS = {
-    FileKind.ROLES: "the request skips roles",
+    FileKind.ROLES: "the request asks for no roles",
     FileKind.SCHEMA: "it repeats what the database files hold; the request can ask for it (schema: import)",
     FileKind.TABLESPACES: "flexible servers have no tablespaces of their own; the request can ask for them "
     "(tablespaces: import)",
@@ -61,7 +61,7 @@ def _fate(file: RestoredFile, request: RestoreRequest) -> tuple[str, str]:
                 FileKind.SCHEMA: request.schema_file,
                 FileKind.TABLESPACES: request.tablespaces,
             }[kind]
-            return "", "" if wanted in {"import", "missing", "all"} else _SKIP_REASONS[kind]
+            return "", _SKIP_REASONS[kind] if wanted in {"none", "skip"} else ""
 
 
 def _database_fate(database: str, request: RestoreRequest) -> tuple[str, str]:

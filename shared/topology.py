@@ -3,7 +3,7 @@
 REQUEST_QUEUE = "restore-requests"
 EVENT_QUEUE = "restore-events"
 WEBHOOK_QUEUE = "restore-webhook"
-"""Events on their way to the webhook."""
+"""Events on their way to webhooks."""
 
 LANDING_CONTAINERS = ("landing-1", "landing-2")
 """Containers of the landing account that the vault restores into; each has its own blob trigger."""

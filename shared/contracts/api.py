@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-from shared.contracts.base import Published
+from shared.contracts.base import Moment, Published
 from shared.contracts.decisions import Decision
 from shared.contracts.progress import Phase
 from shared.contracts.request import REQUEST_ID_PATTERN
@@ -139,9 +139,9 @@ class Problem(Published):
 class PointQuery(Published):
     """Which recovery points are listed."""
 
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    since: Annotated[Moment | None, Field(alias="from")] = None
     """None before this time."""
-    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
+    until: Annotated[Moment | None, Field(alias="to")] = None
     """None after this time."""
 
 

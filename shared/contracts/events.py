@@ -10,10 +10,14 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
 from shared.contracts.base import Contract, Json
+from shared.contracts.decisions import Verdict
 from shared.contracts.progress import Phase
 
 _IDS = uuid.UUID("6f0c0f4e-5d0e-4b7e-9c43-6f1a0a3b1c52")
 """The namespace of event ids."""
+
+WEBHOOK_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
+"""What the operator may call a webhook: no address is such a name, so that none is told where a name is."""
 
 
 def event_id(*facts: str | int) -> str:
@@ -40,6 +44,30 @@ class Problem(_Told):
     details: tuple[str, ...] = ()
 
 
+class DecisionData(_Told):
+    """What was decided of a plan, by whom and why; the last two are empty when nobody decided in time."""
+
+    verdict: Verdict
+    by: str
+    reason: str
+    at: AwareDatetime
+
+
+class ApprovalData(_Told):
+    """Until when a plan can be approved or rejected; after that the restore is Rejected."""
+
+    deadline: AwareDatetime
+    decision: DecisionData | None = None
+    """None while the restore waits for it."""
+
+
+class CancellationData(_Told):
+    """Who cancelled a restore, and why."""
+
+    by: str
+    reason: str
+
+
 class PhaseData(_Told):
     """Where a restore stands."""
 
@@ -54,6 +82,10 @@ class PhaseData(_Told):
     """The backup job's id, once there is one."""
     report: dict[str, str] | None = None
     """The addresses of the report's forms, `json` and `page`, when the restore has ended."""
+    approval: ApprovalData | None = None
+    """What is known of the approval that the restore needs, from the phase AwaitingApproval on."""
+    cancelled: CancellationData | None = None
+    """Set once somebody has cancelled the restore."""
 
 
 class DuplicateData(_Told):
@@ -140,8 +172,10 @@ def event_schema() -> Json:
 
 
 class Delivery(Contract):
-    """An event on its way to the webhook."""
+    """An event on its way to a webhook."""
 
     event: Json
+    webhook: str = ""
+    """The webhook's name, never its address; the default one's is empty."""
     tries: int = 0
     """How often it was offered."""

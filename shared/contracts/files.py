@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from shared.contracts.base import Contract
+from shared.contracts.base import Contract, Published
 
 
 class FileKind(StrEnum):
@@ -27,7 +27,7 @@ class RestoredFile(Contract):
     etag: str = ""
 
 
-class Marker(Contract):
+class Marker(Published):
     """What the marker file says."""
 
     text: str

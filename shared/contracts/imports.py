@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
-from shared.contracts.base import Contract
+from shared.contracts.base import Published
 from shared.errors import cut
 
 NOTES_LIMIT = 1_000
@@ -22,7 +22,7 @@ class NoteKind(StrEnum):
     FAILED = "failed"  #: run, failed, and that fails the file
 
 
-class Note(Contract):
+class Note(Published):
     """One statement or archive entry that the report must mention."""
 
     kind: NoteKind
@@ -37,7 +37,7 @@ class Note(Contract):
     along itself, and what existed before, does not matter."""
 
 
-class Notes(Contract):
+class Notes(Published):
     """A bounded list of notes: what fits a record and the report; all of them are in the file's log."""
 
     items: tuple[Note, ...] = ()
@@ -57,6 +57,7 @@ class LoadMethod(StrEnum):
 
     STAGED_PARALLEL = "staged-parallel"  #: downloaded, then pg_restore -j
     STREAMED = "streamed"  #: from the blob into pg_restore's stdin
+    DEFINITIONS = "definitions"  #: the table of contents alone, downloaded: no rows are wanted
     SCRIPT = "script"  #: plain SQL, from the blob into psql's stdin
 
 
@@ -68,7 +69,7 @@ class ArchiveFormat(StrEnum):
     PLAIN = "plain"
 
 
-class ArchiveSummary(Contract):
+class ArchiveSummary(Published):
     """What a database file says of itself without a server."""
 
     format: ArchiveFormat
@@ -87,7 +88,7 @@ class ArchiveSummary(Contract):
     """Owners that the table of contents names."""
 
 
-class DatabaseLoad(Contract):
+class DatabaseLoad(Published):
     """A database under its temporary name, loaded and not yet verified."""
 
     temporary_name: str
@@ -105,7 +106,7 @@ class DatabaseLoad(Contract):
     notes: Notes = Notes()
 
 
-class Promotion(Contract):
+class Promotion(Published):
     """A loaded database under its final name."""
 
     name: str
@@ -117,7 +118,7 @@ class Promotion(Contract):
     notes: Notes = Notes()
 
 
-class Verification(Contract):
+class Verification(Published):
     """What was compared between the archive's table of contents and the loaded database."""
 
     tables: int
@@ -129,7 +130,7 @@ class Verification(Contract):
     notes: Notes = Notes()
 
 
-class ScriptRun(Contract):
+class ScriptRun(Published):
     """The import of a plain script: roles, schema or tablespaces."""
 
     statements: int
@@ -140,5 +141,7 @@ class ScriptRun(Contract):
     """What existed on the target and was left as it is (roles)."""
     created: tuple[str, ...] = ()
     """What was created (roles)."""
+    updated: tuple[str, ...] = ()
+    """What existed and has what the backup says of it now (roles)."""
     without_password: tuple[str, ...] = ()
     """Login roles whose password the backup does not hold."""

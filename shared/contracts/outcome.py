@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from shared.contracts.base import Contract, Json
+from shared.contracts.base import Contract, Json, Published
 from shared.errors import PermanentError
 
 
-class Failure(Contract):
+class Failure(Published):
     """A permanent failure as a value."""
 
     code: str

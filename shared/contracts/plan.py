@@ -5,11 +5,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Contract
+from shared.contracts.base import Published
 from shared.contracts.request import RestoreRequest
 
 
-class BackupInstanceRef(Contract):
+class BackupInstanceRef(Published):
     """A backup instance in its vault."""
 
     subscription: str
@@ -22,14 +22,14 @@ class BackupInstanceRef(Contract):
     location: str
 
 
-class RecoveryPointRef(Contract):
+class RecoveryPointRef(Published):
     """A recovery point that can be restored as files."""
 
     id: str
     time: datetime
 
 
-class TargetRef(Contract):
+class TargetRef(Published):
     """The target server as it answered."""
 
     alias: str
@@ -38,7 +38,7 @@ class TargetRef(Contract):
     """`18.6`."""
 
 
-class Finding(Contract):
+class Finding(Published):
     """One preflight check that had something to say."""
 
     check: str
@@ -53,7 +53,7 @@ class Finding(Contract):
         return f"{self.message} Mend it with: {self.remedy}" if self.remedy else self.message
 
 
-class Plan(Contract):
+class Plan(Published):
     """The request resolved."""
 
     request: RestoreRequest

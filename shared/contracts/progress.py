@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from shared.contracts.base import Contract
+from shared.contracts.base import Contract, Published
 from shared.contracts.decisions import Approval, Statement
 from shared.contracts.files import FileKind
 from shared.contracts.outcome import Failure
@@ -42,6 +42,10 @@ _TERMINAL = {
 }
 
 
+RETRIED = frozenset({Phase.FAILED, Phase.PARTIALLY_FAILED})
+"""Ends after which what is missing can be imported again, for the restored files stay."""
+
+
 class FileState(StrEnum):
     """Where a restored file stands."""
 
@@ -64,7 +68,7 @@ class FileState(StrEnum):
 _FINAL = {FileState.IMPORTED, FileState.WARNED, FileState.SKIPPED, FileState.FAILED, FileState.CANCELLED}
 
 
-class FileProgress(Contract):
+class FileProgress(Published):
     """One restored file in the live status and in the result of an import."""
 
     name: str
@@ -76,8 +80,13 @@ class FileProgress(Contract):
     reason: str = ""
     """Why it was skipped or failed, in a sentence."""
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether it was asked for and did not come to where it should be."""
+        return self.state not in {FileState.IMPORTED, FileState.WARNED, FileState.SKIPPED}
 
-class PhaseEntry(Contract):
+
+class PhaseEntry(Published):
     """When a phase was entered."""
 
     phase: Phase

@@ -5,17 +5,17 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AwareDatetime,
     BeforeValidator,
     Discriminator,
     Field,
+    StrictBool,
     Tag,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from shared.contracts.base import Contract, Published
+from shared.contracts.base import Contract, Moment, Published
 from shared.contracts.reading import read
 from shared.topology import SYSTEM_DATABASES
 
@@ -30,7 +30,7 @@ class BackupSource(Published):
     """An alias that the operator configured, the backup instance's ARM id or name, or the server's name."""
     recovery_point: str = "latest"
     """`latest`, or a recovery point's id."""
-    at_or_before: AwareDatetime | None = None
+    at_or_before: Moment | None = None
     """The newest recovery point not after this time, instead of `recoveryPoint`."""
 
     @model_validator(mode="after")
@@ -95,7 +95,8 @@ class DatabaseChoice(Published):
 NAME_BYTES = 63
 """Longest name of a database; PostgreSQL cuts longer ones."""
 
-type Choice = Annotated[DatabaseChoice, BeforeValidator(_from_name)]
+type Name = Annotated[str, Field(min_length=1)]
+type Choice = Annotated[DatabaseChoice, BeforeValidator(_from_name, json_schema_input_type=Name | DatabaseChoice)]
 
 
 class Mode(StrEnum):
@@ -138,13 +139,13 @@ class RestoreRequest(Published):
     """Whether objects keep their owners; else the import's user owns them."""
     grants: Literal["keep", "drop"] = "keep"
     """Whether objects and databases keep the rights that were granted on them."""
-    schema_only: bool = False
+    schema_only: StrictBool = False
     """Import definitions without rows."""
     schema_file: Annotated[Literal["skip", "import"], Field(alias="schema")] = "skip"
     """The schema file repeats what the database files hold; Microsoft advises against running it."""
     tablespaces: Literal["skip", "import"] = "skip"
     """Flexible servers have no tablespaces of their own."""
-    dry_run: bool = False
+    dry_run: StrictBool = False
     """Answer the plan and stop."""
     approval: Literal["as-configured", "required"] = "as-configured"
     """Whether somebody must approve the plan even where the target does not ask for it."""

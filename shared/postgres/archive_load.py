@@ -3,13 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from shared.contracts.imports import Note, NoteKind
+from shared.contracts.imports import LoadMethod, Note, NoteKind
 from shared.errors import ImportFailed
 from shared.postgres.archive import Archive
 from shared.postgres.contents import Selection, check_extensions, select
 from shared.postgres.destination import Destination
 from shared.postgres.notes import make_note
+from shared.postgres.options import ImportOptions
 from shared.postgres.pg_restore import Restorer
 from shared.postgres.privileges import describe, grantors, plan_grants, run_grants
 from shared.postgres.properties import Properties, read_properties
@@ -40,21 +42,22 @@ class ArchiveLoad:
     roles: Roles
     properties: Properties
     capabilities: Capabilities
+    options: ImportOptions
 
     @classmethod
-    def prepare(cls, archive: Archive, connection: Connection) -> "ArchiveLoad":
+    def prepare(cls, archive: Archive, connection: Connection, options: ImportOptions) -> "ArchiveLoad":
         """Look at what the archive needs and at what the server has, and touch nothing but the user's memberships.
 
         Raises:
             TargetRefused: the server lacks extensions.
         """
-        selection = select(archive.entries)
+        selection = select(archive.entries, options)
         capabilities = read_capabilities(connection)
         check_extensions(selection.extensions, capabilities)
         grants = grantors([*selection.privileges, *selection.database])
         roles = ensure_can_set(connection, selection.owners | grants)
         properties = read_properties(archive.database, selection.database)
-        return cls(archive, selection, roles, properties, capabilities)
+        return cls(archive, selection, roles, properties, capabilities, options)
 
     def fill(self, destination: Destination, route: Route) -> Loaded:
         """Fill the database: schemas and extensions, most of it, partition trees, privileges, materialized views.
@@ -68,12 +71,12 @@ class ArchiveLoad:
         head = destination.folder / "head"
         self.archive.write_head(head)
         missing_owners = frozenset(role for role in self.selection.owners if self.roles.why_not(role))
-        restorer = Restorer(self.archive, destination, missing_owners)
+        restorer = Restorer(self.archive, destination, missing_owners, self.options)
         first = restorer.run(self.selection.first, head)
         with destination.connect() as connection:
             opened = open_schemas(connection)
             main, comment_notes = _without_foreign_comments(connection, self.selection.main)
-        route, file = stage(self.archive.source, destination.folder, route, destination.still_wanted)
+        route, file = self._file(destination, route, head)
         second = restorer.run(main, file, jobs=route.jobs)
         third = restorer.run(self.selection.trees, head)
         with destination.connect() as connection:
@@ -86,6 +89,12 @@ class ArchiveLoad:
         notes += [*closing_notes, *(note for finding in findings for note in finding.notes)]
         absent = tuple(dump_id for finding in findings for dump_id in finding.absent)
         return Loaded(route, tuple(notes), absent, closing)
+
+    def _file(self, destination: Destination, route: Route, head: Path) -> tuple[Route, Path | None]:
+        """What the main pass reads: the head where no data are wanted, the staged file, or the source itself."""
+        if route.method is LoadMethod.DEFINITIONS:
+            return route, head
+        return stage(self.archive.source, destination.folder, route, destination.still_wanted)
 
     def _grant(self, connection: Connection) -> list[Note]:
         grants = plan_grants(self.selection.privileges, self.roles)

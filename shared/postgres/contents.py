@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.contracts.imports import Note, NoteKind
 from shared.errors import TargetRefused
 from shared.postgres.diagnostics import SYSTEM_EXTENSIONS
 from shared.postgres.notes import make_note, readable
+from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.server import Capabilities
 from shared.postgres.toc import Entry
 
@@ -36,6 +37,9 @@ _FIRST = frozenset({"SCHEMA", "EXTENSION"})
 _DATABASE = frozenset({"DATABASE", "DATABASE PROPERTIES"})
 _PRIVILEGES = frozenset({"ACL", "DEFAULT ACL"})
 _REFRESH = "MATERIALIZED VIEW DATA"
+_ROWS = frozenset(
+    {"TABLE DATA", "SEQUENCE SET", "BLOB", "BLOBS", "BLOB METADATA", "BLOB COMMENTS", _REFRESH, "STATISTICS DATA"}
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Selection:
     @property
     def owners(self) -> frozenset[str]:
         """The roles that own something of it."""
-        return frozenset(entry.owner for entry in self.database + self.objects if entry.owner)
+        owned = (entry for entry in self.database + self.objects if entry.desc not in _PRIVILEGES)
+        return frozenset(entry.owner for entry in owned if entry.owner)
 
     @property
     def extensions(self) -> tuple[str, ...]:
@@ -71,8 +76,12 @@ class Selection:
         return tuple(entry.name for entry in self.first if entry.desc == "EXTENSION")
 
 
-def select(entries: Sequence[Entry]) -> Selection:
-    """Sort the entries into passes and leave out what a managed server cannot take."""
+def select(entries: Sequence[Entry], options: ImportOptions = EVERYTHING) -> Selection:
+    """Sort the entries into passes and leave out what a managed server cannot take.
+
+    What the request does not want is left out without a note on each entry; entries of dropped owners have none.
+    """
+    entries = _wanted(entries, options)
     left_out: dict[int, str] = {}
     for entry in entries:
         if reason := _why_not(entry, left_out):
@@ -86,7 +95,9 @@ def select(entries: Sequence[Entry]) -> Selection:
         if where == "main" and (_locks_tree(entry) or not trees.isdisjoint(entry.dependencies)):
             where = "trees"
             trees.add(entry.dump_id)
-        passes[where].append(entry)
+        # Of privileges the owner stays: it tells the server's own from the customer's.
+        owned = options.owners or entry.desc in _PRIVILEGES
+        passes[where].append(entry if owned else replace(entry, owner=""))
     notes = [
         make_note(
             kind=NoteKind.SKIPPED,
@@ -133,6 +144,20 @@ def check_extensions(extensions: Iterable[str], capabilities: Capabilities, pres
 def own_extension(name: str) -> bool:
     """Whether the extension is there without the import's doing, or the service keeps it to its own databases."""
     return name in _OWN_EXTENSIONS
+
+
+def _wanted(entries: Iterable[Entry], options: ImportOptions) -> list[Entry]:
+    """The entries without those that the request drops, and without what is about those."""
+    unwanted = (frozenset() if options.rows else _ROWS) | (frozenset() if options.grants else _PRIVILEGES)
+    dropped: set[int] = set()
+    kept: list[Entry] = []
+    for entry in entries:
+        about_dropped = entry.desc in _ATTACHED and not dropped.isdisjoint(entry.dependencies)
+        if entry.desc in unwanted or about_dropped:
+            dropped.add(entry.dump_id)
+        else:
+            kept.append(entry)
+    return kept
 
 
 def _pass_of(entry: Entry) -> str:

@@ -7,7 +7,7 @@ its final name, and nowhere when there is none. What the database files have bro
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise, takewhile
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from shared.errors import ImportFailed, cut
 from shared.postgres.contents import NOT_MANAGED
 from shared.postgres.diagnostics import Diagnostic, classify
 from shared.postgres.notes import make_note, readable
+from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.psql import ScriptResult, run_script
 from shared.postgres.script import Backslash, Blank, Event, Statement, Statements, tokens
 from shared.postgres.server import TargetServer
@@ -34,8 +35,15 @@ _EXISTS = re.compile(
 _DBNAME = re.compile(r"dbname='(?P<name>(?:[^'\\]|\\.)*)'", re.DOTALL)
 
 
-def run_globals(
-    server: TargetServer, toolbox: Toolbox, chunks: Iterable[bytes], databases: Mapping[str, str], log: BinaryIO
+def run_globals(  # noqa: PLR0913  where, with what, and how much of it
+    server: TargetServer,
+    toolbox: Toolbox,
+    chunks: Iterable[bytes],
+    databases: Mapping[str, str],
+    log: BinaryIO,
+    *,
+    options: ImportOptions = EVERYTHING,
+    still_wanted: Callable[[], None] = lambda: None,
 ) -> ScriptRun:
     """Run the script, section by section; `databases` are this restore's final names by the names in the backup.
 
@@ -49,8 +57,17 @@ def run_globals(
         if dbname is None:
             notes.append(_skipped_section(name, sum(isinstance(event, Statement) for event in events)))
             continue
-        mine = _without_others(events, notes)
-        result = run_script(server, toolbox, dbname, mine, log=log, lines_before=lines_before, on_error="go on")
+        mine = _without_others(events, notes, options)
+        result = run_script(
+            server,
+            toolbox,
+            dbname,
+            mine,
+            log=log,
+            lines_before=lines_before,
+            on_error="go on",
+            still_wanted=still_wanted,
+        )
         statements += result.statements
         notes += [*result.notes, *_sorted_out(result, readable(name) or "the server", failures)]
     if failures:
@@ -87,11 +104,11 @@ def connected_database(command: str) -> str:
     return re.sub(r"\\(.)", r"\1", found["name"]) if found else last
 
 
-def _without_others(events: Iterable[Event], notes: list[Note]) -> Iterator[Event]:
-    """The events without statements that other files are for; each kind that is left out is noted once."""
+def _without_others(events: Iterable[Event], notes: list[Note], options: ImportOptions) -> Iterator[Event]:
+    """The events without statements that other files are for or nobody wants; each kind of these is noted once."""
     left_out: dict[str, int] = {}
     for event in events:
-        reason = _not_here(event.text) if isinstance(event, Statement) and event.complete else ""
+        reason = _not_here(event.text, options) if isinstance(event, Statement) and event.complete else ""
         if reason:
             left_out[reason] = left_out.get(reason, 0) + 1
             yield Blank(b"\n" * event.source.count(b"\n"))  # what follows stays on its line
@@ -103,10 +120,11 @@ def _without_others(events: Iterable[Event], notes: list[Note]) -> Iterator[Even
     ]
 
 
-def _not_here(statement: str) -> str:
+def _not_here(statement: str, options: ImportOptions = EVERYTHING) -> str:
     """Why a statement is not run; empty when it is."""
     words = [token.value for token in tokens(statement, _HEAD)]
-    return _elsewhere(words) or _not_managed(words)
+    unwanted = "it is about owners, grants or rows that the request drops" if options.omit(statement) else ""
+    return _elsewhere(words) or _not_managed(words) or unwanted
 
 
 def _elsewhere(words: list[str]) -> str:

@@ -16,11 +16,12 @@ from shared.postgres.archive import Archive, inspect
 from shared.postgres.archive_load import ArchiveLoad, Loaded
 from shared.postgres.destination import Deadline, Destination
 from shared.postgres.notes import make_note, readable
+from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.properties import NOT_ITS_OWN, renamed
 from shared.postgres.script_load import ScriptLoad
 from shared.postgres.server import Capabilities, Connection, TargetServer, message, server_errors
 from shared.postgres.source import FileSource
-from shared.postgres.staging import Route, Staging, choose, choose_jobs, workspace
+from shared.postgres.staging import Route, Staging, choose, choose_jobs, from_head, workspace
 from shared.postgres.temporary import LoadKey, Record
 from shared.postgres.tools import Toolbox
 
@@ -43,6 +44,7 @@ class LoadJob:
     timeout_seconds: float | None = None
     still_wanted: Callable[[], None] = lambda: None
     """Raises when nobody wants the load any more; it is asked every few seconds."""
+    options: ImportOptions = EVERYTHING
 
     @property
     def key(self) -> LoadKey:
@@ -101,7 +103,7 @@ class _Load:
         began = time.monotonic()
         deadline = Deadline(self.job.timeout_seconds)
         plain = self.archive.format is ArchiveFormat.PLAIN
-        plan = (ScriptLoad if plain else ArchiveLoad).prepare(self.archive, self.connection)
+        plan = (ScriptLoad if plain else ArchiveLoad).prepare(self.archive, self.connection, self.job.options)
         name = self.job.key.new_name()
         try:
             oid = self._create(name, plan.properties.options)
@@ -110,7 +112,7 @@ class _Load:
                 destination = Destination(self.server, name, folder, self.log_file, deadline, self.job.still_wanted)
                 loaded = plan.fill(destination, self._route(plan.capabilities))
             closing, unreadable = _recordable(loaded.closing)
-            notes += [*loaded.notes, *unreadable, *_analyze(destination)]
+            notes += [*self.job.options.notes, *loaded.notes, *unreadable, *_analyze(destination)]
             result = self._result(name, oid, loaded, notes, time.monotonic() - began)
             record = Record(load=result, source_name=readable(plan.properties.name), closing=closing)
             temporary.comment(self.connection, name, record.model_dump_json())
@@ -150,9 +152,13 @@ class _Load:
     def _route(self, capabilities: Capabilities) -> Route:
         if self.archive.format is ArchiveFormat.PLAIN:
             return Route(LoadMethod.SCRIPT, "the file is plain SQL: psql reads it front to back")
-        if self.archive.format is ArchiveFormat.TAR:
+        tar = self.archive.format is ArchiveFormat.TAR
+        limit = 1 if tar else min(self.server.max_jobs, capabilities.max_connections // 4)
+        jobs = choose_jobs(self.job.jobs, limit)
+        if not self.job.options.rows:
+            return from_head(self.archive.head_size, self.archive.source.size, jobs)
+        if tar:
             return Route(LoadMethod.STREAMED, "pg_restore reads a tar archive with one job only, front to back")
-        jobs = choose_jobs(self.job.jobs, min(self.server.max_jobs, capabilities.max_connections // 4))
         return choose(self.archive.source.size, Staging(self.job.staging, self.job.staging_budget), jobs)
 
     def _result(self, name: str, oid: int, loaded: Loaded, notes: list[Note], seconds: float) -> DatabaseLoad:

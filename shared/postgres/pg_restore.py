@@ -10,6 +10,7 @@ from shared.postgres import process
 from shared.postgres.archive import Archive
 from shared.postgres.destination import Destination
 from shared.postgres.diagnostics import Diagnostic, DiagnosticReader
+from shared.postgres.options import ImportOptions
 from shared.postgres.script import redact
 from shared.postgres.toc import Entry, python_codec
 from shared.postgres.tolerance import Findings, sort_out
@@ -26,6 +27,7 @@ class Restorer:
     destination: Destination
     missing_owners: frozenset[str]
     """As for `classify`."""
+    options: ImportOptions
 
     def run(self, entries: Sequence[Entry], file: Path | None, *, jobs: int = 1) -> Findings:
         """Restore these entries in their order, from a local file or, with None, streamed from the source.
@@ -46,7 +48,7 @@ class Restorer:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
         if exit_code != 0 and not failures:
             raise LoadInterrupted(f"pg_restore ended with exit code {exit_code} and said nothing")
-        return sort_out(failures, self.missing_owners, entries)
+        return sort_out(failures, self.missing_owners, entries, self.options)
 
     def _command(self, entries: Sequence[Entry], file: Path | None, jobs: int) -> list[str | Path]:
         wanted = self.destination.folder / "entries"
@@ -56,6 +58,7 @@ class Restorer:
             "--verbose",  # only then does it name the entry of an error
             "--no-password",
             "--no-tablespaces",
+            *([] if self.options.owners else ["--no-owner"]),
             f"--format={self.archive.format}",
             f"--use-list={wanted}",
             f"--dbname={self.destination.dbname}",

@@ -1,11 +1,11 @@
 """What of a roles file is run on a target, and in which form.
 
-Existing roles stay as they are. Rights that the target's admin cannot give are left out beforehand, because a statement
-that fails loses all that it says.
+Existing roles stay as they are unless the request wants them to be as in the backup. Rights that the target's admin
+cannot give are left out beforehand, because a statement that fails loses all that it says.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from shared.contracts.imports import Note, NoteKind
@@ -44,6 +44,10 @@ class RoleTarget:
     """Role and member."""
     grantable: frozenset[str]
     """Roles whose membership the user may give."""
+    flags: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The attributes of each role: `{"app": {"LOGIN", "INHERIT"}}`."""
+    expiring: frozenset[str] = frozenset()
+    """Roles whose password is valid until some time."""
 
     def may_give(self, flag: str) -> bool:
         """Whether the user may set or clear a role's attribute, by the rules of CREATE ROLE and ALTER ROLE."""
@@ -56,6 +60,19 @@ class RoleTarget:
             "CREATEDB": mine.createdb or old,
         }.get(flag, True)
 
+    def why_not_alter(self, role: str) -> str:
+        """Why the role stays as it is, by the rules of ALTER ROLE; empty when the user may alter it."""
+        mine, flags = self.capabilities, self.flags.get(role, frozenset())
+        if role == mine.user:
+            return "the import's own user is never altered"
+        if mine.superuser:
+            return ""
+        if "SUPERUSER" in flags or ("REPLICATION" in flags and mine.version < 160_000):
+            return "only a superuser can alter it: it is one, or has REPLICATION on a server before PostgreSQL 16"
+        if mine.createrole and (role in self.grantable or mine.version < 160_000):
+            return ""
+        return f'"{mine.user}" lacks what altering it takes: CREATEROLE, and since PostgreSQL 16 ADMIN OPTION on it'
+
 
 class StatementKind(StrEnum):
     """What a statement does, which decides whether a failure can be tolerated."""
@@ -63,7 +80,7 @@ class StatementKind(StrEnum):
     ROLE = "role"
     SETTING = "setting"
     MEMBERSHIP = "membership"
-    """Of a role that the import did not create."""
+    """In a role that the import did not create."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,7 @@ class RolePlan:
     statements: tuple[PlannedStatement, ...]
     notes: tuple[Note, ...]
     created: tuple[str, ...]
+    updated: tuple[str, ...]
     kept: tuple[str, ...]
     without_password: tuple[str, ...]
 
@@ -116,22 +134,32 @@ def read_statements(events: Iterable[Event]) -> tuple[list[RoleStatement], list[
     return statements, notes
 
 
-def plan_roles(events: Iterable[Event], target: RoleTarget, existing: frozenset[str]) -> RolePlan:
-    """The plan for a roles file on a target on which the roles `existing` were before the restore began."""
+def plan_roles(
+    events: Iterable[Event], target: RoleTarget, existing: frozenset[str], *, update: bool = False
+) -> RolePlan:
+    """The plan for a roles file on a target on which the roles `existing` were before the restore began.
+
+    With `update` those of them that the user may alter become what the file says.
+    """
     statements, notes = read_statements(events)
-    return _Planner(target, existing, statements).plan(notes)
+    return _Planner(target, existing, statements, update=update).plan(notes)
 
 
 class _Planner:
     """Goes through the statements once for each kind, so that a role is whole before it becomes a member."""
 
-    def __init__(self, target: RoleTarget, existing: frozenset[str], statements: Sequence[RoleStatement]) -> None:
+    def __init__(
+        self, target: RoleTarget, existing: frozenset[str], statements: Sequence[RoleStatement], *, update: bool
+    ) -> None:
         self._target = target
         self._statements = statements
         named = [found.role for found in statements if isinstance(found, CreateRole)]
-        self._kept = [name for name in named if name in existing and not is_system_role(name)]
+        present = [name for name in named if name in existing and not is_system_role(name)]
         self._created = [name for name in named if name not in existing and not is_system_role(name)]
-        self._ours = frozenset(self._created)
+        self._stuck = {name: why for name in present if update and (why := target.why_not_alter(name))}
+        self._updated = [name for name in present if update and name not in self._stuck]
+        self._kept = [name for name in present if name not in self._updated]
+        self._ours = frozenset({*self._created, *self._updated})
         self._labelled = {found.role for found in statements if isinstance(found, SecurityLabel)}
         self._system = sorted({name for name in named if is_system_role(name)})
         self._planned: list[PlannedStatement] = []
@@ -151,13 +179,14 @@ class _Planner:
             statements=tuple(self._planned),
             notes=(*notes, *self._notes),
             created=tuple(self._created),
+            updated=tuple(self._updated),
             kept=tuple(self._kept),
             without_password=tuple(self._without_password),
         )
 
     def _session(self) -> None:
         """Make the user a member of the roles it creates, so that it can give them objects."""
-        if self._ours and self._target.capabilities.version >= 160_000:
+        if self._created and self._target.capabilities.version >= 160_000:
             self._run(StatementKind.ROLE, "session", "SET createrole_self_grant = 'set, inherit';")
 
     def _role_statement(self, found: RoleStatement) -> None:
@@ -186,16 +215,33 @@ class _Planner:
             self._note(role, "the file alters this role and does not create it")
 
     def _attributes(self, found: AlterRole) -> None:
+        created = found.role in self._created
+        had = frozenset[str]() if created else self._target.flags.get(found.role, frozenset())
         given = {flag: positive for flag, positive in found.flags.items() if self._target.may_give(flag)}
-        dropped = sorted(flag for flag, positive in found.flags.items() if positive and flag not in given)
-        altered = replace(found, flags=given)
-        if given or found.clauses or found.password is not None:
+        dropped = sorted(
+            flag if positive else f"NO{flag}"
+            for flag, positive in found.flags.items()
+            if flag not in given and positive != (flag in had)
+        )
+        clauses = found.clauses if created else (*found.clauses, *self._defaults(found))
+        if given or clauses or found.password is not None:
+            altered = replace(found, flags=given, clauses=clauses)
             self._run(StatementKind.ROLE, _subject(found.role), altered.sql())
         if dropped:
-            reason = f"created without {', '.join(dropped)}, which the target's admin cannot give"
+            done = "created" if created else "updated"
+            reason = f"{done} without {', '.join(dropped)}, which the target's admin cannot give"
             self._note(found.role, reason, NoteKind.CHANGED, redact(found.sql()))
-        if found.flags.get("LOGIN") and found.password is None and found.role not in self._labelled:
+        keeps_password = found.password is not None or not created
+        if found.flags.get("LOGIN") and not keeps_password and found.role not in self._labelled:
             self._without_password.append(found.role)
+
+    def _defaults(self, found: AlterRole) -> list[str]:
+        """What pg_dumpall does not write because it is the default, and what an existing role may have otherwise."""
+        limited, expires = (
+            any(clause.startswith(word) for clause in found.clauses) for word in ("CONNECTION LIMIT", "VALID UNTIL")
+        )
+        no_end = ["VALID UNTIL 'infinity'"] if found.role in self._target.expiring and not expires else []
+        return [*([] if limited else ["CONNECTION LIMIT -1"]), *no_end]
 
     def _setting(self, found: RoleSetting) -> None:
         if found.database is None:
@@ -205,7 +251,9 @@ class _Planner:
             self._note(found.role, reason, statement=found.sql())
 
     def _label(self, found: SecurityLabel) -> None:
-        if found.provider == _ENTRA:
+        if found.role in self._updated:
+            reason = f"security labels of {found.provider} are not imported: the role keeps those that it has"
+        elif found.provider == _ENTRA:
             reason = (
                 "the role of a Microsoft Entra principal is created as a plain role; to connect it again, an Entra"
                 " administrator of the target runs this statement"
@@ -218,7 +266,7 @@ class _Planner:
         """Plan a membership unless it is none of ours, cannot be given, or is there already by creating the role."""
         target, admin = self._target, self._target.capabilities.user
         role, member = found.role, found.member
-        if (role in self._ours and member == admin) or (is_system_role(role) and is_system_role(member)):
+        if (role in self._created and member == admin) or (is_system_role(role) and is_system_role(member)):
             return
         present = target.roles | self._ours
         subject = f"membership of {_subject(member)} in {_subject(role)}"
@@ -226,8 +274,12 @@ class _Planner:
             self._add(NoteKind.SKIPPED, subject, f"there is no {_subject(missing[0])} on the target")
         elif not {role, member} & self._ours:
             if (role, member) not in target.memberships:
-                reason = "both roles were there before the restore, which changes nothing that exists"
-                self._add(NoteKind.SKIPPED, subject, reason, matters=False)
+                reason = "both roles were there before the restore, which leaves them as they are"
+                concerned = self._stuck.keys() & {role, member} - {admin}
+                self._add(NoteKind.SKIPPED, subject, reason, matters=bool(concerned))
+        elif member == admin:
+            if (role, member) not in target.memberships:
+                self._add(NoteKind.SKIPPED, subject, target.why_not_alter(admin), matters=False)
         elif role in self._ours or role in target.grantable:
             self._grant(found, subject)
         else:
@@ -237,7 +289,7 @@ class _Planner:
 
     def _grant(self, found: Membership, subject: str) -> None:
         version = self._target.capabilities.version
-        kind = StatementKind.ROLE if found.role in self._ours else StatementKind.MEMBERSHIP
+        kind = StatementKind.ROLE if found.role in self._created else StatementKind.MEMBERSHIP
         self._run(kind, subject, found.sql(version))
         if found.grantor not in {None, self._target.capabilities.user}:
             self._grantors.add(str(found.grantor))
@@ -247,6 +299,8 @@ class _Planner:
 
     def _closing_notes(self) -> None:
         admin = self._target.capabilities.user
+        for role, reason in self._stuck.items():
+            self._add(NoteKind.SKIPPED, _subject(role), f"it stays as it is: {reason}", matters=role != admin)
         if self._system:
             reason = "the service makes these roles on every server, with their rights and memberships"
             self._add(NoteKind.SKIPPED, f"system roles {_names(self._system)}", reason, matters=False)
@@ -255,7 +309,7 @@ class _Planner:
                 f'recorded as granted by "{admin}", because nobody may grant in the name of {_names(self._grantors)}'
             )
             self._add(NoteKind.CHANGED, "grantors of memberships", reason, matters=False)
-        if self._planned and self._target.capabilities.version >= 160_000:
+        if self._created and self._target.capabilities.version >= 160_000:
             reason = f'"{admin}" is a member of the created roles, so that it can give them objects'
             self._add(NoteKind.CHANGED, "members of the created roles", reason, matters=False)
         if self._without_password:

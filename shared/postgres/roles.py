@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import BinaryIO
 
 from shared.contracts.imports import Note, NoteKind, Notes, ScriptRun
@@ -20,17 +21,25 @@ _LOCK = "import of roles"
 
 _SETTING_REFUSED = frozenset({"42501", "42704", "22023", "42602", "55P02", "0A000"})
 """Not allowed, not known, no such value, no such name, fixed at start, not supported."""
-_NOT_ALLOWED = frozenset({"42501"})
+_MEMBERSHIP_REFUSED = frozenset({"42501", "0LP01"})
+"""Not allowed, or against a membership that the target has the other way round."""
+_FLAGS = ("SUPERUSER", "INHERIT", "CREATEROLE", "CREATEDB", "LOGIN", "REPLICATION", "BYPASSRLS")
 
 
 def read_roles(server: TargetServer) -> frozenset[str]:
     """The names of all roles on the server."""
     with server.connect() as connection:
-        return _roles(connection)
+        return frozenset(name for (name,) in connection.execute("SELECT rolname FROM pg_catalog.pg_roles"))
 
 
-def import_roles(
-    server: TargetServer, toolbox: Toolbox, chunks: Iterable[bytes], existing: frozenset[str], log: BinaryIO
+def import_roles(  # noqa: PLR0913  where, with what, and what is known
+    server: TargetServer,
+    toolbox: Toolbox,
+    chunks: Iterable[bytes],
+    existing: frozenset[str],
+    log: BinaryIO,
+    *,
+    update: bool = False,
 ) -> ScriptRun:
     """Create the roles of a roles file that were not there before, in one transaction; repeatable.
 
@@ -41,6 +50,7 @@ def import_roles(
         existing: the roles that were on the target before the restore began. A role that is there and not among them
             was made by an earlier attempt: it is not created again, and its attributes are set again.
         log: gets what psql says.
+        update: whether roles that were there before get the file's attributes, comment, settings and memberships.
 
     Raises:
         ImportFailed: statements fail for reasons that are not known to be harmless; nothing was changed.
@@ -50,7 +60,7 @@ def import_roles(
     started = time.monotonic()
     # One restore at a time: two could create the same role at once.
     with server.advisory_lock(_LOCK) as connection:
-        plan = plan_roles(Statements(chunks), read_target(connection), existing)
+        plan = plan_roles(Statements(chunks), read_target(connection), existing, update=update)
         rehearsed, tolerated = _rehearse(server, toolbox, plan.statements, log)
         _perform(server, toolbox, rehearsed, log)
     return ScriptRun(
@@ -59,6 +69,7 @@ def import_roles(
         notes=Notes.bounded([*plan.notes, *tolerated]),
         kept=tuple(map(readable, plan.kept)),
         created=tuple(map(readable, plan.created)),
+        updated=tuple(map(readable, plan.updated)),
         without_password=tuple(map(readable, plan.without_password)),
     )
 
@@ -77,16 +88,18 @@ def read_target(connection: Connection) -> RoleTarget:
         " WHERE pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION') OR (%s AND NOT rolsuper)",
         [capabilities.createrole and capabilities.version < 160_000],
     ).fetchall()
+    roles = connection.execute(
+        "SELECT rolname, rolvaliduntil < 'infinity', rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin,"
+        " rolreplication, rolbypassrls FROM pg_catalog.pg_roles"
+    ).fetchall()
     return RoleTarget(
         capabilities=capabilities,
-        roles=_roles(connection),
+        roles=frozenset(name for name, *_ in roles),
         memberships=frozenset((role, member) for role, member in memberships),
         grantable=frozenset(name for (name,) in grantable),
+        flags={name: frozenset(compress(_FLAGS, flags)) for name, _, *flags in roles},
+        expiring=frozenset(name for name, expires, *_ in roles if expires),
     )
-
-
-def _roles(connection: Connection) -> frozenset[str]:
-    return frozenset(name for (name,) in connection.execute("SELECT rolname FROM pg_catalog.pg_roles").fetchall())
 
 
 def _rehearse(
@@ -109,14 +122,14 @@ def _rehearse(
         else:
             failed.append(f"{redact(statement.sql) if statement else diagnostic.statement}: {diagnostic.message}")
     if failed:
-        raise ImportFailed(f"{len(failed)} statements of the roles file failed; no role was created", details=failed)
+        raise ImportFailed(f"{len(failed)} statements of the roles file failed; nothing was changed", details=failed)
     return [statement for statement in statements if statement not in tolerated], list(tolerated.values())
 
 
 def _perform(server: TargetServer, toolbox: Toolbox, statements: Sequence[PlannedStatement], log: BinaryIO) -> None:
     if failures := _run(server, toolbox, statements, log, rehearse=False):
         details = [f"{failure.statement}: {failure.message}" for failure in failures]
-        raise ImportFailed("the roles file failed after it was rehearsed; no role was created", details=details)
+        raise ImportFailed("the roles file failed after it was rehearsed; nothing was changed", details=details)
 
 
 def _run(
@@ -158,8 +171,8 @@ def _tolerate(failure: Diagnostic, statement: PlannedStatement) -> Note | None:
         reason = harmless.reason
     elif statement.kind is StatementKind.SETTING and failure.sqlstate in _SETTING_REFUSED:
         reason = "the target does not take this setting"
-    elif statement.kind is StatementKind.MEMBERSHIP and failure.sqlstate in _NOT_ALLOWED:
-        reason = "the target's admin may not grant this role"
+    elif statement.kind is StatementKind.MEMBERSHIP and failure.sqlstate in _MEMBERSHIP_REFUSED:
+        reason = "the target does not take this membership"
     else:
         return None
     return make_note(

@@ -8,7 +8,7 @@ scanner could understand differently is refused rather than guessed.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
@@ -341,6 +341,19 @@ def _tail_after(tail: str, blanks: bytes) -> str:
     if not tail or b"\n" in blanks:
         return ""
     return "continued" if tail == "continued" or b"\r" in blanks else "blank"
+
+
+def without_data(events: Iterable[Event]) -> Iterator[Event]:
+    """The events without COPY and its data; their lines stay, and a COPY whose data do not end is still one cut off."""
+    for event in events:
+        lines = b"\n" * event.source.count(b"\n")
+        match event:
+            case Statement(takes_data=True):
+                yield replace(event, source=lines, complete=False, takes_data=False)
+            case CopyData() | CopyEnd():
+                yield replace(event, source=lines)
+            case _:
+                yield event
 
 
 class TokenKind(StrEnum):

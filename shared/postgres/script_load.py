@@ -1,7 +1,7 @@
 """Load a plain SQL dump of one database into an empty database."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
@@ -12,6 +12,7 @@ from shared.postgres.archive_load import Loaded
 from shared.postgres.contents import NOT_MANAGED, check_extensions, own_extension
 from shared.postgres.destination import Destination
 from shared.postgres.notes import make_note
+from shared.postgres.options import ImportOptions
 from shared.postgres.privileges import Adapted, adapt_grant, named_roles
 from shared.postgres.properties import NOT_ITS_OWN, Properties, creation_options, is_closing, renamed
 from shared.postgres.psql import run_script
@@ -19,6 +20,7 @@ from shared.postgres.schemas import open_schemas
 from shared.postgres.script import (
     Backslash,
     Blank,
+    CopyData,
     Event,
     Statement,
     Statements,
@@ -26,6 +28,7 @@ from shared.postgres.script import (
     quote_identifier,
     redact,
     tokens,
+    without_data,
 )
 from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
 from shared.postgres.staging import Route
@@ -57,9 +60,10 @@ class ScriptLoad:
     connection: Connection
     """To the server's maintenance database."""
     capabilities: Capabilities
+    options: ImportOptions
 
     @classmethod
-    def prepare(cls, archive: Archive, connection: Connection) -> "ScriptLoad":
+    def prepare(cls, archive: Archive, connection: Connection, options: ImportOptions) -> "ScriptLoad":
         """Read the script's beginning; what it needs further on is met as it comes."""
         capabilities = read_capabilities(connection)
         for event in islice(Statements(archive.source.chunks()), _BEGINNING):
@@ -67,8 +71,8 @@ class ScriptLoad:
                 words = tokens(event.text, _HEAD)
                 if len(words) > 2 and words[0].is_word("create") and words[1].is_word("database"):
                     properties = Properties(words[2].value, creation_options(event.text))
-                    return cls(archive, properties, connection, capabilities)
-        return cls(archive, Properties("", ""), connection, capabilities)
+                    return cls(archive, properties, connection, capabilities, options)
+        return cls(archive, Properties("", ""), connection, capabilities, options)
 
     def fill(self, destination: Destination, route: Route) -> Loaded:
         """Run the script, without what this server cannot take and with what owners need on the way.
@@ -91,7 +95,7 @@ class ScriptLoad:
             timeout_seconds=destination.deadline.left(),
             still_wanted=destination.still_wanted,
         )
-        findings = sort_out(result.failures)
+        findings = sort_out(result.failures, options=self.options)
         if not result.complete:
             failures = [describe(failure) for failure in result.failures]
             raise ImportFailed("psql did not come to the end of the script", details=failures)
@@ -115,21 +119,22 @@ class _Adapter:
     open: bool = True
     """Whether the first grant is still to come."""
 
-    def events(self, script: Statements) -> Iterator[Event]:
+    def events(self, script: Iterable[Event]) -> Iterator[Event]:
         """The script as it is run; what is left out keeps its lines, so that messages name the script's own."""
         if not self.load.properties.name:
             reason = "the dump does not say how the database was created: encoding and locale are the server's defaults"
             self.notes.append(make_note(kind=NoteKind.CHANGED, subject="the database", reason=reason))
         cut_off = False
-        for event in script:
+        for event in script if self.load.options.rows else without_data(script):
             if isinstance(event, Statement) and event.complete and not event.takes_data:
                 yield from self._statement(event)
             elif isinstance(event, Backslash) and event.name in _OF_PG_DUMP and not cut_off:
                 yield Blank(b"")
             else:
                 yield event
-            cut_off = isinstance(event, Statement) and not event.complete
-        yield from self._close_schemas()
+            cut_off = _is_open(event) or (cut_off and isinstance(event, CopyData))
+        if not cut_off:  # else that the script breaks off would go unnoticed
+            yield from self._close_schemas()
 
     def all_notes(self) -> list[Note]:
         """What was changed and left out."""
@@ -145,6 +150,9 @@ class _Adapter:
         return [*self.notes, *owners]
 
     def _statement(self, event: Statement) -> Iterator[Event]:
+        if self.load.options.omit(event.text):
+            yield _blank(event)
+            return
         words = tokens(event.text, _HEAD)
         if not words:
             yield event
@@ -269,6 +277,11 @@ class _Adapter:
             )
         )
         return _blank(event)
+
+
+def _is_open(event: Event) -> bool:
+    """Whether it is a statement that needs more than itself."""
+    return isinstance(event, Statement) and (event.takes_data or not event.complete)
 
 
 def _why_not(words: list[str]) -> str:

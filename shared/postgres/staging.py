@@ -55,6 +55,12 @@ def choose(size: int, staging: Staging, jobs: int) -> Route:
     return Route(LoadMethod.STAGED_PARALLEL, facts, jobs)
 
 
+def from_head(head: int, size: int, jobs: int) -> Route:
+    """Read no more of the file than its table of contents."""
+    facts = f"the file's first {_size(head)} of {_size(size)}"
+    return Route(LoadMethod.DEFINITIONS, f"no rows are wanted: the table of contents is enough, {facts}", jobs)
+
+
 def choose_jobs(wanted: int, max_jobs: int) -> int:
     """How many connections a load uses; 0 asks for as many as there are local processors."""
     return max(1, min(wanted or os.cpu_count() or 1, max_jobs))

@@ -9,6 +9,7 @@ from shared.contracts.imports import Note, NoteKind
 from shared.errors import ImportFailed, LoadInterrupted, TargetUnavailable, UnreadableFile, cut
 from shared.postgres.diagnostics import SYSTEM_ROLES, Diagnostic, Harmless, classify
 from shared.postgres.notes import make_note
+from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.toc import Entry
 
 _UNREADABLE = re.compile(
@@ -47,6 +48,13 @@ _GRANTED_BACK = Harmless(
     re.compile(rf"\s*GRANT .* TO (?:{'|'.join(SYSTEM_ROLES)})\b", re.IGNORECASE | re.DOTALL),
 )
 _OURS = (_SUPERUSER_ONLY, _OWNER_OF_SERVER, _NEWER_SETTING, _GRANTED_BACK)
+_READS_BY_GRANT = Harmless(
+    "view that reads by grants",
+    "the request drops the rights with which its owner read what it shows: it stays empty",
+    "the request",
+    re.compile(r"permission denied for |has not been populated"),
+    re.compile(r"\s*REFRESH MATERIALIZED VIEW ", re.IGNORECASE),
+)
 _CHANGES_OWNER = re.compile(r"\bOWNER TO ")
 
 
@@ -63,6 +71,7 @@ def sort_out(
     failures: Iterable[Diagnostic],
     missing_owners: frozenset[str] = frozenset(),
     entries: Iterable[Entry] = (),
+    options: ImportOptions = EVERYTHING,
 ) -> Findings:
     """What may be tolerated of the failures of a run, of pg_restore on these entries or of psql.
 
@@ -84,7 +93,7 @@ def sort_out(
         if _follows(failure, by_id, absent):
             absent.add(_dump_id(failure))
             continue
-        harmless = _harmless(failure, missing_owners)
+        harmless = _harmless(failure, missing_owners, options)
         changes_owner = _CHANGES_OWNER.search(failure.statement)
         if harmless is None:
             fatal.append(failure)
@@ -122,8 +131,9 @@ def _dump_id(failure: Diagnostic) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _harmless(failure: Diagnostic, missing_owners: frozenset[str]) -> Harmless | None:
-    return classify(failure, missing_owners) or next((one for one in _OURS if one.matches(failure)), None)
+def _harmless(failure: Diagnostic, missing_owners: frozenset[str], options: ImportOptions) -> Harmless | None:
+    ours = _OURS if options.grants else (*_OURS, _READS_BY_GRANT)
+    return classify(failure, missing_owners) or next((one for one in ours if one.matches(failure)), None)
 
 
 def _note(subject: str, failure: Diagnostic, harmless: Harmless) -> Note:
@@ -132,7 +142,7 @@ def _note(subject: str, failure: Diagnostic, harmless: Harmless) -> Note:
         subject=subject,
         reason=f"{failure.message} ({harmless.reason})",
         statement=cut(failure.statement, 600),
-        matters=harmless in {_SUPERUSER_ONLY, _OWNER_OF_SERVER},
+        matters=harmless in {_SUPERUSER_ONLY, _OWNER_OF_SERVER, _READS_BY_GRANT},
     )
 
 

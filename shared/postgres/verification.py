@@ -12,8 +12,9 @@ from psycopg import sql
 from shared.contracts.imports import ArchiveFormat, DatabaseLoad, Note, NoteKind, Notes, Verification
 from shared.errors import VerificationFailed
 from shared.postgres.archive import Archive
-from shared.postgres.contents import select
+from shared.postgres.contents import Selection, select
 from shared.postgres.notes import make_note, readable
+from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.server import Connection, TargetServer, server_errors
 from shared.postgres.toc import Entry
 
@@ -32,9 +33,14 @@ class Rows:
 
 
 def verify_database(
-    server: TargetServer, load: DatabaseLoad, archive: Archive, *, count_limit: int = COUNT_LIMIT
+    server: TargetServer,
+    load: DatabaseLoad,
+    archive: Archive,
+    options: ImportOptions = EVERYTHING,
+    *,
+    count_limit: int = COUNT_LIMIT,
 ) -> Verification:
-    """Look in the catalog for every object of the archive, and count rows.
+    """Look in the catalog for every object of the archive that was wanted, and count rows.
 
     Of plain SQL there is no table of contents: what was found is counted.
 
@@ -48,7 +54,7 @@ def verify_database(
         if archive.format is ArchiveFormat.PLAIN:
             objects = {kind: sum(names.values()) for kind, names in found.items()}
         else:
-            objects = _compare(connection, archive, load, found)
+            objects = _compare(connection, select(archive.entries, options), load, found)
         rows = _count_rows(connection, count_limit)
     return Verification(
         tables=rows.tables, rows=rows.rows, exact=rows.exact, objects=objects, notes=Notes.bounded(rows.notes)
@@ -72,9 +78,9 @@ def _inventory() -> bytes:
     return resources.files(__package__).joinpath("inventory.sql").read_bytes()
 
 
-def _compare(connection: Connection, archive: Archive, load: DatabaseLoad, found: Found) -> dict[str, int]:
+def _compare(connection: Connection, selection: Selection, load: DatabaseLoad, found: Found) -> dict[str, int]:
     """How many entries of each kind are there."""
-    wanted = [entry for entry in select(archive.entries).objects if entry.dump_id not in load.absent]
+    wanted = [entry for entry in selection.objects if entry.dump_id not in load.absent]
     large_objects = _large_objects(wanted)
     problems = [
         *_missing(wanted, found),

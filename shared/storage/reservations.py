@@ -15,6 +15,11 @@ def _document(container: str) -> str:
     return f"reservations/{container}.json"
 
 
+def address(container: str) -> str:
+    """Where the reservation of a container lies."""
+    return str(control_container().get_blob_client(_document(container)).url)
+
+
 def read(container: str) -> Reservation | None:
     """Who owns the container; None when nobody does."""
     document = documents.read(control_container(), _document(container))

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from shared.contracts.request import Priority
-from shared.settings import settings
 from shared.storage import documents
 from shared.storage.accounts import control_container
 
 _FOLDER = "waiting/"
+GONE_AFTER = timedelta(minutes=30)
+"""Twice the longest pause that the settings allow between two looks."""
 _RANKS = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 
@@ -37,7 +38,7 @@ class _Place:
 
 def ahead(request_id: str, priority: Priority) -> list[str]:
     """The restores that are served before this one."""
-    places = list(_places(within=timedelta(seconds=2 * settings().poll_limit_seconds + 60)))
+    places = list(_places(within=GONE_AFTER))
     mine = _mine(places, request_id, priority)
     return [place.request_id for place in sorted(places) if place < mine and place.request_id != request_id]
 

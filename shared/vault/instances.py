@@ -41,7 +41,7 @@ def protected() -> list[InstanceInfo]:
                 aliases=tuple(sorted(alias for alias, name in known if _means(one, properties, name))),
                 server=properties.data_source_info.resource_name or str(properties.friendly_name),
                 location=properties.data_source_info.resource_location or "",
-                protection=str(properties.current_protection_state or "unknown"),
+                protection=properties.current_protection_state or "unknown",  # an enum of str: str() gives its name
             )
             for one, properties in _list(vault_id())
         ),

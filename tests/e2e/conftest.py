@@ -5,8 +5,10 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 import requests
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient
+from jsonschema import Draft202012Validator
 from psycopg import sql
 
 from local.demo.backup import take_backup
@@ -26,7 +29,7 @@ from shared.contracts.status import RestoreStatus
 from shared.topology import EVENT_QUEUE, LANDING_CONTAINERS, REPORT_CONTAINER, REQUEST_QUEUE
 
 SOURCE = Path(__file__).parent / "source"
-DATABASES = ("shop", 'Kunden "Süd"', "brittle", "walled")
+DATABASES = ("shop", 'Kunden "Süd"', "brittle", "walled", "slow")
 AUTOMATIC = LANDING_CONTAINERS[1]
 """The container whose files are imported without a request."""
 _SECONDS = 120
@@ -36,34 +39,59 @@ _EVENTS: list[dict[str, Any]] = []
 
 @dataclass(frozen=True)
 class Receiver:
-    """The ticketing system of docs/events.md, whose webhook runs."""
+    """The ticketing system of docs/events.md, whose webhook runs; and another one, which the operator calls audit."""
 
     example: ModuleType
     told: Any
     """The tickets that the webhook writes."""
+    audit: Any
+    """The tickets that the other one's webhook writes."""
     settings: dict[str, str]
 
 
 @pytest.fixture(scope="session")
-def receiver(documented_ticketing: ModuleType) -> Iterator[Receiver]:
+def receiver(documented_ticketing: ModuleType, event_schema: Draft202012Validator) -> Iterator[Receiver]:
     """The documentation's own code. Its secret is the older one of two that the app signs with."""
     example = documented_ticketing
     new, old = (f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}" for _ in range(2))
-    port, tickets = free_port(), example.Tickets()
-    with example.webhook(port, [old], tickets) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    heard: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        ports, tickets = (free_port(), free_port()), (example.Tickets(), example.Tickets())
+        for port, written in zip(ports, tickets, strict=True):
+            serve(stack, example.webhook(port, [old], overheard(written, heard)))
         yield Receiver(
             example,
-            tickets,
+            *tickets,
             {
-                "FLEX_RESTORE_WEBHOOK_URL": f"http://127.0.0.1:{port}/flex-restore",
+                "FLEX_RESTORE_WEBHOOK_URL": f"http://127.0.0.1:{ports[0]}/flex-restore",
+                "FLEX_RESTORE_WEBHOOKS": json.dumps({"audit": f"http://127.0.0.1:{ports[1]}/audit"}),
                 "FLEX_RESTORE_WEBHOOK_HOSTS": '["127.0.0.1"]',
                 "FLEX_RESTORE_WEBHOOK_SECRETS": f"{new} {old}",
             },
         )
-        server.shutdown()
-        thread.join()
+    for event in heard:
+        event_schema.validate(event)
+
+
+def overheard(tickets: Any, heard: list[dict[str, Any]]) -> Any:
+    """The tickets; whatever they are told is kept as it came, too."""
+    take = tickets.take
+
+    def take_and_keep(event: dict[str, Any]) -> None:
+        heard.append(event)
+        take(event)
+
+    tickets.take = take_and_keep
+    return tickets
+
+
+def serve(stack: ExitStack, server: ThreadingHTTPServer) -> None:
+    """Run a server until the stack is left."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    stack.enter_context(server)
+    thread.start()
+    stack.callback(thread.join)
+    stack.callback(server.shutdown)
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +115,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) ->
 def fill(environment: Environment) -> None:
     """Make the source's roles and databases as its admin; what only the service can do, as the service."""
     run(environment, "postgres", "roles.sql")
-    for database, script in zip(DATABASES, ("shop.sql", "kunden.sql", "brittle.sql", "walled.sql"), strict=True):
+    for database, script in zip(
+        DATABASES, ("shop.sql", "kunden.sql", "brittle.sql", "walled.sql", "slow.sql"), strict=True
+    ):
         with environment.source.connect(autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
         run(environment, database, script, as_superuser=database == "walled")
@@ -104,6 +134,7 @@ class Ticketing:
     """What a ticketing system does: it sends messages, asks for the status, reads events and reports."""
 
     environment: Environment
+    event_schema: Draft202012Validator
 
     @property
     def headers(self) -> dict[str, str]:
@@ -115,6 +146,32 @@ class Ticketing:
         text = message if isinstance(message, str) else json.dumps(message)
         with QueueClient.from_connection_string(self._storage, REQUEST_QUEUE) as queue:
             queue.send_message(text)
+
+    def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] = {}) -> requests.Response:
+        """Call the HTTP API; `path` is below /api."""
+        url = f"{self.environment.url}/api/{path}"
+        return requests.request(method, url, json=body, headers={**self.headers, **headers}, timeout=60)
+
+    @contextmanager
+    def waiting_loads(self) -> Iterator[None]:
+        """Loads of the database `slow` stand still, in the middle of a COPY."""
+        with self.environment.target.connect(as_superuser=True, autocommit=True) as connection:
+            connection.execute("CREATE ROLE please_wait")
+            try:
+                yield
+            finally:
+                connection.execute("DROP ROLE please_wait")
+
+    def loading(self) -> list[str]:
+        """Temporary databases in which a load stands still."""
+        query = "SELECT datname FROM pg_stat_activity WHERE datname LIKE 'flexrestore%' AND wait_event = 'PgSleep'"
+        with self.environment.target.connect(as_superuser=True) as connection:
+            return [name for (name,) in connection.execute(query).fetchall()]
+
+    def databases(self) -> set[str]:
+        """The databases of the target."""
+        with self.environment.target.connect() as connection:
+            return {name for (name,) in connection.execute("SELECT datname FROM pg_database").fetchall()}
 
     def status(self, request_id: str) -> RestoreStatus | None:
         """Where the restore stands; None when there is none, or while the host is down."""
@@ -170,6 +227,7 @@ class Ticketing:
             for message in queue.receive_messages():
                 _EVENTS.append(json.loads(message.content))
                 queue.delete_message(message)
+                self.event_schema.validate(_EVENTS[-1])
         return [event for event in _EVENTS if event["type"].endswith(kind)]
 
     def container(self, name: str) -> ContainerClient:
@@ -194,9 +252,9 @@ def ticket(request_id: str, **request: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ticketing(environment: Environment) -> Iterator[Ticketing]:
+def ticketing(environment: Environment, event_schema: Draft202012Validator) -> Iterator[Ticketing]:
     """A ticketing system; after the test, files that a failed restore left are gone."""
-    client = Ticketing(environment)
+    client = Ticketing(environment, event_schema)
     yield client
     environment.vault.clear_faults()
     for name in LANDING_CONTAINERS:

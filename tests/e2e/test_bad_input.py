@@ -58,6 +58,7 @@ def test_a_message_that_names_no_request_becomes_an_event(ticketing: Any, messag
             ["has no recovery point to restore at or before 2020-01-01"],
         ),
         ("b5", {"source": {"container": "elsewhere", "backupName": "x"}}, ["source.container: 'elsewhere'"]),
+        ("b10", {"notify": ["nobody", "audit"]}, ["notify: 'nobody' is no configured webhook; known are: audit."]),
     ],
 )
 def test_a_wrong_request_is_rejected_with_every_error(
@@ -72,6 +73,13 @@ def test_a_wrong_request_is_rejected_with_every_error(
         assert any(finding in detail for detail in details), details
     assert ticketing.report(request_id).phase is Phase.REJECTED
     assert names(environment) == before
+
+
+def test_of_a_rejected_request_the_webhooks_hear_that_it_names_rightly(ticketing: Any, receiver: Any) -> None:
+    ticketing.send({**_good("b11"), "notify": ["audit", 7]})
+    events = ticketing.wait(lambda: receiver.audit.history("b11")[2:], "the rejection")
+
+    assert events[0]["data"]["phase"] == Phase.REJECTED
 
 
 def test_a_rejected_request_may_be_corrected_under_its_own_id(ticketing: Any) -> None:

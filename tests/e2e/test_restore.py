@@ -75,14 +75,25 @@ def test_the_documented_ticketing_system_hears_of_every_phase_by_queue_and_webho
         events = tickets.history("r3")
         return events if events and Phase(events[-1]["data"]["phase"]).is_terminal else None
 
-    receiver.example.ask(storage, {**_ticket("r3"), "databases": [{"name": "shop", "as": "shop_r3"}]})
+    asked = {**_ticket("r3"), "databases": [{"name": "shop", "as": "shop_r3"}], "notify": ["audit"]}
+    receiver.example.ask(storage, asked)
     by_queue = ticketing.wait(lambda: history(read), "the last event in the queue")
     by_webhook = ticketing.wait(lambda: history(receiver.told), "the last event at the webhook")
+    by_name = ticketing.wait(lambda: history(receiver.audit), "the last event at the webhook that the request names")
 
-    assert by_webhook == by_queue
+    assert by_webhook == by_name == by_queue
     status = ticketing.status("r3")
     assert [event["data"]["phase"] for event in by_queue] == [entry.phase for entry in status.phases]
     assert by_queue[-1]["data"]["report"] == status.report
+
+
+def test_a_webhook_hears_of_no_restore_that_does_not_name_it(ticketing: Any, receiver: Any) -> None:
+    ticketing.restore("r3b", dryRun=True)
+    ticketing.restore("r3c", dryRun=True, notify=["audit"])
+    ticketing.wait(lambda: receiver.told.history("r3b")[2:], "its events at the default webhook")
+    ticketing.wait(lambda: receiver.audit.history("r3c")[2:], "the events of one that does")
+
+    assert receiver.audit.history("r3b") == []
 
 
 def test_the_restored_files_are_gone_and_the_container_is_free(ticketing: Any) -> None:

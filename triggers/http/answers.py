@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from http import HTTPStatus
@@ -11,6 +11,7 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
+from azure.core.exceptions import AzureError
 
 from shared.contracts.api import Check, Problem
 from shared.contracts.base import Contract
@@ -22,6 +23,7 @@ from shared.errors import (
     PermanentError,
     PreflightFailed,
     RequestRejected,
+    ServiceBusy,
     TransientError,
     VaultRefused,
 )
@@ -60,10 +62,10 @@ class Answer:
         return json.dumps(self.content.to_wire()).encode()
 
 
-type Handler = Callable[[func.HttpRequest, df.DurableOrchestrationClient], Awaitable[Answer]]
+type Handler = Callable[[func.HttpRequest, df.DurableOrchestrationClient], Coroutine[Any, Any, Answer]]
 
 
-def answering(handler: Handler) -> Callable[..., Awaitable[func.HttpResponse]]:
+def answering(handler: Handler) -> Callable[..., Coroutine[Any, Any, func.HttpResponse]]:
     """The HTTP function of a handler: it sends what the handler answers, or the problem that it met."""
 
     @wraps(handler)
@@ -73,6 +75,12 @@ def answering(handler: Handler) -> Callable[..., Awaitable[func.HttpResponse]]:
         except FlexRestoreError as error:
             _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.text)
             answer = problem(error)
+        except AzureError as error:
+            _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.message)
+            answer = problem(ServiceBusy(f"Storage or Azure did not answer ({type(error).__name__}); try again."))
+        except Exception:  # noqa: BLE001 -- a caller gets a problem and the log the rest
+            _log.exception("%s %s", req.method, handler.__name__)
+            answer = problem(FlexRestoreError("The app met a defect of its own; its log says more."))
         return _response(req, answer)
 
     # The Python worker reads annotations through `wraps`, and takes its own types only.

@@ -14,7 +14,7 @@ from shared.errors import Conflict
 from shared.instances import progress_of, wake
 from shared.storage.ledger import Ledger
 from triggers.http.answers import Answer, body_of
-from triggers.http.restores import RETRY_AFTER, no_restore, request_id_of
+from triggers.http.restores import no_restore, request_id_of, retry_after
 
 
 async def post_approve(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
@@ -44,7 +44,7 @@ async def post_cancel(req: func.HttpRequest, client: df.DurableOrchestrationClie
         reason=end.cancelled.reason,
         message=_what_stops(progress),
     )
-    return Answer(content, 202, {"Retry-After": RETRY_AFTER})
+    return Answer(content, 202, retry_after())
 
 
 async def _decide(req: func.HttpRequest, client: df.DurableOrchestrationClient, verdict: Verdict) -> Answer:

@@ -21,7 +21,11 @@ type _Use = tuple[type[Contract], Literal["validation", "serialization"]]
 _REF = "#/components/schemas/{model}"
 _PARAMETERS: dict[str, Json] = {
     "requestId": {"type": "string", "pattern": REQUEST_ID_PATTERN, "description": "The restore's name."},
-    "instance": {"type": "string", "minLength": 1, "description": "An alias, a backup instance's name, or a server."},
+    "instance": {
+        "type": "string",
+        "pattern": "^[A-Za-z0-9._~-]+$",
+        "description": "An alias, a backup instance's name, or a server.",
+    },
 }
 _ALWAYS = {401: "The key is missing or wrong.", 500: "A setting is missing, or a defect."}
 

@@ -13,12 +13,15 @@ from shared.contracts.progress import Phase
 from shared.contracts.request import REQUEST_ID_PATTERN, RestoreRequest, read_request
 from shared.errors import Conflict, NotFound, RequestRejected
 from shared.instances import is_over, progress_of, request_of, start_restore_once
+from shared.settings import settings
 from shared.status import restore_status
 from shared.storage import register
 from triggers.http.answers import Answer, body_of, problem, query_of
 
-RETRY_AFTER = "10"
-"""Seconds after which a look at the status is worthwhile."""
+
+def retry_after() -> dict[str, str]:
+    """The header that says after how many seconds a look at the status is worthwhile."""
+    return {"Retry-After": str(max(1, round(settings().poll_seconds)))}
 
 
 async def post_restore(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
@@ -42,7 +45,7 @@ async def start(req: func.HttpRequest, client: df.DurableOrchestrationClient, re
         status=location,
     )
     over = existing is not None and is_over(existing)
-    return Answer(started, 200 if over else 202, {"Location": location, "Retry-After": RETRY_AFTER})
+    return Answer(started, 200 if over else 202, {"Location": location, **retry_after()})
 
 
 def _asks_for(existing: DurableOrchestrationStatus, request: RestoreRequest) -> bool:
@@ -65,7 +68,7 @@ async def get_restore(req: func.HttpRequest, client: df.DurableOrchestrationClie
     status = await restore_status(client, request_id)
     if status is None:
         raise no_restore(request_id)
-    return Answer(status, headers={} if status.phase.is_terminal else {"Retry-After": RETRY_AFTER})
+    return Answer(status, headers={} if status.phase.is_terminal else retry_after())
 
 
 def request_id_of(req: func.HttpRequest) -> str:

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from azure.storage.queue import QueueServiceClient
+from jsonschema import Draft202012Validator
 
 from activities.events import publish_phase
 from local.environment import Services
+from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.events import PhaseEntered
 from shared.contracts.outcome import Failure
 from shared.contracts.progress import Phase, PhaseEntry, RestoreProgress
@@ -21,20 +24,23 @@ ENTERED = (
 
 
 @pytest.fixture
-def events(app: Services) -> Callable[[], list[dict[str, Any]]]:
-    """The events in the queue."""
+def events(app: Services, event_schema: Draft202012Validator) -> Callable[[], list[dict[str, Any]]]:
+    """The events in the queue, each as the published schema says."""
 
     def events() -> list[dict[str, Any]]:
         with QueueServiceClient.from_connection_string(app.azurite.connection_string) as service:
             messages = service.get_queue_client(EVENT_QUEUE).receive_messages(visibility_timeout=60)
-            return [json.loads(message.content) for message in messages]
+            found = [json.loads(message.content) for message in messages]
+        for event in found:
+            event_schema.validate(event)
+        return found
 
     return events
 
 
 def subject(*, told: int = 1, phases: tuple[PhaseEntry, ...] = ENTERED, **changes: Any) -> dict[str, Any]:
     progress = RestoreProgress(phase=Phase.REJECTED, message="the request is wrong", phases=phases, **changes)
-    return {"requestId": "r", "told": told, "progress": progress.to_wire()}
+    return {"requestId": "r", "told": told, "progress": progress.to_wire(), "about": {}}
 
 
 def test_the_phase_that_was_entered_last_is_told_as_a_cloud_event(events: Callable[[], list[dict[str, Any]]]) -> None:
@@ -61,6 +67,8 @@ def test_the_phase_that_was_entered_last_is_told_as_a_cloud_event(events: Callab
             "container": "landing-1",
             "job": "571e",
             "report": {"page": "https://x/report.html"},
+            "approval": None,
+            "cancelled": None,
         },
     }
 
@@ -94,6 +102,34 @@ def test_a_phase_that_could_not_be_told_is_told_with_the_next_one_without_a_gap(
 
     told = [(event["sequence"], event["data"]["phase"], event["data"]["errors"]) for event in events()]
     assert told == [("000001", "Accepted", []), ("000002", "Rejected", [failure.to_wire()])]
+
+
+def test_who_waits_for_approval_tells_until_when(events: Callable[[], list[dict[str, Any]]]) -> None:
+    publish_phase(subject(approval=Approval(deadline=datetime(2026, 4, 2, 2, 31, tzinfo=UTC))))
+
+    [event] = events()
+    assert event["data"]["approval"] == {"deadline": "2026-04-02T02:31:00Z", "decision": None}
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_decision_is_told_with_who_and_why(events: Callable[[], list[dict[str, Any]]], verdict: Verdict) -> None:
+    decision = Decision(verdict=verdict, by="dba", reason="not tonight", at=datetime(2026, 4, 1, 9, tzinfo=UTC))
+    publish_phase(subject(approval=Approval(deadline=datetime(2026, 4, 2, 2, 31, tzinfo=UTC), decision=decision)))
+
+    [event] = events()
+    assert event["data"]["approval"]["decision"] == {
+        "verdict": verdict,
+        "by": "dba",
+        "reason": "not tonight",
+        "at": "2026-04-01T09:00:00Z",
+    }
+
+
+def test_a_cancelled_restore_tells_by_whom_and_why(events: Callable[[], list[dict[str, Any]]]) -> None:
+    publish_phase(subject(cancellation=Statement(by="dba", reason="wrong server")))
+
+    [event] = events()
+    assert event["data"]["cancelled"] == {"by": "dba", "reason": "wrong server"}
 
 
 def test_a_queue_that_is_not_there_is_made(app: Services, events: Callable[[], list[dict[str, Any]]]) -> None:

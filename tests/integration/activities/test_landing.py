@@ -45,7 +45,7 @@ def value(outcome: dict[str, Any]) -> Any:
 
 
 def reserve(request_id: str) -> Sighting:
-    return Sighting.from_wire(value(reserve_landing({"requestId": request_id})))
+    return Sighting.from_wire(value(reserve_landing({"requestId": request_id, "priority": "normal", "mode": "full"})))
 
 
 def survey() -> Survey:
@@ -202,7 +202,7 @@ def test_a_restore_that_is_done_deletes_its_files_and_nobody_elses(
 
 
 @pytest.mark.usefixtures("ledger")
-@pytest.mark.parametrize("phase", [Phase.FAILED, Phase.PARTIALLY_FAILED, Phase.CANCELLED, Phase.REJECTED])
+@pytest.mark.parametrize("phase", [Phase.FAILED, Phase.PARTIALLY_FAILED, Phase.REJECTED])
 def test_after_any_other_end_the_files_stay_for_another_import(
     put: Put, names: Callable[[], set[str]], phase: Phase
 ) -> None:
@@ -213,6 +213,26 @@ def test_after_any_other_end_the_files_stay_for_another_import(
     assert release(phase) == FIRST
     assert names() == set(NAMES)
     assert reservations.read(FIRST) is None
+
+
+@pytest.mark.usefixtures("ledger")
+def test_after_a_cancel_the_files_are_deleted_whatever_has_landed_since_the_last_look(
+    put: Put, names: Callable[[], set[str]]
+) -> None:
+    reserve("r")
+    put(*NAMES[:2])
+    survey()
+    put(*NAMES)
+
+    assert release(Phase.CANCELLED) == FIRST
+    assert names() == {"notes.txt"}
+
+
+def test_a_cancelled_import_of_somebody_elses_files_leaves_them(put: Put, names: Callable[[], set[str]]) -> None:
+    put(*NAMES)
+
+    assert release(Phase.CANCELLED) is None
+    assert names() == set(NAMES)
 
 
 @pytest.mark.usefixtures("ledger")

@@ -113,6 +113,43 @@ def test_a_source_that_is_not_there_rejects_the_request(
     assert rejected.value.details[0].startswith(finding)
 
 
+@pytest.fixture
+def webhooks(app: object, configure: Configure) -> None:  # noqa: ARG001 -- settings first
+    configure(
+        FLEX_RESTORE_WEBHOOKS='{"ops": "https://hooks.example/o?key=kept", "audit": "https://hooks.example/a"}',
+        FLEX_RESTORE_WEBHOOK_HOSTS='["hooks.example"]',
+        FLEX_RESTORE_WEBHOOK_SECRETS="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    )
+
+
+@pytest.mark.usefixtures("webhooks")
+def test_webhooks_that_are_configured_may_be_named(plan: Callable[..., Plan]) -> None:
+    made = plan(notify=["audit", "ops"])
+
+    assert made.request.notify == ("audit", "ops")
+    assert "kept" not in made.model_dump_json()
+
+
+@pytest.mark.usefixtures("webhooks")
+def test_each_webhook_that_is_not_configured_rejects_the_request_with_every_other_error(
+    plan: Callable[..., Plan],
+) -> None:
+    with pytest.raises(RequestRejected, match=r"has 3 error\(s\)") as rejected:
+        plan(target="elsewhere", notify=["nobody", "audit", "Ops", "nobody"])
+
+    assert [line for line in rejected.value.details if not line.startswith("target: ")] == [
+        "notify: 'nobody' is no configured webhook; known are: audit, ops.",
+        "notify: 'Ops' is no configured webhook; known are: audit, ops.",
+    ]
+
+
+def test_where_no_webhook_has_a_name_none_can_be_named(plan: Callable[..., Plan]) -> None:
+    with pytest.raises(RequestRejected) as rejected:
+        plan(notify=["audit"])
+
+    assert rejected.value.details == ["notify: 'audit' is no configured webhook; known are: none."]
+
+
 def test_files_that_have_landed_need_no_vault(plan: Callable[..., Plan], configure: Configure) -> None:
     configure(FLEX_RESTORE_ARM_ENDPOINT=f"http://127.0.0.1:{free_port()}")
     made = plan(source={"container": LANDING_CONTAINERS[0], "backupName": "b"})
@@ -200,3 +237,25 @@ def test_a_vault_that_does_not_answer_means_try_again_and_no_verdict(plan: Calla
 
     with pytest.raises(ServiceBusy):
         plan()
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "needed"),
+    [
+        ("on-request", {}, False),
+        ("on-request", {"approval": "required"}, True),
+        ("to-replace", {}, False),
+        ("to-replace", {"onConflict": "replace"}, True),
+        ("always", {}, True),
+        # files alone touch no target
+        ("always", {"mode": "files-only"}, False),
+        ("always", {"mode": "files-only", "approval": "required"}, True),
+    ],
+)
+def test_the_target_or_the_request_asks_for_approval(
+    plan: Callable[..., Plan], configure: Configure, rule: str, changes: dict[str, Any], needed: bool
+) -> None:
+    targets = {alias: target.model_dump(by_alias=True) for alias, target in settings().targets.items()}
+    configure(FLEX_RESTORE_TARGETS=json.dumps({TARGET: {**targets[TARGET], "approval": rule}}))
+
+    assert plan(**changes).needs_approval is needed

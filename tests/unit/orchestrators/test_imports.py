@@ -251,3 +251,34 @@ def test_a_worker_that_dies_at_every_try_fails_that_database_only(drive: Any, lo
     run.run(import_database)
 
     assert "the worker died" in run.continued_with["results"][0]["reason"]
+
+
+CANCELLED = {"ok": False, "error": {"code": "RestoreCancelled", "message": "dba cancelled restore INC-1: wrong day"}}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_database_of_a_cancelled_restore_is_dropped_and_says_so(drive: Any, step: str) -> None:
+    run = drive(LANE, {**dict.fromkeys(STEPS, DONE), step: CANCELLED})
+    run.run(import_database)
+
+    assert run.names()[-1] == "discard_database"
+    assert run.continued_with["results"][0]["state"] == "cancelled"
+    assert "wrong day" in run.continued_with["results"][0]["reason"]
+
+
+def test_a_cancelled_import_ends_and_tells_what_stands_already(drive: Any) -> None:
+    files = {one["name"]: one for one in (progress("a", "imported"), progress("b"), progress("c", "importing"))}
+    run = drive({**JOB, "files": files}, {"survey_landing": CANCELLED})
+    answer = run.run(import_set)
+
+    assert run.names() == ["survey_landing"]
+    states = {file["name"]: file["state"] for file in answer["value"]["files"]}
+    assert states == {"a": "imported", "b": "cancelled", "c": "cancelled"}
+
+
+def test_an_import_that_sleeps_looks_at_once_when_it_is_woken(drive: Any) -> None:
+    run = drive(JOB, {"survey_landing": survey(closed=False)}, woken=True)
+    run.run(import_set)
+
+    assert run.slept == []
+    assert run.continued_with is not None

@@ -80,6 +80,15 @@ def test_the_steps_of_a_restore(run: Any) -> None:
     assert driven.statuses[-1]["job"] == "job-1"
 
 
+@pytest.mark.parametrize("request_", [{}, {"notify": ["audit"]}, {"notify": "no list"}], ids=str)
+def test_each_event_is_told_with_the_webhooks_that_the_request_names_as_it_came(drive: Any, request_: Any) -> None:
+    driven = drive({"request": request_}, world(make_plan=no("RequestRejected")))
+    driven.run(restore)
+
+    told = [call.subject["notify"] for call in driven.calls if call.name == "publish_phase"]
+    assert told == [request_.get("notify")] * 3
+
+
 def test_a_dry_run_ends_with_the_plan(run: Any) -> None:
     driven, answer = run(world(make_plan=ok({**BRIEFING, "dryRun": True})))
 

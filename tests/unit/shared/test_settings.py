@@ -1,4 +1,4 @@
-"""Settings of the webhook: which address events may go to, and what is said of one that they may not."""
+"""Settings of webhooks: which addresses events may go to, and what is said of one that they may not."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ import pytest
 
 from shared.errors import Misconfigured
 from shared.settings import settings
+from shared.webhook import hosts as webhook_hosts
 
 KEY = "key-that-nobody-may-read"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -16,11 +17,12 @@ type Configure = Callable[..., None]
 
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
-    def configure(url: str, hosts: str = json.dumps(HOSTS), secrets: str = SECRET) -> None:
+    def configure(url: str, hosts: str = json.dumps(HOSTS), secrets: str = SECRET, webhooks: str = "{}") -> None:
         vault = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v"
         monkeypatch.setenv("FLEX_RESTORE_VAULT", vault)
         monkeypatch.setenv("FLEX_RESTORE_LANDING_ACCOUNT", "/subscriptions/s/providers/x/storageAccounts/a")
         monkeypatch.setenv("FLEX_RESTORE_WEBHOOK_URL", url)
+        monkeypatch.setenv("FLEX_RESTORE_WEBHOOKS", webhooks)
         monkeypatch.setenv("FLEX_RESTORE_WEBHOOK_HOSTS", hosts)
         monkeypatch.setenv("FLEX_RESTORE_WEBHOOK_SECRETS", secrets)
         settings.cache_clear()
@@ -70,11 +72,77 @@ def test_an_allowed_address(configure: Configure, url: str) -> None:
     ],
 )
 def test_any_other_address_is_refused_in_words_that_hold_no_key(configure: Configure, url: str, finding: str) -> None:
-    configure(url)
+    configure(url, webhooks=json.dumps({"audit": url}))
+
+    default, named = wrong()
+    assert default.startswith("FLEX_RESTORE_WEBHOOK_URL: ")
+    assert named.startswith("FLEX_RESTORE_WEBHOOKS: audit: ")
+    assert finding in default
+    assert finding in named
+
+
+def test_every_webhook_that_is_wrong_is_told_by_its_name(configure: Configure) -> None:
+    right, plain, strange = "https://127.0.0.1", "http://tickets.example.org", "https://strange.example"
+    addresses = {name: f"{host}/{KEY}" for name, host in {"right": right, "plain": plain, "strange": strange}.items()}
+    configure("", webhooks=json.dumps({**addresses, "empty": ""}))
+
+    assert [line.split(": ")[:2] for line in wrong()] == [
+        ["FLEX_RESTORE_WEBHOOKS", "plain"],
+        ["FLEX_RESTORE_WEBHOOKS", "strange"],
+        ["FLEX_RESTORE_WEBHOOKS", "empty"],
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\n", "a" * 41])
+def test_what_is_no_name_is_refused(configure: Configure, name: str) -> None:
+    configure("", webhooks=json.dumps({name: "https://tickets.example.org"}))
 
     [line] = wrong()
-    assert line.startswith("FLEX_RESTORE_WEBHOOK_URL: ")
-    assert finding in line
+    assert line.startswith("FLEX_RESTORE_WEBHOOKS: String should match pattern")
+
+
+def test_an_address_in_a_names_place_is_refused_and_not_repeated(configure: Configure) -> None:
+    configure("", webhooks=json.dumps({f"https://tickets.example.org/{KEY}": "audit"}))
+
+    assert [line.split(": ", 1)[0] for line in wrong()] == ["FLEX_RESTORE_WEBHOOKS"] * 2
+
+
+def test_a_part_of_any_setting_that_is_wrong_is_told_by_its_place(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEX_RESTORE_TARGETS", '{"drill": {"host": "h"}}')
+    configure("")
+
+    assert wrong() == ["FLEX_RESTORE_TARGETS: drill: user: Field required"]
+
+
+@pytest.mark.parametrize("webhooks", [KEY, f'["{KEY}"]', f'{{"audit": ["{KEY}"]}}'])
+def test_webhooks_that_are_no_names_with_addresses_are_refused(configure: Configure, webhooks: str) -> None:
+    configure("", webhooks=webhooks)
+
+    [line] = wrong()
+    assert "webhooks" in line.lower()
+
+
+def test_webhooks_can_be_shown_by_name_and_host(configure: Configure) -> None:
+    configure(
+        f"https://TICKETS.example.org:8443/hook?code={KEY}", webhooks=json.dumps({"audit": f"http://127.0.0.1/{KEY}"})
+    )
+
+    assert webhook_hosts() == {"": "tickets.example.org", "audit": "127.0.0.1"}
+
+
+def test_without_webhooks_there_is_none_to_show(configure: Configure) -> None:
+    configure("")
+
+    assert webhook_hosts() == {}
+
+
+def test_webhooks_that_are_wrong_are_told_where_they_would_be_shown(configure: Configure) -> None:
+    configure("", webhooks=json.dumps({"audit": f"http://tickets.example.org/{KEY}"}))
+
+    with pytest.raises(Misconfigured):
+        webhook_hosts()
 
 
 def test_without_a_secret_no_event_is_sent_anywhere(configure: Configure) -> None:
@@ -98,7 +166,8 @@ def test_hosts_that_are_no_json_are_refused_by_name(configure: Configure) -> Non
 
 
 def test_nobody_who_prints_the_settings_prints_a_key(configure: Configure) -> None:
-    configure(f"https://tickets.example.org/{KEY}")
+    address = f"https://tickets.example.org/{KEY}"
+    configure(address, webhooks=json.dumps({"audit": address}))
 
     assert KEY not in repr(settings())
     assert SECRET not in repr(settings())

@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import pytest
+
 from shared.contracts.files import FileKind
 from shared.contracts.progress import FileProgress, FileState, Phase
 from shared.status import share
@@ -22,6 +24,11 @@ def test_it_grows_with_each_state_of_a_file_and_is_full_when_all_are_final() -> 
 
 def test_it_counts_bytes_and_not_files() -> None:
     assert share(Phase.IMPORTING, [file(FileState.IMPORTED, size=900), file(FileState.LANDED, size=100)]) == 0.9
+
+
+@pytest.mark.parametrize("state", [FileState.FAILED, FileState.CANCELLED])
+def test_what_did_not_come_is_no_progress(state: FileState) -> None:
+    assert share(Phase.PARTIALLY_FAILED, [file(FileState.IMPORTED, size=100), file(state, size=300)]) == 0.25
 
 
 def test_without_files_only_the_end_is_full() -> None:

@@ -34,7 +34,7 @@ from shared.postgres.properties import Properties
 from shared.postgres.server import TargetServer, lock_number
 from shared.postgres.source import LocalFile
 from shared.postgres.tools import Tool, Toolbox
-from shared.postgres.verification import verify_database
+from shared.postgres.verification import COUNT_LIMIT, verify_database
 
 type Dump = Callable[..., str]
 type DumpFile = Callable[..., LocalFile]
@@ -59,8 +59,8 @@ def temporaries(names: set[str], one: LoadJob) -> set[str]:
 def verify(server: TargetServer, toolbox: Toolbox) -> Verify:
     """Compare a loaded database with its file."""
 
-    def run(loaded: DatabaseLoad, file: LocalFile, **options: int) -> Verification:
-        return verify_database(server, loaded, inspect(file, toolbox), **options)
+    def run(loaded: DatabaseLoad, file: LocalFile, count_limit: int = COUNT_LIMIT) -> Verification:
+        return verify_database(server, loaded, inspect(file, toolbox), count_limit=count_limit)
 
     return run
 

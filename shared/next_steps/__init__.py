@@ -1,0 +1,1 @@
+"""What people have to do after a restore, computed from its report."""

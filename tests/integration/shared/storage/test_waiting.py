@@ -1,0 +1,88 @@
+"""The line before the landing containers: by priority, then by who came first; who is gone holds nobody up."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.contracts.request import Priority
+from shared.storage import reservations, waiting
+from shared.topology import LANDING_CONTAINERS
+
+pytestmark = pytest.mark.usefixtures("storage")
+FIRST, SECOND = LANDING_CONTAINERS
+
+
+def reserve(request_id: str, priority: Priority = Priority.NORMAL) -> str | None:
+    reservation, _ = reservations.reserve(request_id, priority)
+    return reservation.container if reservation else None
+
+
+@pytest.fixture
+def taken(storage: object) -> None:  # noqa: ARG001 -- it empties the containers
+    """Two restores own the two containers."""
+    assert [reserve("one"), reserve("two")] == [FIRST, SECOND]
+
+
+@pytest.mark.usefixtures("taken")
+def test_who_came_first_is_served_first() -> None:
+    assert [reserve("early"), reserve("late")] == [None, None]
+    reservations.release(FIRST, "one")
+
+    assert reserve("late") is None
+    assert reserve("early") == FIRST
+
+
+@pytest.mark.usefixtures("taken")
+def test_priority_beats_time() -> None:
+    assert [reserve("low", Priority.LOW), reserve("normal"), reserve("high", Priority.HIGH)] == [None] * 3
+    reservations.release(FIRST, "one")
+
+    assert waiting.ahead("low", Priority.LOW) == ["high", "normal"]
+    assert [reserve("low", Priority.LOW), reserve("normal"), reserve("high", Priority.HIGH)] == [None, None, FIRST]
+
+
+@pytest.mark.usefixtures("taken")
+def test_two_free_containers_serve_two() -> None:
+    assert [reserve("a"), reserve("b"), reserve("c")] == [None] * 3
+    reservations.release(FIRST, "one")
+    reservations.release(SECOND, "two")
+
+    assert reserve("c") is None
+    assert {reserve("b"), reserve("a")} == {FIRST, SECOND}
+
+
+@pytest.mark.usefixtures("taken")
+def test_who_waits_is_told_who_is_first() -> None:
+    reserve("early")
+    _, reasons = reservations.reserve("late")
+
+    assert f"{FIRST} is reserved by restore one" in reasons
+    assert "restore early is first" in reasons
+
+
+@pytest.mark.usefixtures("taken")
+def test_who_gave_up_holds_nobody_up() -> None:
+    reserve("early")
+    reserve("late")
+    waiting.leave("early")
+    reservations.release(FIRST, "one")
+
+    assert reserve("late") == FIRST
+
+
+@pytest.mark.usefixtures("taken")
+def test_who_never_came_back_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    reserve("gone")
+    monkeypatch.setattr(waiting, "GONE_AFTER", timedelta(seconds=-60))
+    reservations.release(FIRST, "one")
+
+    assert reserve("late") == FIRST
+
+
+@pytest.mark.usefixtures("taken")
+def test_a_name_with_dashes_keeps_its_place() -> None:
+    reserve("a-1")
+    reserve("1")
+
+    assert waiting.ahead("1", Priority.NORMAL) == ["a-1"]
+    assert waiting.ahead("a-1", Priority.NORMAL) == []
