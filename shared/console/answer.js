@@ -17,7 +17,10 @@ export async function showAnswer(place, path, { known, signal, text, rows }, dra
     } catch (problem) {
       if (problem.name === "AbortError") return;
       if (!(problem instanceof Problem)) throw problem;
-      fill(place, problemNote(problem, () => showAnswer(place, path, { known, signal, text, rows }, draw)));
+      fill(
+        place,
+        problemNote(problem, () => showAnswer(place, path, { known, signal, text, rows }, draw)),
+      );
       return;
     }
   }

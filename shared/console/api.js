@@ -34,7 +34,10 @@ export class Problem extends Error {
 }
 
 const WORDS = {
-  0: { title: "The app does not answer", detail: "Check your connection. If others have it too, look at the function app in Azure." },
+  0: {
+    title: "The app does not answer",
+    detail: "Check your connection. If others have it too, look at the function app in Azure.",
+  },
   302: { title: "Your sign-in has ended", detail: "Load this page again to sign in." },
   403: { title: "You may not do this", detail: "The app's authentication knows you, and does not let you in." },
   429: { title: "Too many calls at once", detail: "The app asks to wait a moment." },
@@ -51,7 +54,9 @@ let asking = null;
 
 /** A new key, asked for once however many calls want it. */
 function newKey(refused) {
-  asking ??= askForKey(refused).then(useKey).finally(() => (asking = null));
+  asking ??= askForKey(refused)
+    .then(useKey)
+    .finally(() => (asking = null));
   return asking;
 }
 
@@ -82,8 +87,12 @@ async function send(method, path, { body, etag, signal, used }) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
     return await fetch(new URL(path, BASE), {
-      method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body),
-      cache: "no-store", redirect: "manual",
+      method,
+      headers,
+      signal,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      redirect: "manual",
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -104,6 +113,9 @@ export const get = async (path, options) => (await call("GET", path, options)).b
 
 /** What POST answers. */
 export const post = async (path, body, options) => (await call("POST", path, { ...options, body })).body;
+
+/** The whole address of a path. */
+export const addressOf = (path) => new URL(path, BASE).href;
 
 /** The path of a restore, or of something below it. */
 export const restorePath = (id, ...below) => ["restores", encodeURIComponent(id), ...below].join("/");

@@ -15,7 +15,9 @@ export function decide(status, verdict) {
   return askForStatement({
     title: approving ? `Approve ${requestId}?` : `Reject ${requestId}?`,
     intro: [
-      approving ? `The restore into ${target} goes on at once.` : "The restore ends as Rejected. Nothing was touched, and nothing will be.",
+      approving
+        ? `The restore into ${target} goes on at once.`
+        : "The restore ends as Rejected. Nothing was touched, and nothing will be.",
       ...(approving && plan ? gravity(plan.request) : []),
       own && note("warn", null, h("p", {}, "You asked for this restore yourself.")),
     ].filter(Boolean),
@@ -35,7 +37,10 @@ function whatCancelStops(phase) {
     ];
   }
   if (phase === "Importing" || phase === "Verifying") {
-    return ["The import is stopped and its temporary databases are dropped.", "Databases that stand already stay, and so do roles."];
+    return [
+      "The import is stopped and its temporary databases are dropped.",
+      "Databases that stand already stay, and so do roles.",
+    ];
   }
   return ["Nothing was touched yet: the restore just ends."];
 }
@@ -44,7 +49,14 @@ function whatCancelStops(phase) {
 export function cancel(status) {
   return askForStatement({
     title: `Cancel ${status.requestId}?`,
-    intro: [h("ul", {}, whatCancelStops(status.phase).map((text) => h("li", {}, text))), "The restore ends as Cancelled; this cannot be taken back."],
+    intro: [
+      h(
+        "ul",
+        {},
+        whatCancelStops(status.phase).map((text) => h("li", {}, text)),
+      ),
+      "The restore ends as Cancelled; this cannot be taken back.",
+    ],
     reasonHelp: "For whoever asked for the restore.",
     action: "Cancel the restore",
     tone: "danger",
@@ -56,9 +68,17 @@ export function cancel(status) {
 export async function retry({ requestId }) {
   const started = await ask({
     title: `Retry ${requestId}`,
-    intro: ["A new restore imports what this one did not bring, from the files that it left. The vault is not asked again."],
+    intro: [
+      "A new restore imports what this one did not bring, from the files that it left. The vault is not asked again.",
+    ],
     fields: [
-      { name: "requestId", label: "Name of the new restore", value: `${requestId}-retry`.slice(-80), limit: 80, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*" },
+      {
+        name: "requestId",
+        label: "Name of the new restore",
+        value: `${requestId}-retry`.slice(-80),
+        limit: 80,
+        pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*",
+      },
       { name: "requestedBy", label: "Your name", value: who() },
       { name: "reason", label: "Reason", multiline: true, optional: true },
     ],

@@ -32,15 +32,24 @@ export function ask({ title, intro = [], fields, action, tone = "primary", submi
       }
     }
 
-    const dialog = h("dialog", { "aria-labelledby": "dialog-title" },
-      h("form", { onsubmit: send },
+    const dialog = h(
+      "dialog",
+      { "aria-labelledby": "dialog-title" },
+      h(
+        "form",
+        { onsubmit: send },
         h("h2", { id: "dialog-title" }, title),
         intro.map((one) => (typeof one === "string" ? h("p", {}, one) : one)),
         fields.map((one) => field({ ...one, id: `dialog-${one.name}` }, controls[one.name])),
         trouble,
-        h("div", { class: "actions end" },
+        h(
+          "div",
+          { class: "actions end" },
           insist ? null : h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Back"),
-          button)));
+          button,
+        ),
+      ),
+    );
     if (insist) dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => {
       dialog.remove();
@@ -52,9 +61,16 @@ export function ask({ title, intro = [], fields, action, tone = "primary", submi
 }
 
 function control({ value = "", multiline, choices, optional, type = "text", limit = 200, pattern }) {
-  if (choices) return h("select", { value }, Object.entries(choices).map(([name, label]) => h("option", { value: name }, label)));
+  if (choices)
+    return h(
+      "select",
+      { value },
+      Object.entries(choices).map(([name, label]) => h("option", { value: name }, label)),
+    );
   const common = { value, required: !optional, maxlength: limit, autocomplete: "off", spellcheck: "false" };
-  return multiline ? h("textarea", { ...common, rows: "3", maxlength: "1000" }) : h("input", { ...common, type, pattern });
+  return multiline
+    ? h("textarea", { ...common, rows: "3", maxlength: "1000" })
+    : h("input", { ...common, type, pattern });
 }
 
 const NAME = { name: "by", label: "Your name", help: "As an auditor would look for you." };
@@ -74,13 +90,34 @@ export function askForKey(refused) {
 /** Who sits here, and how times are shown; `changed` is called when something is different then. */
 export function askWhoYouAre(changed) {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const forget = key() && h("p", {}, h("button", { type: "button", onclick: () => { useKey(""); location.reload(); } }, "Forget the function key"));
+  const forget =
+    key() &&
+    h(
+      "p",
+      {},
+      h(
+        "button",
+        {
+          type: "button",
+          onclick: () => {
+            useKey("");
+            location.reload();
+          },
+        },
+        "Forget the function key",
+      ),
+    );
   return ask({
     title: "You",
     intro: ["Requests and decisions carry your name; this browser remembers it.", forget].filter(Boolean),
     fields: [
       { ...NAME, value: who() },
-      { name: "zone", label: "Times are shown in", value: inUtc() ? "utc" : "local", choices: { local: `This browser's zone (${zone})`, utc: "UTC" } },
+      {
+        name: "zone",
+        label: "Times are shown in",
+        value: inUtc() ? "utc" : "local",
+        choices: { local: `This browser's zone (${zone})`, utc: "UTC" },
+      },
     ],
     action: "Save",
     submit: async ({ by, zone: chosen }) => {

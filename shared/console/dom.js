@@ -28,10 +28,12 @@ function nodes(children) {
   return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }
 
-/** Put children into a place; what had the focus there has it again when it is there again, known by its id. */
+/** Put children into a place; what had the focus there or was open has it or is so again, known by its id. */
 export function fill(place, ...children) {
   const id = place.contains(document.activeElement) ? document.activeElement.id : "";
+  const open = Array.from(place.querySelectorAll("details[id][open]"), (one) => one.id);
   place.replaceChildren(...nodes(children));
+  for (const one of open) document.getElementById(one)?.setAttribute("open", "");
   if (id && document.activeElement?.id !== id) document.getElementById(id)?.focus({ preventScroll: true });
 }
 

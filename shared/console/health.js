@@ -11,10 +11,21 @@ import { count } from "./words.js";
 export function showHealth(main, { signal }) {
   entitle("Health");
   const result = h("div", {});
-  fill(main, h("div", { class: "page" },
-    h("div", { class: "head" }, heading("Health"), h("button", { type: "button", class: "button", onclick: look }, "Check again")),
-    h("p", { class: "lead" }, "What restores need: client tools, the vault, storage, and each target server."),
-    result));
+  fill(
+    main,
+    h(
+      "div",
+      { class: "page" },
+      h(
+        "div",
+        { class: "head" },
+        heading("Health"),
+        h("button", { type: "button", class: "button", onclick: look }, "Check again"),
+      ),
+      h("p", { class: "lead" }, "What restores need: client tools, the vault, storage, and each target server."),
+      result,
+    ),
+  );
   look();
 
   async function look() {
@@ -40,14 +51,32 @@ async function checks(signal) {
 
 function drawn(all) {
   const amiss = all.filter((check) => !check.ok);
-  const sentence = amiss.length ? `${count(amiss.length, "check")} of ${all.length} found something amiss` : "Ready to restore";
+  const sentence = amiss.length
+    ? `${count(amiss.length, "check")} of ${all.length} found something amiss`
+    : "Ready to restore";
   return [
-    h("p", { class: "verdict", role: "status" },
+    h(
+      "p",
+      { class: "verdict", role: "status" },
       h("span", { class: `chip ${amiss.length ? "bad" : "good"}` }, icon(amiss.length ? "warning" : "check"), sentence),
-      h("span", { class: "faint" }, "checked at ", timeElement(Date.now(), clock))),
-    h("ul", { class: "panel rows checks" }, [...amiss, ...all.filter((check) => check.ok)].map((check) =>
-      h("li", { class: check.ok ? "" : "amiss" },
-        h("span", { class: `sign ${check.ok ? "good" : "bad"}` }, icon(check.ok ? "check" : "cross"), h("span", { class: "unseen" }, check.ok ? "in order:" : "amiss:")),
-        h("div", {}, h("h2", {}, check.name), h("p", {}, check.detail))))),
+      h("span", { class: "faint" }, "checked at ", timeElement(Date.now(), clock)),
+    ),
+    h(
+      "ul",
+      { class: "panel rows checks" },
+      [...amiss, ...all.filter((check) => check.ok)].map((check) =>
+        h(
+          "li",
+          { class: check.ok ? "" : "amiss" },
+          h(
+            "span",
+            { class: `sign ${check.ok ? "good" : "bad"}` },
+            icon(check.ok ? "check" : "cross"),
+            h("span", { class: "unseen" }, check.ok ? "in order:" : "amiss:"),
+          ),
+          h("div", {}, h("h2", {}, check.name), h("p", {}, check.detail)),
+        ),
+      ),
+    ),
   ];
 }

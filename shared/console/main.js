@@ -44,7 +44,15 @@ function show() {
 
 function showNothing(place) {
   entitle("Nothing here");
-  fill(place, h("div", { class: "page" }, heading("There is nothing here"), h("p", {}, h("a", { href: "#/restores" }, "All restores"))));
+  fill(
+    place,
+    h(
+      "div",
+      { class: "page" },
+      heading("There is nothing here"),
+      h("p", {}, h("a", { href: "#/restores" }, "All restores")),
+    ),
+  );
 }
 
 function showPerson() {
@@ -55,10 +63,8 @@ document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
-document.getElementById("person").addEventListener("click", () => askWhoYouAre(() => {
-  showPerson();
-  show();
-}));
+document.getElementById("person").addEventListener("click", () => askWhoYouAre(show));
+document.addEventListener("who", showPerson);
 window.addEventListener("hashchange", show);
 onKeyWanted(askForKey);
 setInterval(tick, 1_000);

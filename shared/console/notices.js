@@ -7,11 +7,16 @@ const SIGNS = { good: "check", warn: "warning", bad: "warning", wait: "person", 
 
 /** A note of some gravity: good, info, warn, bad, wait. */
 export function note(tone, title, ...more) {
-  return h("div", { class: `note ${tone}` }, icon(SIGNS[tone]),
-    h("div", {}, title && h("p", { class: "title" }, title), ...more));
+  return h(
+    "div",
+    { class: `note ${tone}` },
+    icon(SIGNS[tone]),
+    h("div", {}, title && h("p", { class: "title" }, title), ...more),
+  );
 }
 
 const REMEDY = " Mend it with: ";
+const COMMAND = /^(az|psql|ALTER|CREATE|DROP|GRANT|SELECT) /;
 
 /** A text of the API; the command or the change in it that mends what it tells can be copied. */
 export function told(text) {
@@ -19,9 +24,10 @@ export function told(text) {
   return remedy ? [what, remedyView(remedy)] : text;
 }
 
-/** What mends something. */
+/** What mends something: a command to be copied, or words. */
 export function remedyView(remedy) {
-  return h("span", { class: "remedy" }, "Mend it with ", h("code", {}, remedy), copyButton(remedy));
+  const command = COMMAND.test(remedy) && [h("code", {}, remedy), copyButton(remedy)];
+  return h("span", { class: "remedy" }, "Mend it with ", command || `${remedy}.`);
 }
 
 /** Something to be pasted elsewhere. */
@@ -36,14 +42,24 @@ export function copyButton(text) {
 
 /** Single findings, one a line. */
 export function findings(lines) {
-  return lines.length ? h("ul", { class: "findings" }, lines.map((line) => h("li", {}, told(line)))) : null;
+  return lines.length
+    ? h(
+        "ul",
+        { class: "findings" },
+        lines.map((line) => h("li", {}, told(line))),
+      )
+    : null;
 }
 
 /** A problem in words, each of its errors, and a way to try again. */
 export function problemNote(problem, retry, list = findings(problem.errors)) {
-  const element = note("bad", problem.headline, list,
+  const element = note(
+    "bad",
+    problem.headline,
+    list,
     retry && h("p", {}, h("button", { type: "button", onclick: retry }, "Try again")),
-    problem.more && h("p", { class: "faint" }, problem.more));
+    problem.more && h("p", { class: "faint" }, problem.more),
+  );
   element.setAttribute("role", "alert");
   return element;
 }
@@ -51,10 +67,22 @@ export function problemNote(problem, retry, list = findings(problem.errors)) {
 /** A place where something will be. */
 export function waiting(text, rows = 3) {
   const lines = Array.from({ length: rows }, () => h("span", { class: "line" }));
-  return h("div", { class: "waiting", "aria-busy": "true" }, h("p", { class: "faint" }, text), h("div", { "aria-hidden": "true" }, lines));
+  return h(
+    "div",
+    { class: "waiting", "aria-busy": "true" },
+    h("p", { class: "faint" }, text),
+    h("div", { "aria-hidden": "true" }, lines),
+  );
 }
 
 /** A place where nothing is, and what to do about it. */
 export function empty(sign, title, text, ...actions) {
-  return h("div", { class: "empty" }, icon(sign), h("h2", {}, title), h("p", {}, text), h("p", { class: "actions" }, ...actions));
+  return h(
+    "div",
+    { class: "empty" },
+    icon(sign),
+    h("h2", {}, title),
+    h("p", {}, text),
+    h("p", { class: "actions" }, ...actions),
+  );
 }

@@ -11,8 +11,11 @@ export const prefer = (name, value) => localStorage.setItem(PREFIX + name, value
 /** The name that requests and decisions carry. */
 export const who = () => preference("who");
 
-/** Remember the name. */
-export const callMe = (name) => prefer("who", name.trim());
+/** Remember the name; the event "who" tells those who show it. */
+export function callMe(name) {
+  prefer("who", name.trim());
+  document.dispatchEvent(new Event("who"));
+}
 
 /** The function key; empty where the app's authentication needs none. */
 export const key = () => sessionStorage.getItem(`${PREFIX}key`) ?? "";

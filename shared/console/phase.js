@@ -26,7 +26,9 @@ export function chip(label, tone) {
 
 /** The timeline: when each phase was entered and how long it took, and those that are still to come. */
 export function course({ phases, phase, mode, dryRun, approval }) {
-  const entered = phases.map((entry, index) => step(entry, phases[index - 1], phases[index + 1], about(entry.phase, mode, dryRun)));
+  const entered = phases.map((entry, index) =>
+    step(entry, phases[index - 1], phases[index + 1], about(entry.phase, mode, dryRun)),
+  );
   const coming = isOver(phase) ? [] : ahead({ phases, mode, dryRun, approval }).map(stillToCome);
   return h("ol", { class: "course" }, entered, coming);
 }
@@ -42,15 +44,24 @@ function step({ phase, at }, before, next, meaning) {
   const { label, tone } = PHASES[phase];
   const state = next ? "past" : isOver(phase) ? "end" : "now";
   const newDay = before && day(before.at) !== day(at);
-  return h("li", { class: `${state} ${tone}`, "aria-current": state === "now" ? "step" : null },
+  return h(
+    "li",
+    { class: `${state} ${tone}`, "aria-current": state === "now" ? "step" : null },
     h("span", { class: "faint when" }, newDay && h("span", {}, day(at)), timeElement(at, clock)),
     h("span", { class: "bead" }, state === "past" ? icon("check") : SIGNS[tone] && icon(SIGNS[tone])),
     h("div", {}, h("span", { class: "step-name" }, label), state !== "past" && h("span", { class: "help" }, meaning)),
-    h("span", { class: "took" }, state !== "end" && lasted(at, next?.at)));
+    h("span", { class: "took" }, state !== "end" && lasted(at, next?.at)),
+  );
 }
 
 function stillToCome(phase) {
-  return h("li", { class: "coming" }, h("span", {}), h("span", { class: "bead" }), h("div", {}, h("span", { class: "step-name" }, PHASES[phase].label)));
+  return h(
+    "li",
+    { class: "coming" },
+    h("span", {}),
+    h("span", { class: "bead" }),
+    h("div", {}, h("span", { class: "step-name" }, PHASES[phase].label)),
+  );
 }
 
 const ORDER = ["Accepted", "Planning", "AwaitingApproval", "AwaitingLanding", "Restoring", "Importing", "Verifying"];

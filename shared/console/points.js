@@ -27,7 +27,12 @@ function draw(place, draft, { changed, ...context }) {
   const path = `instances/${encodeURIComponent(draft.instance.name)}/recovery-points`;
   const choice = h("div", { class: "step-body" });
   showAnswer(place, path, { ...context, text: "Asking the vault for recovery points…", rows: 5 }, ({ points }) => {
-    if (!points.length) return empty("clock", "There is no recovery point yet", `The vault has made no backup of ${draft.instance.server} so far.`);
+    if (!points.length)
+      return empty(
+        "clock",
+        "There is no recovery point yet",
+        `The vault has made no backup of ${draft.instance.server} so far.`,
+      );
     arrange(points);
     return choice;
   });
@@ -50,21 +55,31 @@ function draw(place, draft, { changed, ...context }) {
       const { from, to } = bounds(points);
       const within = points.filter(({ time }) => new Date(time) >= from && new Date(time) <= to);
       const moment = fromField(draft.moment);
-      fill(choice,
-        usable.length === 0 && note("bad", "None of these points can be restored as files", h("p", {}, "The list says why of each.")),
+      fill(
+        choice,
+        usable.length === 0 &&
+          note("bad", "None of these points can be restored as files", h("p", {}, "The list says why of each.")),
         draft.errors.point && errorText("point-error", draft.errors.point),
-        h("div", { class: "panel padded" },
+        h(
+          "div",
+          { class: "panel padded" },
           controls(draft, usable, { pick, show, changed }),
           timeline({ points: within, picked: draft.point, from, to, moment, pick }),
-          verdict(draft.point, usable, moment)),
-        list(within, draft.point, usable[0], pick));
+          verdict(draft.point, usable, moment),
+        ),
+        list(within, draft.point, usable[0], pick),
+      );
     }
   }
 }
 
 /** The shortest range that shows enough points to choose from. */
 function enough(points) {
-  return Object.keys(RANGES).find((days) => points.filter(({ time }) => Date.now() - new Date(time) <= days * DAY).length >= ENOUGH) ?? "all";
+  return (
+    Object.keys(RANGES).find(
+      (days) => points.filter(({ time }) => Date.now() - new Date(time) <= days * DAY).length >= ENOUGH,
+    ) ?? "all"
+  );
 }
 
 function bounds(points) {
@@ -85,37 +100,100 @@ function controls(draft, usable, { pick, show, changed }) {
       announce(`Chosen: ${fullTime(point.time)}`);
     } else show();
   };
-  return h("div", { class: "point-controls" },
-    segments({ name: "range", label: "Range", value: range, options: RANGES, change: (value) => { range = value; show(); } }),
+  return h(
+    "div",
+    { class: "point-controls" },
+    segments({
+      name: "range",
+      label: "Range",
+      value: range,
+      options: RANGES,
+      change: (value) => {
+        range = value;
+        show();
+      },
+    }),
     h("button", { type: "button", class: "button", id: "latest", onclick: () => pick(usable[0]) }, "Latest"),
-    field({ id: "moment", label: "Last point before the incident at" }, h("input", { type: "datetime-local", value: draft.moment, onchange: (event) => beforeMoment(event.target.value) })));
+    field(
+      { id: "moment", label: "Last point before the incident at" },
+      h("input", {
+        type: "datetime-local",
+        value: draft.moment,
+        onchange: (event) => beforeMoment(event.target.value),
+      }),
+    ),
+  );
 }
 
 function verdict(point, usable, moment) {
   if (!point) return null;
   const newest = point.id === usable[0]?.id;
   const gap = ((moment ?? Date.now()) - new Date(point.time)) / 1000;
-  return h("p", { class: "verdict", role: "status" },
-    h("strong", {}, timeElement(point.time, fullTime)), h("span", { class: "faint" }, zoneName()),
+  return h(
+    "p",
+    { class: "verdict", role: "status" },
+    h("strong", {}, timeElement(point.time, fullTime)),
+    h("span", { class: "faint" }, zoneName()),
     newest ? chip("latest", "good") : chip("not the latest", "none"),
-    gap >= 0 ? h("span", {}, moment ? "What was written in the " : "Not in it: what was written in the ", h("strong", {}, duration(gap)), moment ? " before the incident is not in it." : " since.")
-      : h("span", { class: "grave" }, "After the incident: the damage may be in it."));
+    gap >= 0
+      ? h(
+          "span",
+          {},
+          moment ? "What was written in the " : "Not in it: what was written in the ",
+          h("strong", {}, duration(gap)),
+          moment ? " before the incident is not in it." : " since.",
+        )
+      : h("span", { class: "grave" }, "After the incident: the damage may be in it."),
+  );
 }
 
 function list(points, picked, latest, pick) {
   const unusable = points.filter(({ obstacle }) => obstacle).length;
-  return h("section", {},
-    h("h2", {}, "As a list ", h("span", { class: "faint" }, count(points.length, "point"), unusable > 0 && `, ${unusable} of them cannot be restored`)),
+  return h(
+    "section",
+    {},
+    h(
+      "h2",
+      {},
+      "As a list ",
+      h(
+        "span",
+        { class: "faint" },
+        count(points.length, "point"),
+        unusable > 0 && `, ${unusable} of them cannot be restored`,
+      ),
+    ),
     points.length === 0 && h("p", { class: "faint" }, "There is none in this range; choose a longer one."),
-    points.length > 0 && h("div", { class: "panel points", role: "radiogroup", "aria-label": "Recovery points" }, points.map((point) => row(point, picked, latest, pick))));
+    points.length > 0 &&
+      h(
+        "div",
+        { class: "panel points", role: "radiogroup", "aria-label": "Recovery points" },
+        points.map((point) => row(point, picked, latest, pick)),
+      ),
+  );
 }
 
 function row(point, picked, latest, pick) {
   const { id, time, obstacle } = point;
   const chosen = id === picked?.id;
-  return h("label", { class: `point ${chosen ? "picked" : ""} ${obstacle ? "off" : ""}` },
-    h("input", { type: "radio", name: "point", id: `point-${id}`, value: id, checked: chosen, disabled: Boolean(obstacle), onchange: () => pick(point) }),
+  return h(
+    "label",
+    { class: `point ${chosen ? "picked" : ""} ${obstacle ? "off" : ""}` },
+    h("input", {
+      type: "radio",
+      name: "point",
+      id: `point-${id}`,
+      value: id,
+      checked: chosen,
+      disabled: Boolean(obstacle),
+      onchange: () => pick(point),
+    }),
     h("span", { class: "when" }, timeElement(time, fullTime)),
     h("span", { class: "faint" }, age(time)),
-    obstacle ? h("span", { class: "why" }, `It ${obstacle}`) : id === latest?.id ? chip("latest", "good") : h("span", {}));
+    obstacle
+      ? h("span", { class: "why" }, `It ${obstacle}`)
+      : id === latest?.id
+        ? chip("latest", "good")
+        : h("span", {}),
+  );
 }

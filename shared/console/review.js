@@ -1,11 +1,13 @@
 /** Last step: the plan, or everything that stands in its way; then the restore itself. */
 
 import { post, Problem } from "./api.js";
-import { discard, requestOf, settle, stepOf } from "./draft.js";
+import { discard } from "./draft.js";
 import { fill, h } from "./dom.js";
+import { settle, stepOf } from "./errors.js";
 import { field, line } from "./fields.js";
 import { note, problemNote, told, waiting } from "./notices.js";
 import { planView, requestJson } from "./plan.js";
+import { requestOf } from "./request.js";
 
 const STEP_NAMES = { source: "Source", point: "Recovery point", options: "Target and options" };
 
@@ -39,14 +41,36 @@ function draw(place, draft, { signal, foot, mark }) {
     const trouble = h("div", {});
     const confirmation = h("div", {});
     const typed = line("", () => confirm(""), { class: "narrow" });
-    const confirm = (error) => fill(confirmation, replacing && field({ id: "confirmation", label: ["Type ", h("code", {}, request.target), " to replace databases there"], error }, typed));
-    const button = h("button", { type: "button", id: "restore", class: `button ${replacing ? "danger" : "primary"}`, onclick: start },
-      approving ? "Send for approval" : replacing ? `Replace databases on ${request.target}` : `Restore into ${request.target}`);
+    const confirm = (error) =>
+      fill(
+        confirmation,
+        replacing &&
+          field(
+            {
+              id: "confirmation",
+              label: ["Type ", h("code", {}, request.target), " to replace databases there"],
+              error,
+            },
+            typed,
+          ),
+      );
+    const button = h(
+      "button",
+      { type: "button", id: "restore", class: `button ${replacing ? "danger" : "primary"}`, onclick: start },
+      approving
+        ? "Send for approval"
+        : replacing
+          ? `Replace databases on ${request.target}`
+          : `Restore into ${request.target}`,
+    );
     confirm("");
     fill(foot, button);
     return [
-      approving && note("wait", "Somebody must approve this plan", h("p", {}, "Nothing is restored before somebody does.")),
-      requestJson(request), confirmation, trouble,
+      approving &&
+        note("wait", "Somebody must approve this plan", h("p", {}, "Nothing is restored before somebody does.")),
+      requestJson(request),
+      confirmation,
+      trouble,
     ];
 
     async function start() {
@@ -60,7 +84,14 @@ function draw(place, draft, { signal, foot, mark }) {
         const started = await post("restores", request);
         discard();
         if (started.duplicate) {
-          fill(trouble, note("warn", "This very request was sent before", h("p", {}, "Nothing was started again. ", linkTo(started.requestId))));
+          fill(
+            trouble,
+            note(
+              "warn",
+              "This very request was sent before",
+              h("p", {}, "Nothing was started again. ", linkTo(started.requestId)),
+            ),
+          );
           return;
         }
         location.hash = `#/restores/${encodeURIComponent(started.requestId)}`;
@@ -78,9 +109,10 @@ function draw(place, draft, { signal, foot, mark }) {
 const linkTo = (requestId) => h("a", { href: `#/restores/${encodeURIComponent(requestId)}` }, "See that restore");
 
 function taken(problem, requestId) {
-  return problem.status === 409 && h("p", {},
-    linkTo(requestId), " or ",
-    h("a", { href: "#/new/options" }, "give this one another name"), ".");
+  return (
+    problem.status === 409 &&
+    h("p", {}, linkTo(requestId), " or ", h("a", { href: "#/new/options" }, "give this one another name"), ".")
+  );
 }
 
 /** Every error, each with the step that mends it. */

@@ -14,11 +14,37 @@ export function summary(entered) {
   return [
     h("h2", {}, "So far"),
     facts([
-      ["From", kind === "files" ? (container ? `${container}, ${backupName}` : open()) : instance ? h("strong", {}, instance.server) : open()],
-      ["As of", kind === "backup" && (point?.time ? [h("strong", {}, timeElement(point.time, fullTime)), h("br", {}), h("span", { class: "faint" }, age(point.time))] : point ? h("code", {}, point.id) : open())],
+      [
+        "From",
+        kind === "files"
+          ? container
+            ? `${container}, ${backupName}`
+            : open()
+          : instance
+            ? h("strong", {}, instance.server)
+            : open(),
+      ],
+      [
+        "As of",
+        kind === "backup" &&
+          (point?.time
+            ? [
+                h("strong", {}, timeElement(point.time, fullTime)),
+                h("br", {}),
+                h("span", { class: "faint" }, age(point.time)),
+              ]
+            : point
+              ? h("code", {}, point.id)
+              : open()),
+      ],
       ["Into", target ? h("strong", {}, target.alias) : open()],
       ["Databases", target && (imports(entered) ? chosen(entered) : "none: files only")],
-      ["A name is taken", target && imports(entered) && h("span", { class: onConflict === "replace" ? "grave" : "" }, CONFLICTS[onConflict])],
+      [
+        "A name is taken",
+        target &&
+          imports(entered) &&
+          h("span", { class: onConflict === "replace" ? "grave" : "" }, CONFLICTS[onConflict]),
+      ],
       ["Approval", target && (needsApproval(entered) ? "somebody must approve" : "not needed")],
       ["Restore", target && h("code", {}, requestId)],
     ]),
@@ -29,7 +55,13 @@ function chosen({ which, rename, rows, exclude }) {
   const left = lines(exclude);
   const named = rows.filter(({ name }) => name.trim());
   return [
-    which === "all" ? ["all", rename.trim() && ` as ${rename.trim()}`] : h("ul", { class: "names" }, named.map(({ name, as }) => h("li", { class: "db" }, as.trim() ? `${name} → ${as}` : name))),
+    which === "all"
+      ? ["all", rename.trim() && ` as ${rename.trim()}`]
+      : h(
+          "ul",
+          { class: "names" },
+          named.map(({ name, as }) => h("li", { class: "db" }, as.trim() ? `${name} → ${as}` : name)),
+        ),
     left.length > 0 && h("span", { class: "faint" }, ` without ${left.join(", ")}`),
   ];
 }

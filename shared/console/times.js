@@ -16,7 +16,10 @@ const formats = new Map();
 function format(date, options, utc = inUtc()) {
   const key = JSON.stringify([options, utc]);
   if (!formats.has(key)) {
-    formats.set(key, new Intl.DateTimeFormat(LOCALE, { ...options, hourCycle: "h23", timeZone: utc ? "UTC" : undefined }));
+    formats.set(
+      key,
+      new Intl.DateTimeFormat(LOCALE, { ...options, hourCycle: "h23", timeZone: utc ? "UTC" : undefined }),
+    );
   }
   return formats.get(key).format(date);
 }
@@ -36,7 +39,11 @@ export const day = (time) => format(new Date(time), { day: "numeric", month: "sh
 /** `25 Nov, 03:12`; the year is told where it is another one. */
 export const shortTime = (time) => {
   const date = new Date(time);
-  return format(date, { ...DATE, year: date.getFullYear() === new Date().getFullYear() ? undefined : "numeric", ...CLOCK });
+  return format(date, {
+    ...DATE,
+    year: date.getFullYear() === new Date().getFullYear() ? undefined : "numeric",
+    ...CLOCK,
+  });
 };
 
 /** `03:12:44`. */
@@ -78,7 +85,11 @@ function pair(seconds, large, largeName, small, smallName) {
 export function age(time) {
   const seconds = (Date.now() - new Date(time)) / 1000;
   if (seconds < MINUTE) return "just now";
-  const [unit, name] = [[DAY, "day"], [HOUR, "hour"], [MINUTE, "min"]].find(([length]) => seconds >= length);
+  const [unit, name] = [
+    [DAY, "day"],
+    [HOUR, "hour"],
+    [MINUTE, "min"],
+  ].find(([length]) => seconds >= length);
   const number = Math.floor(seconds / unit);
   return `${number} ${name}${number === 1 || name === "min" ? "" : "s"} ago`;
 }

@@ -11,10 +11,15 @@ export const PHASES = {
   Verifying: { label: "Verifying", tone: "run", about: "Everything stands where it was announced." },
   Completed: { label: "Completed", tone: "good", about: "Everything asked for stands, verified." },
   CompletedWithWarnings: {
-    label: "Completed with warnings", tone: "warn",
+    label: "Completed with warnings",
+    tone: "warn",
     about: "Everything asked for stands; the report names what differs from the source.",
   },
-  PartiallyFailed: { label: "Partially failed", tone: "bad", about: "Some databases stand, others could not be imported." },
+  PartiallyFailed: {
+    label: "Partially failed",
+    tone: "bad",
+    about: "Some databases stand, others could not be imported.",
+  },
   Failed: { label: "Failed", tone: "bad", about: "No database stands." },
   Rejected: { label: "Rejected", tone: "bad", about: "Nothing on the target was touched." },
   Cancelled: { label: "Cancelled", tone: "none", about: "Somebody ended it." },
@@ -79,17 +84,32 @@ export const CHOICES = {
 export function noteworthy(request) {
   const notes = [];
   const note = (applies, tone, text) => applies && notes.push({ tone, text });
-  note(request.onConflict === "replace", "bad",
-    "Databases of the same name on the target are replaced: each is dropped once the restored one is verified. This cannot be undone.");
+  note(
+    request.onConflict === "replace",
+    "bad",
+    "Databases of the same name on the target are replaced: each is dropped once the restored one is verified. This cannot be undone.",
+  );
   note(request.onConflict === "skip", "info", "Databases whose name is taken on the target are left out.");
   note(request.roles === "all", "bad", "Roles that exist on the target get the backup's attributes.");
-  note(request.roles === "none", "warn", "No roles are created; what belongs to a role that is missing gets another owner.");
+  note(
+    request.roles === "none",
+    "warn",
+    "No roles are created; what belongs to a role that is missing gets another owner.",
+  );
   note(request.owners === "drop", "warn", "Objects do not keep their owners: the import's user owns everything.");
   note(request.grants === "drop", "warn", "Rights that were granted on objects and databases are left out.");
   note(request.schemaOnly, "warn", "Definitions only: every table will be empty.");
   note(request.schema === "import", "warn", "The schema file is run as well; Microsoft advises against it.");
-  note(request.tablespaces === "import", "warn", "The tablespaces file is run; flexible servers have no tablespaces of their own.");
-  note(request.mode === "files-only", "info", "Files only: they stay in their landing container, and no database is made.");
+  note(
+    request.tablespaces === "import",
+    "warn",
+    "The tablespaces file is run; flexible servers have no tablespaces of their own.",
+  );
+  note(
+    request.mode === "files-only",
+    "info",
+    "Files only: they stay in their landing container, and no database is made.",
+  );
   note(request.approval === "required", "info", "Somebody must approve the plan before anything is restored.");
   note(request.priority === "high", "info", "High priority: it gets the next free landing container before others.");
   return notes;
@@ -97,7 +117,7 @@ export function noteworthy(request) {
 
 /** One of something, or many. */
 export function count(number, one, many = `${one}s`) {
-  return `${number} ${number === 1 ? one : many}`;
+  return `${number} ${String(number) === "1" ? one : many}`;
 }
 
 /** A size in bytes, for people. */

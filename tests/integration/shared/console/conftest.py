@@ -1,7 +1,6 @@
 """The console in a real browser: in front of an API that answers what a test wants, or the true one."""
 
 import importlib.util
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +8,15 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 
 HERE = Path(__file__).parent
-ZONE = "Europe/Berlin"
+USUAL = {
+    "timezone_id": "Europe/Berlin",
+    "locale": "en-GB",
+    "reduced_motion": "reduce",
+    "viewport": {"width": 1280, "height": 800},
+}
 _WATCH = "document.addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective}`))"
 expect.set_options(timeout=10_000)
 
@@ -46,21 +50,11 @@ def busy_api(api: Any, fake: ModuleType) -> Any:
     return api
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium; one for a file, for its event loop is in the way of others."""
-    path = shutil.which("chromium")
-    assert path, "the console's tests want Debian's package chromium"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-lcd-text"])
-        yield started
-        started.close()
-
-
 class Opener(Protocol):
     """Opens the console at an address, in a browser of its own.
 
-    Its clock stands still, or is `live`: then it goes on, and can be put forward. Without a `who` nobody has said a name.
+    Its clock stands still, or is `live`: then it goes on, and can be put forward. With an empty `who` nobody has said
+    a name.
     """
 
     def __call__(self, base: str, address: str = "", *, who: str = ..., live: bool = ..., **context: Any) -> Page: ...
@@ -72,21 +66,26 @@ def console(browser: Browser, fake: ModuleType) -> Iterator[Opener]:
     complaints: list[str] = []
     closing: list[Callable[[], None]] = []
 
-    def heard(response: Response) -> None:
+    def said(message: ConsoleMessage) -> None:
+        """A message, unless it is the browser's own word on an answer of the API."""
+        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
+            complaints.append(message.text)
+
+    def answered(response: Response) -> None:
         if "/api/console" in response.url and response.status not in {200, 304, 308}:
             complaints.append(f"{response.status} {response.url}")
 
     def open_console(base: str, address: str = "", *, who: str = fake.ANNA, live: bool = False, **context: Any) -> Page:
-        usual = {"timezone_id": ZONE, "locale": "en-GB", "reduced_motion": "reduce", "viewport": {"width": 1280, "height": 800}}
-        opened = browser.new_context(**{**usual, **context})
+        opened = browser.new_context(**{**USUAL, **context})
         closing.append(opened.close)
         opened.add_init_script(_WATCH)
+        opened.add_init_script(path=HERE / "looks.js")
         if who:
             opened.add_init_script(f"localStorage.setItem('flex-restore.who', '{who}')")
         page = opened.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("response", heard)
-        page.on("console", lambda message: _is_complaint(message.type, message.text) and complaints.append(message.text))
+        page.on("response", answered)
+        page.on("console", said)
         if live:
             page.clock.install(time=fake.NOW)
         else:
@@ -98,8 +97,3 @@ def console(browser: Browser, fake: ModuleType) -> Iterator[Opener]:
     for close in closing:
         close()
     assert complaints == []
-
-
-def _is_complaint(kind: str, text: str) -> bool:
-    """Whether a console message is more than the browser's own word on an answer of the API."""
-    return kind in {"error", "warning"} and not text.startswith("Failed to load resource")

@@ -1,12 +1,14 @@
 """An API for the console's tests: canned answers by the contracts, the console's files by their own handlers.
 
 It stands in for states that are hard to bring about for real: emptiness, errors, every phase at once. All times hang on
-`NOW`, which browsers are told as well. By hand: `python tests/integration/shared/console/fake_api.py`, then /api/console.
+`NOW`, which browsers are told as well. To look at it by hand, from the root of the repository:
+`PYTHONPATH=. python tests/integration/shared/console/fake_api.py`.
 """
 
 import asyncio
 import hashlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -39,9 +40,19 @@ from shared.contracts.api import (
 from shared.contracts.base import Contract
 from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.files import FileKind
+from shared.contracts.imports import (
+    ArchiveFormat,
+    ArchiveSummary,
+    DatabaseLoad,
+    LoadMethod,
+    Note,
+    NoteKind,
+    Notes,
+)
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
 from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry
+from shared.contracts.report import Command, FileReport, Report, Step, StepKind, Summary, Who
 from shared.contracts.request import BackupSource, Mode, RestoreRequest, read_request
 from shared.contracts.status import Action, JobStatus, RestorePage, RestoreStatus, RestoreSummary
 from shared.errors import RequestRejected
@@ -115,7 +126,9 @@ class Answer:
 
 def problem(status: int, title: str, detail: str, *errors: str, checks: tuple[Check, ...] = ()) -> Answer:
     """A problem as the API tells it."""
-    content = Problem(title=title, status=status, detail=detail, code=title.replace(" ", ""), errors=errors, checks=checks)
+    content = Problem(
+        title=title, status=status, detail=detail, code=title.replace(" ", ""), errors=errors, checks=checks
+    )
     return Answer(status, content, "application/problem+json")
 
 
@@ -156,45 +169,39 @@ class FakeApi:
         """What the API answers."""
         if (method, path) in self.overrides:
             return self.overrides[method, path]
-        match method, path.split("/"):
-            case "GET", ["instances"]:
-                return Answer(200, InstanceList(instances=_INSTANCES))
-            case "GET", ["instances", name, "recovery-points"]:
-                return Answer(200, PointList(instance=name, points=points()))
-            case "GET", ["targets"]:
-                return Answer(200, TargetList(targets=_TARGETS))
-            case "GET", ["health"]:
-                return Answer(200, Health(status="healthy", checks=CHECKS))
-            case "GET", ["restores"]:
-                return Answer(200, self._page(RestoreQuery.model_validate(query)))
-            case "POST", ["plans"]:
-                return self._requested(body, lambda request: Answer(200, plan_of(request)))
-            case "POST", ["restores"]:
-                return self._requested(body, self._start)
-            case _, ["restores", request_id, *below]:
-                return self._restore(request_id, below, body)
+        answers: dict[tuple[str, str], Callable[[], Answer]] = {
+            ("GET", "instances"): lambda: Answer(200, InstanceList(instances=_INSTANCES)),
+            ("GET", "targets"): lambda: Answer(200, TargetList(targets=_TARGETS)),
+            ("GET", "health"): lambda: Answer(200, Health(status="healthy", checks=CHECKS)),
+            ("GET", "restores"): lambda: Answer(200, self._page(RestoreQuery.model_validate(query))),
+            ("POST", "plans"): lambda: self._requested(body, lambda request: Answer(200, plan_of(request))),
+            ("POST", "restores"): lambda: self._requested(body, self._start),
+        }
+        if (method, path) in answers:
+            return answers[method, path]()
+        first, name, below = [*path.split("/", 2), "", ""][:3]
+        if (first, below) == ("instances", "recovery-points"):
+            return Answer(200, PointList(instance=name, points=points()))
+        if first == "restores" and name in self.restores:
+            return self._restore(name, below, body)
         return problem(404, "Not Found", f"There is nothing at {path}.")
 
-    def _restore(self, request_id: str, below: list[str], body: Any) -> Answer:
-        if request_id not in self.restores:
-            return problem(404, "Not Found", f"There is no restore {request_id}; GET /api/restores lists those that there are.")
-        match below:
-            case []:
-                return Answer(200, self.restores[request_id])
-            case ["report"]:
-                return Answer(200, self.reports.get(request_id, {"files": []}))
-            case ["report.html"]:
-                return Answer(200, f"<!doctype html><title>{request_id}</title>", "text/html")
-            case [("approve" | "reject") as verb]:
-                return self._decide(request_id, verb, Statement.from_wire(body))
-            case ["cancel"]:
-                statement = Statement.from_wire(body)
-                self.change(request_id, cancellation=statement, actions=())
-                message = "Nothing was touched yet: the restore just ends."
-                return Answer(202, Cancelling(request_id=request_id, message=message, **dict(statement)))
-            case ["retry"]:
-                return self._retry(request_id, Retry.from_wire(body))
-        return problem(404, "Not Found", "There is nothing here.")
+    def _restore(self, request_id: str, below: str, body: Any) -> Answer:
+        answers: dict[str, Callable[[], Answer]] = {
+            "": lambda: Answer(200, self.restores[request_id]),
+            "report": lambda: Answer(200, self.reports.get(request_id, {"files": []})),
+            "report.html": lambda: Answer(200, f"<!doctype html><title>{request_id}</title>", "text/html"),
+            "approve": lambda: self._decide(request_id, Verdict.APPROVED, Statement.from_wire(body)),
+            "reject": lambda: self._decide(request_id, Verdict.REJECTED, Statement.from_wire(body)),
+            "cancel": lambda: self._cancel(request_id, Statement.from_wire(body)),
+            "retry": lambda: self._retry(request_id, Retry.from_wire(body)),
+        }
+        return answers[below]()
+
+    def _cancel(self, request_id: str, statement: Statement) -> Answer:
+        self.change(request_id, cancellation=statement, actions=())
+        message = "Nothing was touched yet: the restore just ends."
+        return Answer(202, Cancelling(request_id=request_id, message=message, **dict(statement)))
 
     def _page(self, query: RestoreQuery) -> RestorePage:
         summaries = [summary for one in self.restores.values() if query.matches(summary := summary_of(one))]
@@ -225,13 +232,13 @@ class FakeApi:
         self.restores = {request.request_id: started, **self.restores}
         return Answer(202, Started(request_id=request.request_id, phase=Phase.ACCEPTED, duplicate=False, status=""))
 
-    def _decide(self, request_id: str, verb: str, statement: Statement) -> Answer:
+    def _decide(self, request_id: str, verdict: Verdict, statement: Statement) -> Answer:
         approval = self.restores[request_id].approval
         assert approval is not None
-        verdict = Verdict.APPROVED if verb == "approve" else Verdict.REJECTED
         decision = Decision(verdict=verdict, by=statement.by, reason=statement.reason, at=NOW)
-        phase = Phase.AWAITING_LANDING if verb == "approve" else Phase.REJECTED
-        self.enter(request_id, phase, approval=approval.model_copy(update={"decision": decision}), actions=(), message="")
+        phase = Phase.AWAITING_LANDING if verdict is Verdict.APPROVED else Phase.REJECTED
+        decided = approval.model_copy(update={"decision": decision})
+        self.enter(request_id, phase, approval=decided, actions=(), message="")
         return Answer(200, Decided(request_id=request_id, decision=decision))
 
     def _retry(self, request_id: str, retry: Retry) -> Answer:
@@ -318,10 +325,9 @@ CHECKS = (
 
 def plan_of(request: RestoreRequest, *findings: Finding) -> Plan:
     """The plan of a request, as the vault of this fake has it."""
-    source = request.source
-    from_backup = isinstance(source, BackupSource)
-    instance = next((one for one in _INSTANCES if from_backup and source.backup_instance in {one.name, *one.aliases}), None)
-    point = next((one for one in points() if from_backup and source.recovery_point in {one.id, "latest"}), None)
+    source = request.source if isinstance(request.source, BackupSource) else None
+    instance = next((one for one in _INSTANCES if source and source.backup_instance in {one.name, *one.aliases}), None)
+    point = next((one for one in points() if source and source.recovery_point in {one.id, "latest"}), None)
     target = next((one for one in _TARGETS if one.alias == request.target), None)
     if target is None:
         raise RequestRejected(
@@ -358,42 +364,132 @@ _BUSY = Finding(
     severity="warning",
     message="Job 3f0c (Backup) is running on orders-prod; the restore starts when the vault accepts it.",
 )
-_NOTE = {"statement": "", "matters": True}
-_REPORT = {
-    "files": [
-        {
-            "file": {"database": "", "kind": "roles"},
-            "script": {
-                "notes": {"items": [], "leftOut": 0},
-                "withoutPassword": ["app_orders", "app_billing"],
-            },
-        },
-        {
-            "file": {"database": "orders", "kind": "database"},
-            "load": {
-                "notes": {
-                    "items": [
-                        {**_NOTE, "kind": "changed", "subject": "EXTENSION pg_stat_statements", "reason": "the target has version 1.12, the source had 1.11"},
-                        {**_NOTE, "kind": "skipped", "subject": "SUBSCRIPTION from_hq", "reason": "a restored copy must not take part in the source's replication", "statement": "CREATE SUBSCRIPTION from_hq CONNECTION '…' PUBLICATION hq"},
-                    ],
-                    "leftOut": 0,
-                }
-            },
-        },
-    ],
-    "unknown": [],
-    "warnings": [],
-}  # fmt: skip
 
 
-def every_phase() -> Iterator[RestoreStatus]:
-    """A restore in each phase, as a night on call might bring them."""
-    p, minutes = Phase, 60.0
-    landed = [(p.ACCEPTED, 22.0), (p.PLANNING, 22.0), (p.AWAITING_LANDING, 21.5), (p.RESTORING, 21.0)]
+def report_of(restore: RestoreStatus, request: RestoreRequest, *files: FileReport, **more: Any) -> Report:
+    """The report of a restore that has ended."""
+    return Report(
+        request_id=restore.request_id,
+        phase=restore.phase,
+        message=restore.message,
+        request=request.to_wire(),
+        plan=plan_of(request),
+        backup_taken=None,
+        container=restore.container,
+        job="",
+        phases=restore.phases,
+        times=(),
+        files=files,
+        errors=restore.errors,
+        written_at=restore.updated_at,
+        **more,
+    )
+
+
+def _loaded(done: FileProgress, *notes: Note) -> FileReport:
+    """A database with what is different in it."""
+    archive = ArchiveSummary(format=ArchiveFormat.CUSTOM, size=done.size)
+    load = DatabaseLoad(
+        temporary_name="x", oid=1, method=LoadMethod.STREAMED, method_reason="", tool="", jobs=1, seconds=312,
+        archive=archive, notes=Notes.bounded(notes),
+    )  # fmt: skip
+    return FileReport(file=done, load=load)
+
+
+def _warned(restore: RestoreStatus) -> Report:
+    """A report with differences, and with things to do."""
+    orders = next(one for one in restore.files if one.database == "orders")
+    differences = (
+        Note(
+            kind=NoteKind.CHANGED,
+            subject="EXTENSION pg_stat_statements",
+            reason="the target has version 1.12, the source had 1.11",
+        ),
+        Note(
+            kind=NoteKind.SKIPPED,
+            subject="SUBSCRIPTION from_hq",
+            reason="a restored copy must not take part in the source's replication",
+            statement="CREATE SUBSCRIPTION from_hq CONNECTION '…' PUBLICATION hq",
+        ),
+        Note(kind=NoteKind.TOLERATED, subject="SCHEMA public", reason="it was there already", matters=False),
+    )
+    roles = ("app_orders", "app_billing")
+    passwords = Step(
+        kind=StepKind.SET_PASSWORDS,
+        who=Who.DATABASE_ADMIN,
+        what="Set new passwords for roles that log in: app_orders and app_billing.",
+        why="Backups of a flexible server hold no passwords: until then nobody can sign in with these roles.",
+        how="Put the password in quotes in the place of <new password>.",
+        subjects=roles,
+        commands=(
+            Command(
+                text="\n".join(f'ALTER ROLE "{role}" PASSWORD <new password>;' for role in roles),
+                language="sql",
+            ),
+        ),
+    )
+    repoint = Step(
+        kind=StepKind.REPOINT,
+        who=Who.APPLICATION_OWNER,
+        what="Point applications to the new names.",
+        why="The databases have other names than at the source.",
+        how="Change the applications' connection strings.",
+        required=False,
+    )
+    summary = Summary(
+        text="", seconds=1_320, databases=2, restored=2, tables=214, rows=48_120_331, exact=True, size=11_530_000_000,
+        matters=2, expected=1,
+    )  # fmt: skip
+    request = _request(restore.request_id, requestedBy=ANNA)
+    return report_of(
+        restore, request, _loaded(orders, *differences), summary=summary, next_steps=(passwords, repoint)
+    )  # fmt: skip
+
+
+def _partly(restore: RestoreStatus) -> Report:
+    """A report of a database that could not be imported."""
+    maps = next(one for one in restore.files if one.database == "maps")
+    command = "az postgres flexible-server parameter set --name azure.extensions --value POSTGIS"
+    allow = Step(
+        kind=StepKind.ALLOW_EXTENSIONS,
+        who=Who.SERVER_ADMIN,
+        what="Allow the extension postgis on drill.",
+        why="maps cannot be imported without it.",
+        how="Add it to the server parameter azure.extensions, then retry.",
+        commands=(Command(text=command, language="shell"),),
+    )
+    failure = Failure(code="TargetRefused", message="The extension postgis is not allowed on drill.")
+    request = _request(restore.request_id, databases=["orders", {"name": "maps", "as": "maps_4698"}])
+    return report_of(restore, request, FileReport(file=maps, failure=failure), next_steps=(allow,))
+
+
+_USUAL = {
+    Phase.ACCEPTED: 22.0,
+    Phase.PLANNING: 22.0,
+    Phase.AWAITING_LANDING: 21.5,
+    Phase.RESTORING: 21.0,
+    Phase.IMPORTING: 6.0,
+    Phase.VERIFYING: 1.0,
+}
+"""How many minutes ago phases were entered."""
+_DAY = 24 * 60.0
+_REPORT = {"json": "…", "page": "…"}
+
+
+def course(last: Phase, minutes: float = 0, end: Phase | None = None) -> list[tuple[Phase, float]]:
+    """The usual phases up to one, so many minutes earlier than usual, and the end then."""
+    phases = list(_USUAL)
+    entered = [(phase, _USUAL[phase] + minutes) for phase in phases[: phases.index(last) + 1]]
+    return entered + ([(end, minutes)] if end else [])
+
+
+def at_work() -> Iterator[RestoreStatus]:
+    """A restore in each phase that is no end."""
+    stop = (Action.CANCEL,)
     yield status(
         "INC-4711",
-        [*landed, (p.IMPORTING, 6.0)],
-        "Importing 5 databases into drill, 2 at a time.",
+        course(Phase.IMPORTING),
+        "Importing 4 databases into drill, 2 at a time.",
         ticket="INC-4711",
         reason="Orders of 23 November were deleted by the clean-up job.",
         progress=0.62,
@@ -407,7 +503,7 @@ def every_phase() -> Iterator[RestoreStatus]:
             file("sessions", 96_000_000, S.SKIPPED, "", "the request does not ask for this database"),
             *_SCRIPTS,
         ),
-        actions=(Action.CANCEL,),
+        actions=stop,
     )
     replace = _request(
         "CHG-2093",
@@ -420,7 +516,7 @@ def every_phase() -> Iterator[RestoreStatus]:
     )
     yield status(
         "CHG-2093",
-        [(p.ACCEPTED, 47), (p.PLANNING, 47), (p.AWAITING_APPROVAL, 46)],
+        [(Phase.ACCEPTED, 47), (Phase.PLANNING, 47), (Phase.AWAITING_APPROVAL, 46)],
         "Somebody must approve the plan.",
         target="staging",
         requested_by=BEN,
@@ -432,40 +528,68 @@ def every_phase() -> Iterator[RestoreStatus]:
     )
     yield status(
         "restore-20251125-0251",
-        [(p.ACCEPTED, 23), (p.PLANNING, 23), (p.AWAITING_LANDING, 22.5), (p.RESTORING, 12)],
+        [(Phase.ACCEPTED, 23), (Phase.PLANNING, 23), (Phase.AWAITING_LANDING, 22.5), (Phase.RESTORING, 12)],
         "The vault restores files into landing-2.",
         source="billing",
         requested_by=BEN,
         container="landing-2",
         job=JobStatus(id="9c1d7f00-6d0e-4a57-a4a8-1d64a0fb4d1e", status="InProgress"),
-        actions=(Action.CANCEL,),
+        actions=stop,
     )
-    yield status("INC-4712", [(p.ACCEPTED, 9), (p.PLANNING, 9), (p.AWAITING_LANDING, 8)], "Waiting for a free landing container: landing-1 is taken by INC-4711, landing-2 by restore-20251125-0251.", actions=(Action.CANCEL,))  # fmt: skip
-    yield status("INC-4713", [(p.ACCEPTED, 0.2), (p.PLANNING, 0.1)], "Resolving and checking the request.", actions=(Action.CANCEL,))  # fmt: skip
-    yield status("INC-4714", [(p.ACCEPTED, 0.1)], "", actions=(Action.CANCEL,))
-    yield status("weekly-2025-47", [*((one, m + 100) for one, m in landed), (p.IMPORTING, 90), (p.VERIFYING, 60)], "Looking whether everything stands where it was announced.", progress=1.0, requested_by="weekly drill", container="landing-1", job=_JOB, files=(file("orders", 8_420_000_000, S.IMPORTED, "orders_w47"), *_SCRIPTS), actions=(Action.CANCEL,))  # fmt: skip
-    day = 24 * minutes
-    ended = [(one, m + 2 * day) for one, m in [*landed, (p.IMPORTING, 6.0), (p.VERIFYING, 1.0)]]
+    yield status(
+        "INC-4712",
+        [(Phase.ACCEPTED, 9), (Phase.PLANNING, 9), (Phase.AWAITING_LANDING, 8)],
+        "landing-1 is taken by INC-4711, landing-2 by restore-20251125-0251.",
+        actions=stop,
+    )
+    yield status("INC-4713", [(Phase.ACCEPTED, 0.2), (Phase.PLANNING, 0.1)], "Checking the request.", actions=stop)
+    yield status("INC-4714", [(Phase.ACCEPTED, 0.1)], "", actions=stop)
+    yield status(
+        "weekly-2025-47",
+        course(Phase.VERIFYING, 100),
+        "Looking whether everything stands where it was announced.",
+        progress=1.0,
+        requested_by="weekly drill",
+        container="landing-1",
+        job=_JOB,
+        files=(file("orders", 8_420_000_000, S.IMPORTED, "orders_w47"), *_SCRIPTS),
+        actions=stop,
+    )
+
+
+def ended() -> Iterator[RestoreStatus]:
+    """A restore for each end."""
     yield status(
         "drill-2025-46",
-        [*ended, (p.COMPLETED_WITH_WARNINGS, 2 * day)],
-        "5 of 5 databases stand on drill, verified; the report names 3 differences.",
+        course(Phase.VERIFYING, 2 * _DAY, Phase.COMPLETED_WITH_WARNINGS),
+        "2 of 2 databases stand on drill, verified; the report names 2 differences.",
         ticket="CHG-2088",
         requested_by="weekly drill",
         progress=1.0,
         container="landing-1",
         job=JobStatus(id=_JOB.id, status="CompletedWithWarnings"),
         files=(
-            file("orders", 8_420_000_000, S.WARNED, "orders", "3 differences; see the report"),
+            file("orders", 8_420_000_000, S.WARNED, "orders", "2 differences; see the report"),
             file("billing", 3_110_000_000, S.IMPORTED, "billing"),
             *_SCRIPTS,
         ),
-        report={"json": "…", "page": "…"},
+        report=_REPORT,
     )
-    yield status("restore-20251122-1803", [*((one, m + day) for one, m in ended), (p.COMPLETED, 3 * day)], "2 of 2 databases stand on drill, verified.", progress=1.0, container="landing-2", job=_JOB, files=(file("orders", 8_420_000_000, S.IMPORTED, "orders_1803"), *_SCRIPTS), report={"json": "…", "page": "…"})  # fmt: skip
+    yield status(
+        "restore-20251122-1803",
+        course(Phase.VERIFYING, 3 * _DAY, Phase.COMPLETED),
+        "1 of 1 databases stands on drill, verified.",
+        progress=1.0,
+        container="landing-2",
+        job=_JOB,
+        files=(file("orders", 8_420_000_000, S.IMPORTED, "orders_1803"), *_SCRIPTS),
+        report=_REPORT,
+    )
+    mend = "az postgres flexible-server parameter set --name azure.extensions --value POSTGIS"
+    not_allowed = "The extension postgis is not allowed on drill."
     yield status(
         "INC-4698",
-        [*((one, m + 2 * day) for one, m in ended), (p.PARTIALLY_FAILED, 4 * day)],
+        course(Phase.VERIFYING, 4 * _DAY, Phase.PARTIALLY_FAILED),
         "1 of 2 databases stands on drill; 1 could not be imported.",
         ticket="INC-4698",
         progress=0.73,
@@ -473,32 +597,37 @@ def every_phase() -> Iterator[RestoreStatus]:
         job=_JOB,
         files=(
             file("orders", 8_420_000_000, S.IMPORTED, "orders_4698"),
-            file(
-                "maps",
-                3_110_000_000,
-                S.FAILED,
-                "maps_4698",
-                "The extension postgis is not allowed on drill: add it to the server parameter azure.extensions.",
-            ),
+            file("maps", 3_110_000_000, S.FAILED, "maps_4698", not_allowed),
             *_SCRIPTS,
         ),
-        report={"json": "…", "page": "…"},
+        report=_REPORT,
         errors=(
             Failure(
                 code="ImportFailed",
                 message="1 of 2 databases could not be imported; the files stay in landing-1.",
-                details=(
-                    "maps: The extension postgis is not allowed on drill. Mend it with: "
-                    "az postgres flexible-server parameter set --name azure.extensions --value POSTGIS",
-                ),
+                details=(f"maps: {not_allowed} Mend it with: {mend}",),
             ),
         ),
         actions=(Action.RETRY,),
     )
-    yield status("restore-20251119-0902", [*((one, m + 4 * day) for one, m in ended[:4]), (p.FAILED, 6 * day)], "The backup job failed.", job=JobStatus(id=_JOB.id, status="Failed"), container="landing-1", errors=(Failure(code="BackupJobFailed", message="The vault's job ended without restored files: UserErrorTargetContainerNotReachable.", details=("Open the landing account's firewall for the vault, then start a new restore.",)),), report={"json": "…", "page": "…"})  # fmt: skip
+    yield status(
+        "restore-20251119-0902",
+        course(Phase.RESTORING, 6 * _DAY, Phase.FAILED),
+        "The backup job failed.",
+        job=JobStatus(id=_JOB.id, status="Failed"),
+        container="landing-1",
+        errors=(
+            Failure(
+                code="BackupJobFailed",
+                message="The vault's job ended without restored files: UserErrorTargetContainerNotReachable.",
+                details=("Open the landing account's firewall for the vault, then start a new restore.",),
+            ),
+        ),
+        report=_REPORT,
+    )
     yield status(
         "INC-4655",
-        [(p.ACCEPTED, 7 * day), (p.PLANNING, 7 * day), (p.REJECTED, 7 * day)],
+        [(Phase.ACCEPTED, 7 * _DAY), (Phase.PLANNING, 7 * _DAY), (Phase.REJECTED, 7 * _DAY)],
         "The request, or what it meets, is wrong.",
         target="drlil",
         requested_by="",
@@ -512,31 +641,42 @@ def every_phase() -> Iterator[RestoreStatus]:
                 ),
             ),
         ),
-        report={"json": "…", "page": "…"},
+        report=_REPORT,
     )
-    yield status("INC-4650", [(one, m + 8 * day) for one, m in ended[:4]] + [(p.CANCELLED, 8 * day)], "Cancelled while the vault restored files.", requested_by=BEN, container="landing-2", job=_JOB, cancellation=Statement(by=BEN, reason="The data was found in the application's own trash."), report={"json": "…", "page": "…"})  # fmt: skip
+    yield status(
+        "INC-4650",
+        course(Phase.RESTORING, 8 * _DAY, Phase.CANCELLED),
+        "Cancelled while the vault restored files.",
+        requested_by=BEN,
+        container="landing-2",
+        job=_JOB,
+        cancellation=Statement(by=BEN, reason="The data was found in the application's own trash."),
+        report=_REPORT,
+    )
     dry = _request("dry-run-17", dryRun=True, databases=[{"name": "*", "as": "*_drill"}], requestedBy=ANNA)
-    yield status("dry-run-17", [(p.ACCEPTED, 9 * day), (p.PLANNING, 9 * day), (p.COMPLETED, 9 * day)], "The plan can be carried out; nothing was touched.", dry_run=True, progress=1.0, plan=plan_of(dry))  # fmt: skip
+    yield status(
+        "dry-run-17",
+        [(Phase.ACCEPTED, 9 * _DAY), (Phase.PLANNING, 9 * _DAY), (Phase.COMPLETED, 9 * _DAY)],
+        "The plan can be carried out; nothing was touched.",
+        dry_run=True,
+        progress=1.0,
+        plan=plan_of(dry),
+    )
 
 
 def furnish(api: FakeApi) -> None:
     """A restore in every phase, and reports of those that have ended."""
-    for one in sorted(every_phase(), key=lambda one: one.started_at, reverse=True):
+    for one in sorted((*at_work(), *ended()), key=lambda one: one.started_at, reverse=True):
         api.put(one)
-    api.reports["drill-2025-46"] = {**_REPORT, "request": _request("drill-2025-46", requestedBy=ANNA).to_wire()}
-    failed = {"code": "TargetRefused", "message": "The extension postgis is not allowed on drill.", "details": []}
-    api.reports["INC-4698"] = {
-        "request": _request("INC-4698", databases=[{"name": "maps", "as": "maps_4698"}]).to_wire(),
-        "files": [{"file": {"database": "maps", "kind": "database"}, "failure": failed}],
-    }
+    for name, write in (("drill-2025-46", _warned), ("INC-4698", _partly)):
+        api.reports[name] = write(api.restores[name]).to_wire()
 
 
 @contextmanager
 def serve(port: int = 0) -> Iterator[FakeApi]:
     """The API on a port of this machine."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
-    server.daemon_threads = True
-    api = server.api = FakeApi(f"http://127.0.0.1:{server.server_port}")  # type: ignore[attr-defined]
+    server = _Server(("127.0.0.1", port), _Handler)
+    api = server.api = FakeApi(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -548,16 +688,26 @@ def serve(port: int = 0) -> Iterator[FakeApi]:
         server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    api: FakeApi
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that has left needs no traceback."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class calls it so
         """Say nothing."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self._handle()
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._handle()
 
     def _handle(self) -> None:
@@ -581,7 +731,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(response.status_code, headers, response.get_body())
 
     def _answer(self, path: str, query: dict[str, str]) -> None:
-        api: FakeApi = self.server.api  # type: ignore[attr-defined]
+        assert isinstance(self.server, _Server)
+        api = self.server.api
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"null")
         if api.key and self.headers.get("x-functions-key") != api.key:
             self._send(401, {}, b"")

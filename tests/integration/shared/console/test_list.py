@@ -39,7 +39,9 @@ def test_the_newest_is_first_and_a_row_leads_to_its_restore(busy_api: Any, conso
         ("Phase", "Went wrong", ["INC-4698", "restore-20251119-0902", "INC-4655"]),
         ("Phase", "Cancelled", ["INC-4650"]),
         ("Target", "staging", ["CHG-2093"]),
-        ("Started", "Last 24 hours", ["INC-4714", "INC-4713", "INC-4712", "INC-4711", "restore-20251125-0251", "CHG-2093", "weekly-2025-47"]),
+        ("Started", "Last 24 hours", [
+            "INC-4714", "INC-4713", "INC-4712", "INC-4711", "restore-20251125-0251", "CHG-2093", "weekly-2025-47",
+        ]),
     ],
 )  # fmt: skip
 def test_filters_narrow_the_list_and_stand_in_the_address(
@@ -184,7 +186,9 @@ def test_a_row_of_last_year_says_the_year(api: Any, fake: ModuleType, console: A
     expect(console(api.url).get_by_role("row", name="old")).to_contain_text(re.compile("21 Oct 2024"))
 
 
-def test_the_key_is_asked_for_kept_in_the_tab_and_sent_as_a_header(busy_api: Any, fake: ModuleType, console: Any) -> None:
+def test_the_key_is_asked_for_kept_in_the_tab_and_sent_as_a_header(
+    busy_api: Any, fake: ModuleType, console: Any
+) -> None:
     busy_api.key = fake.KEY
     page = console(busy_api.url)
     dialog = page.get_by_role("dialog")

@@ -129,7 +129,9 @@ def wrong(page: Page, api: Any, fake: ModuleType) -> None:
 
 
 def amiss(page: Page, api: Any, fake: ModuleType) -> None:
-    bad = fake.Check(name="target drill", ok=False, detail="orders-drill does not answer: start it, or open its firewall.")
+    bad = fake.Check(
+        name="target drill", ok=False, detail="orders-drill does not answer: start it, or open its firewall."
+    )
     checks = (*fake.CHECKS[:7], bad)
     api.overrides["GET", "health"] = fake.problem(503, "Service Unavailable", "1 thing(s)", checks=checks)
     page.evaluate("location.hash = '#/health'")
@@ -168,74 +170,6 @@ SCREENS: dict[str, Way] = {
     "nothing here": address("#/nonsense"),
 }  # fmt: skip
 
-CONTRAST = """() => {
-  const parse = (color) => {
-    const [r, g, b, a = 1] = color.match(/[\\d.]+/g).map(Number);
-    return { r, g, b, a };
-  };
-  const over = (top, under) => ({
-    r: top.r * top.a + under.r * (1 - top.a), g: top.g * top.a + under.g * (1 - top.a),
-    b: top.b * top.a + under.b * (1 - top.a), a: 1,
-  });
-  const ground = (element) => {
-    const layers = [];
-    for (let one = element; one; one = one.parentElement) {
-      layers.push(parse(getComputedStyle(one).backgroundColor));
-      if (layers.at(-1).a === 1) break;
-    }
-    return layers.reduceRight((under, top) => over(top, under), { r: 255, g: 255, b: 255, a: 1 });
-  };
-  const light = ({ r, g, b }) => {
-    const part = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  };
-  const ratio = (one, other) => {
-    const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
-    return (high + 0.05) / (low + 0.05);
-  };
-  const shown = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true })
-    && !element.closest(":disabled, .unseen, .waiting [aria-hidden]");
-  const found = [];
-  let looked = 0;
-  const look = (what, color, element, needed) => {
-    looked += 1;
-    const under = ground(element);
-    const is = ratio(over(parse(color), under), under);
-    if (is < needed) found.push(`${what}: ${is.toFixed(2)}`);
-  };
-  const root = document.querySelector("dialog[open]") ?? document.body;
-  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    const text = walker.currentNode.textContent.trim();
-    if (!text || !shown(element) || element.tagName === "OPTION") continue;
-    const style = getComputedStyle(element);
-    const size = parseFloat(style.fontSize);
-    look(`text ${text.slice(0, 40)}`, style.color, element, size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5);
-  }
-  for (const element of root.querySelectorAll("input:not([type=radio], [type=checkbox]), select, textarea")) {
-    if (!shown(element)) continue;
-    const style = getComputedStyle(element);
-    look(`content of ${element.id}`, style.color, element, 4.5);
-    look(`border of ${element.id}`, style.borderTopColor, element.parentElement, 3);
-    if (element.placeholder) look(`placeholder of ${element.id}`, getComputedStyle(element, "::placeholder").color, element, 4.5);
-  }
-  return { found, looked };
-}"""
-
-UNNAMED = """() => [...document.querySelectorAll("button, a[href], input, select, textarea, summary, [tabindex='0']")]
-  .filter((one) => !(one.ariaLabel || one.labels?.length || one.textContent.trim()))
-  .map((one) => one.outerHTML)"""
-
-TWICE = """() => {
-  const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
-  return ids.filter((id, index) => ids.indexOf(id) < index);
-}"""
-
-OVERFLOWING = """() => [...document.querySelectorAll("body *")]
-  .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5 && !one.closest(".unseen, .axis"))
-  .map((one) => `${one.tagName} ${one.className} ${one.textContent.slice(0, 40)}`)"""
-
 
 @pytest.fixture
 def screen(request: pytest.FixtureRequest, busy_api: Any, fake: ModuleType, console: Any) -> Page:
@@ -252,26 +186,16 @@ def screen(request: pytest.FixtureRequest, busy_api: Any, fake: ModuleType, cons
 def test_a_screen_is_legible_fits_a_narrow_window_and_names_its_controls(screen: Page) -> None:
     for scheme in ("light", "dark"):
         screen.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        contrast = screen.evaluate(CONTRAST)
+        contrast = screen.evaluate("contrast()")
         assert contrast["found"] == [], scheme
         assert contrast["looked"] > 5
-    assert screen.evaluate(UNNAMED) == []
-    assert screen.evaluate(TWICE) == []
+    assert screen.evaluate("unnamed()") == []
+    assert screen.evaluate("twice()") == []
 
     screen.set_viewport_size({"width": 400, "height": 800})
-    assert screen.evaluate(OVERFLOWING) == []
+    assert screen.evaluate("overflowing()") == []
     assert screen.evaluate("document.documentElement.scrollWidth") <= 400
     assert screen.evaluate("document.querySelectorAll('h1').length") == 1
-
-
-FOCUSED = """() => {
-  const one = document.activeElement;
-  const boxes = [one, one.nextElementSibling, one.closest("label, tr")].filter(Boolean);
-  const outlines = [...boxes, ...boxes.map((box) => [box, "::after"])]
-    .map((box) => getComputedStyle(...[box].flat()))
-    .filter((style) => style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2);
-  return [one.id || one.textContent.trim() || one.tagName, outlines.length > 0];
-}"""
 
 
 def tour(page: Page, stops: int) -> list[str]:
@@ -279,7 +203,7 @@ def tour(page: Page, stops: int) -> list[str]:
     names = []
     for _ in range(stops):
         page.keyboard.press("Tab")
-        name, visible = page.evaluate(FOCUSED)
+        name, visible = page.evaluate("focused()")
         assert visible, f"the focus on {name} cannot be seen"
         names.append(name)
     return names

@@ -34,7 +34,9 @@ def sent(api: Any, path: str) -> Any:
     return next(body for method, called, body in reversed(api.calls) if (method, called) == ("POST", path))
 
 
-def test_the_shortest_way_restores_the_latest_point_and_touches_nothing_else(api: Any, fake: ModuleType, console: Any) -> None:
+def test_the_shortest_way_restores_the_latest_point_and_touches_nothing_else(
+    api: Any, fake: ModuleType, console: Any
+) -> None:
     page = console(api.url, "#/new")
     to_options(page)
     page.get_by_role("radio", name="drill").check()
@@ -126,7 +128,9 @@ def test_back_and_forth_and_a_reload_keep_what_was_entered(api: Any, console: An
     expect(page.get_by_role("radio", name="orders-prod")).not_to_be_checked()
 
 
-def test_a_step_that_lacks_something_says_so_beside_it_and_a_later_one_cannot_be_reached(api: Any, console: Any) -> None:
+def test_a_step_that_lacks_something_says_so_beside_it_and_a_later_one_cannot_be_reached(
+    api: Any, console: Any
+) -> None:
     page = console(api.url, "#/new/review")
     expect(page.get_by_role("heading", name=SOURCE)).to_be_visible()
     expect(page.get_by_role("radio", name="orders-prod")).to_be_visible()
@@ -161,7 +165,7 @@ def test_a_choice_of_databases_that_cannot_be_is_told_at_once(
     expect(page.get_by_label("Database 2: name in the backup")).to_be_focused()
 
 
-def test_the_time_line_is_a_slider_over_the_points_that_can_be_restored(api: Any, fake: ModuleType, console: Any) -> None:
+def test_the_time_line_is_a_slider_over_the_points_that_can_be_restored(api: Any, console: Any) -> None:
     page = console(api.url, "#/new")
     to_points(page)
     slider = page.get_by_role("slider")
@@ -306,7 +310,9 @@ def test_to_replace_databases_the_target_has_to_be_typed(api: Any, console: Any)
     page.get_by_role("radio", name="drill").check()
     page.get_by_role("radio", name="Replace it").check()
     go_on(page, REVIEW)
-    expect(page.get_by_text("each is dropped once the restored one is verified. This cannot be undone.")).to_be_visible()
+    expect(
+        page.get_by_text("each is dropped once the restored one is verified. This cannot be undone.")
+    ).to_be_visible()
     button = page.get_by_role("button", name="Replace databases on drill")
     button.click()
     expect(page.get_by_label("Type drill to replace databases there")).to_be_focused()
@@ -320,7 +326,9 @@ def test_to_replace_databases_the_target_has_to_be_typed(api: Any, console: Any)
 
 
 def test_warnings_of_the_plan_are_shown_with_what_mends_them(api: Any, fake: ModuleType, console: Any) -> None:
-    finding = fake.Finding(check="extensions", severity="warning", message="vector is not allowed.", remedy="az postgres …")
+    finding = fake.Finding(
+        check="extensions", severity="warning", message="vector is not allowed.", remedy="az postgres …"
+    )
     request = fake.read_request({"requestId": "r", "source": {"backupInstance": "orders"}, "target": "drill"})
     api.overrides["POST", "plans"] = fake.Answer(200, fake.plan_of(request, finding))
     page = console(api.url, "#/new")

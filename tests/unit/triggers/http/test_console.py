@@ -62,7 +62,9 @@ def test_an_unchanged_file_is_not_sent_again() -> None:
     assert file("main.js", **{"if-none-match": etag}).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../settings.py", "..%2fsettings.py", "/etc/passwd", "index.html\0", "no.js"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../settings.py", "..%2fsettings.py", "/etc/passwd", "index.html\0", "no.js"]
+)
 def test_nothing_else_is_served(name: str) -> None:
     assert file(name).status_code == 404
 
@@ -79,7 +81,9 @@ def test_the_page_names_its_files_relative_to_its_own_address_and_they_exist() -
 def test_data_never_becomes_markup_or_code(path: Path) -> None:
     text = path.read_text("utf-8")
 
-    assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function", text)
+    assert not re.findall(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function", text
+    )
     assert not re.findall(r"srcdoc|createContextualFragment|setHTML|javascript:", text)
 
 
@@ -94,7 +98,9 @@ def test_scripts_load_each_other_and_nothing_from_elsewhere(path: Path) -> None:
 
 def test_the_key_is_kept_in_the_tab_and_nowhere_else() -> None:
     text = (FOLDER / "person.js").read_text("utf-8")
-    users = [path.name for path in SCRIPTS if re.search(r"localStorage|sessionStorage|\bcookie\b", path.read_text("utf-8"))]
+    users = [
+        path.name for path in SCRIPTS if re.search(r"localStorage|sessionStorage|\bcookie\b", path.read_text("utf-8"))
+    ]
 
     assert users == ["draft.js", "person.js"]
     assert "localStorage" not in text[text.index("export const key") :]
