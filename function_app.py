@@ -12,6 +12,7 @@ from orchestrators.watch_job import watch_job
 from shared.topology import APP_STORAGE, LANDING_CONTAINERS, LANDING_STORAGE, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.blob import file_landed
 from triggers.http.answers import answering
+from triggers.http.console import get_console, get_console_file
 from triggers.http.endpoints import ENDPOINTS
 from triggers.http.openapi import get_openapi
 from triggers.queue import request_poisoned, request_queued
@@ -61,7 +62,12 @@ app.queue_trigger(arg_name="message", queue_name=WEBHOOK_QUEUE, connection=APP_S
 for endpoint in ENDPOINTS:
     answered = app.durable_client_input(client_name="client")(answering(endpoint.handler))
     app.route(route=endpoint.route, methods=[endpoint.method])(answered)
-app.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(get_openapi)
+for route, handler in (
+    ("openapi.json", get_openapi),
+    ("console", get_console),
+    ("console/{file}", get_console_file),
+):
+    app.route(route=route, methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(handler)
 
 for container in LANDING_CONTAINERS:
     landed = app.durable_client_input(client_name="client")(file_landed)

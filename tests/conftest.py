@@ -2,12 +2,15 @@
 
 import json
 import re
+import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
+from playwright.sync_api import Browser, sync_playwright
 
 DOCS = Path(__file__).parents[1] / "docs"
 _FORMATS = FormatChecker()
@@ -46,3 +49,13 @@ def documented_ticketing() -> ModuleType:
     module = ModuleType("ticketing")
     exec(code, module.__dict__)  # noqa: S102 -- the page is ours, and its code is what is tested
     return module
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; one for each file of tests, for the event loop that drives it is in the way of others."""
+    if (chromium := shutil.which("chromium")) is None:
+        pytest.skip("there is no Chromium on this machine")
+    with sync_playwright() as driver:
+        yield (running := driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"]))
+        running.close()

@@ -73,7 +73,7 @@ def test_http_routes_are_those_of_the_table_and_ask_for_a_function_key() -> None
     assert {route for route, level in routes.items() if level != "function"} == OPEN
 
 
-OPEN = {("GET", "openapi.json")}
+OPEN = {("GET", "openapi.json"), ("GET", "console"), ("GET", "console/{file}")}
 """What holds nothing of anybody's."""
 
 

@@ -1,14 +1,13 @@
 """The report's page in a browser: nothing is loaded, nothing runs, and it fits a phone, a screen, and paper."""
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from shared.contracts.decisions import Approval, Decision, Verdict
 from shared.contracts.files import Marker
@@ -243,15 +242,6 @@ def rich_report() -> Report:
         written_at="2026-04-01T03:51:49.400000+00:00",
     )
     return report.model_copy(update={"summary": summarize(report), "next_steps": next_steps(report)})
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if (chromium := shutil.which("chromium")) is None:
-        pytest.skip("there is no Chromium on this machine")
-    with sync_playwright() as driver:
-        yield (running := driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"]))
-        running.close()
 
 
 @pytest.fixture(params=["light", "dark"])
