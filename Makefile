@@ -38,7 +38,7 @@ up: setup ## the same environment, left running until Ctrl-C
 	@$(PYTHON) -m local.demo --stay
 
 test: setup browser lint types ## style, types and every test
-	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: setup ## random orchestrators, then crashes of the host, SECONDS=600 each; SEED=1 repeats what they print
 	HOST_FUZZ_SECONDS=$(or $(SECONDS),600) HOST_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
