@@ -89,8 +89,20 @@ def check_job(subject: dict[str, Any]) -> Sighting:
 def find_job(subject: dict[str, Any]) -> Sighting:
     """Look for the job that a restore has asked for; ends with its id, or with None when none has come of it."""
     order = RestoreOrder.from_wire(subject)
-    asked = Ledger(order.request_id).read("restore-asked")
+    ledger = Ledger(order.request_id)
+    asked, operation = ledger.read("restore-asked"), ledger.read("restore-operation", Operation)
+    if operation is not None and not _has_ended(operation):
+        return Sighting(ended=False, status="the vault has accepted the restore")
     if job := jobs.find(order):
         return Sighting(ended=True, value={"jobId": job})
     too_late = asked is None or datetime.now(UTC) - datetime.fromisoformat(asked["at"]) >= SHOWS_UP_WITHIN
     return Sighting(ended=too_late, status="no job has shown up", value={"jobId": None})
+
+
+def _has_ended(operation: Operation) -> bool:
+    """Whether an operation has ended, well or not."""
+    try:
+        return operations.look(operation).ended
+    except (VaultBusy, VaultRefused) as error:
+        _log.info("the vault did not start the restore: %s", error.text)
+        return True

@@ -1,5 +1,6 @@
 """Import one database: load it under a temporary name, verify it, put it into place; or discard what failed."""
 
+from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -131,10 +132,10 @@ def verify_database(subject: dict[str, Any]) -> Json:
 def promote_database(subject: dict[str, Any]) -> Json:
     """Give the verified database its final name; whether the whole import has warnings."""
     work = _Work(subject)
-    require_running(work.ledger)
     loaded = work.loaded()
+    wanted = partial(require_running, work.ledger)
     conflict = work.plan.request.on_conflict
-    result = promote(work.server, work.key, loaded.oid, work.job.final_name, on_conflict=conflict)
+    result = promote(work.server, work.key, loaded.oid, work.job.final_name, on_conflict=conflict, still_wanted=wanted)
     if result.skipped:
         return {"skipped": f"database {work.job.final_name!r} appeared on the target server meanwhile"}
     answer = work.answer("promotion", result, result.notes)

@@ -47,15 +47,15 @@ async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationC
 async def open_clearing(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Have the landing container of a cancelled restore cleared when the vault has stopped writing into it."""
     try:
-        clearing = await asyncio.to_thread(_clearing, subject["requestId"])
+        clearing = await asyncio.to_thread(_clearing, subject["requestId"], subject["container"])
     except LandingFailed as error:
         return failure(error)
     return success({"started": await start_clearing_once(client, clearing)})
 
 
-def _clearing(request_id: str) -> Clearing:
-    plan, container = Ledger(request_id).plan(), reservations.owned_by(request_id)
-    if container is None or plan.instance is None or plan.recovery_point is None:
+def _clearing(request_id: str, container: str) -> Clearing:
+    plan = Ledger(request_id).plan()
+    if plan.instance is None or plan.recovery_point is None or container not in reservations.owned_by(request_id):
         raise LandingFailed(f"Restore {request_id} owns no landing container that the vault writes into.")
     return Clearing(
         order=RestoreOrder(

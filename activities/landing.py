@@ -18,7 +18,7 @@ from shared.postgres.archive import inspect
 from shared.settings import settings
 from shared.storage import landing, reservations, waiting
 from shared.storage.landing import BlobFile
-from shared.storage.ledger import Ledger, remember_set
+from shared.storage.ledger import Ledger, remember_set, use_set
 from shared.survey import survey
 from shared.targets import toolbox
 from shared.topology import SYSTEM_DATABASES
@@ -44,8 +44,8 @@ def survey_landing(subject: dict[str, Any]) -> Survey:
     require_running(ledger)
     listing = _listing(where)
     ledger.write("listing", listing)
-    if where.reserved and listing.backup_name:
-        remember_set(listing.backup_name, where.request_id)
+    if listing.backup_name:
+        (remember_set if where.reserved else use_set)(where.container, listing.backup_name, where.request_id)
     _check_tools(where.container, listing, ledger)
     if (marker := listing.of(FileKind.MARKER)) and ledger.read("marker") is None:
         ledger.write("marker", landing.read_marker(where.container, marker).to_wire())
@@ -97,12 +97,12 @@ def close_landing(subject: dict[str, Any]) -> None:
 
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
-    """Delete the files that nobody needs any more, and give the container back."""
+    """Delete the files that nobody needs any more, and give up what the restore has reserved."""
     request_id, phase = subject["requestId"], Phase(subject["phase"])
-    container = reservations.owned_by(request_id)
-    if (leftovers := done_with(request_id, phase, container)) is not None:
+    if (leftovers := done_with(request_id, phase, subject["brought"])) is not None:
         landing.delete_files(leftovers)
     waiting.leave(request_id)
-    if container is not None:
+    containers = reservations.owned_by(request_id)
+    for container in containers:
         reservations.release(container, request_id)
-    return {"container": container}
+    return {"containers": containers}

@@ -15,13 +15,16 @@ from shared.storage.ledger import Ledger
 
 @answering
 def make_plan(subject: dict[str, Any]) -> Json:
-    """The briefing of a request; a repeated activity finds the plan that it made before."""
+    """The briefing of a request; a repeated activity finds the plan that it made before.
+
+    A rejected request that is sent again is another restore, for which the world is looked at anew.
+    """
     request = read_request(subject["request"])
     ledger = Ledger(request.request_id)
     plan = ledger.read("plan", Plan)
-    if plan is None or plan.request != request:
+    if plan is None or (plan.request, plan.began) != (request, subject["began"]):
         ledger.delete("plan")
-        plan = resolve(request)
+        plan = resolve(request).model_copy(update={"began": subject["began"]})
         ledger.write("plan", plan)
     return _briefing(plan).to_wire()
 

@@ -13,5 +13,6 @@ def write_report(subject: dict[str, Any]) -> Json:
     """The report's addresses; a repeated activity writes it again."""
     files = tuple(FileProgress.from_wire(file) for file in subject["files"])
     progress = RestoreProgress.from_wire(subject["progress"])
-    report = build(subject["requestId"], subject["request"], progress, files, reserved=subject["reserved"])
+    landing = {"brought": subject["brought"], "reserved": subject["reserved"]}
+    report = build(subject["requestId"], subject["request"], progress, files, **landing)
     return dict(write(report))

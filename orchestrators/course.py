@@ -34,6 +34,8 @@ class Course:
         """What came of the restored files, for the report."""
         self.vault_may_write = False
         """Whether a restore was asked for whose end is not known: then its container must not be given away."""
+        self.brought = ""
+        """The landing container that this restore's own backup job has filled."""
         self.import_may_run = False
         """Whether files may have landed whose import has not ended."""
         self._told = 0

@@ -67,7 +67,8 @@ def _carry_out(context: df.DurableOrchestrationContext, course: Course) -> Steps
 def _plan(context: df.DurableOrchestrationContext, course: Course) -> Steps[Briefing]:
     yield from course.enter(Phase.ACCEPTED)
     yield from course.enter(Phase.PLANNING)
-    outcome = yield from attempt(context, "make_plan", {"request": context.get_input()["request"]})
+    began = course.progress.phases[0].at
+    outcome = yield from attempt(context, "make_plan", {"request": context.get_input()["request"], "began": began})
     return Briefing.from_wire(_value(outcome, Phase.REJECTED))
 
 
@@ -136,6 +137,7 @@ def _run_backup_job(
     ended = yield from watched(context, "job", watch)
     course.vault_may_write = not (ended.ok or _is(ended, BackupJobFailed))
     if ended.ok:
+        course.brought = landing.container
         course.note(warnings=tuple(ended.value["warnings"]))
     _value((yield from attempt(context, "close_landing", landing)))
     return ended.error
@@ -225,19 +227,25 @@ def _end(
     subject = {"requestId": context.instance_id, "request": context.get_input()["request"]}
     closed = yield from attempt(context, "close_restore", {"requestId": context.instance_id})
     cancelled = End.from_wire(closed.value).cancelled if closed.ok else None
-    if course.import_may_run:
-        yield from _await_import(context, course)
+    stopped = not course.import_may_run or (yield from _await_import(context, course))
     if cancelled is not None:
         course.note(cancellation=cancelled)
-        message = _cancelled(cancelled, course, "" if phase is Phase.CANCELLED else message)
-        phase = Phase.CANCELLED
+        before = "" if phase is Phase.CANCELLED else message
+        phase, message = Phase.CANCELLED, _cancelled(cancelled, course, before, known=stopped)
     cleared = False
     if course.vault_may_write:
-        cleared = phase is Phase.CANCELLED and (yield from attempt(context, "open_clearing", subject)).ok
+        container = {"container": course.progress.container}
+        cleared = phase is Phase.CANCELLED and (yield from attempt(context, "open_clearing", subject | container)).ok
         message += _left_to_vault(course, cleared=cleared)
     ending = course.progress.model_copy(update={"phase": phase, "message": message, "errors": errors})
     files = [file.to_wire() for file in course.files]
-    told = {"progress": ending.to_wire(), "files": files, "reserved": course.vault_may_write and not cleared}
+    brought = course.brought if stopped else ""
+    told = {
+        "progress": ending.to_wire(),
+        "files": files,
+        "brought": brought or (course.progress.container if cleared else ""),
+        "reserved": course.vault_may_write and not cleared,
+    }
     report = yield from attempt(context, "write_report", {**subject, **told})
     if report.error is not None:
         errors = (*errors, report.error)
@@ -245,7 +253,7 @@ def _end(
         message += " The report could not be written."
     course.note(report=report.value)
     if not course.vault_may_write:
-        yield from attempt(context, "release_landing", {**subject, "phase": phase.value})
+        yield from attempt(context, "release_landing", {**subject, "phase": phase.value, "brought": brought})
     yield from course.enter(phase, message, errors)
     return {
         "phase": phase.value,
@@ -255,8 +263,8 @@ def _end(
     }
 
 
-def _await_import(context: df.DurableOrchestrationContext, course: Course) -> Steps[None]:
-    """The import stops when its restore has ended: wait for that, to tell what it has done."""
+def _await_import(context: df.DurableOrchestrationContext, course: Course) -> Steps[bool]:
+    """The import stops when its restore has ended: wait for that, to tell what it has done; whether it is known."""
     watch = Watch(
         check="check_import",
         subject={"instanceId": import_instance(context.instance_id)},
@@ -268,18 +276,21 @@ def _await_import(context: df.DurableOrchestrationContext, course: Course) -> St
     outcome = yield from watched(context, "stopped", watch)
     if outcome.ok and outcome.value is not None:
         course.files = SetResult.from_wire(outcome.value).files
+    return outcome.ok
 
 
 _STOPS_WITHIN = 0.5
 """Hours in which an import that was told to stop has stopped, or is on a machine that nobody hears of."""
 
 
-def _cancelled(statement: Statement, course: Course, before: str) -> str:
+def _cancelled(statement: Statement, course: Course, before: str, *, known: bool) -> str:
     """What became of a cancelled restore."""
+    unknown = "Its import has not said what it did: look at the target server for what stands."
     stand = [file.final_name for file in course.files if file.database and file.state in _STANDING]
+    standing = f"Databases that stand already and stay: {', '.join(stand)}." if stand else "No database of it stands."
     parts = [
         f"{statement.by} cancelled the restore: {statement.reason}.",
-        f"Databases that stand already and stay: {', '.join(stand)}." if stand else "No database of it stands.",
+        standing if known else unknown,
         f"Before that: {before}" if before else "",
     ]
     return " ".join(filter(None, parts))

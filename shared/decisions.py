@@ -4,8 +4,11 @@ Approvals and cancels are records of the ledger, created with `If-None-Match: *`
 event only wakes those that sleep between two looks, so one that is lost costs patience and nothing else.
 """
 
+import logging
 import time
 from datetime import UTC, datetime
+
+from azure.core.exceptions import AzureError
 
 from shared.contracts.decisions import Decision, End, Statement, Verdict
 from shared.errors import RestoreCancelled, RestoreEnded
@@ -13,6 +16,7 @@ from shared.storage.ledger import Ledger
 
 _DECISION = "decision"
 _END = "end"
+_log = logging.getLogger(__name__)
 
 
 def decide(ledger: Ledger, verdict: Verdict, by: str = "", reason: str = "") -> Decision:
@@ -70,9 +74,13 @@ class StillWanted:
         Raises:
             RestoreCancelled, RestoreEnded: it does not go on.
         """
-        if time.monotonic() - self._asked >= ASKED_EVERY:
-            self._asked = time.monotonic()
+        if time.monotonic() - self._asked < ASKED_EVERY:
+            return
+        self._asked = time.monotonic()
+        try:
             require_running(self._ledger)
+        except AzureError as error:  # the work of hours is not thrown away for one look that could not be taken
+            _log.warning("whether restore %s goes on is not known: %s", self._ledger.request_id, error.message)
 
 
 ASKED_EVERY = 2.0

@@ -29,15 +29,19 @@ from shared.survey import survey
 _HTML = ContentSettings(content_type="text/html; charset=utf-8")
 
 
-def build(
+def build(  # noqa: PLR0913  what the orchestration alone knows
     request_id: str,
     request: dict[str, Any],
     progress: RestoreProgress,
     files: tuple[FileProgress, ...],
     *,
+    brought: str = "",
     reserved: bool = False,
 ) -> Report:
-    """The report of a restore that has ended; `reserved` says that it does not give its container back."""
+    """The report of a restore that has ended.
+
+    `brought` is the container that its own backup job has filled; `reserved` says that it is not given back.
+    """
     ledger = Ledger(request_id)
     plan = ledger.read("plan", Plan)
     listing = ledger.read("listing", Listing)
@@ -56,7 +60,7 @@ def build(
         backup_taken=ledger.read("marker", Marker),
         container=progress.container,
         job=progress.job,
-        landing=_landing(request_id, progress, plan, listing, reserved=reserved),
+        landing=_landing(request_id, progress, plan, listing, brought=brought, reserved=reserved),
         phases=progress.phases,
         times=_times(progress.phases, now),
         files=tuple(_file_report(ledger, file) for file in _ordered(files or _from_listing(listing, plan))),
@@ -134,15 +138,21 @@ def _from_listing(listing: Listing | None, plan: Plan | None) -> tuple[FileProgr
     return survey(listing, plan.request).files if listing and plan else ()
 
 
-def _landing(
-    request_id: str, progress: RestoreProgress, plan: Plan | None, listing: Listing | None, *, reserved: bool
+def _landing(  # noqa: PLR0913  what is known of it lies in many places
+    request_id: str,
+    progress: RestoreProgress,
+    plan: Plan | None,
+    listing: Listing | None,
+    *,
+    brought: str,
+    reserved: bool,
 ) -> Landing | None:
     """The landing container, and what lies there when this restore has ended."""
     if not progress.container:
         return None
     source = plan.request.source if plan else None
     named = source.backup_name if isinstance(source, FilesSource) else ""
-    deleted = done_with(request_id, progress.phase, reservations.owned_by(request_id))
+    deleted = done_with(request_id, progress.phase, brought)
     return Landing(
         account=str(landing_container(progress.container).account_name),
         container=progress.container,

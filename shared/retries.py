@@ -13,11 +13,7 @@ from shared.storage import landing
 from shared.storage.ledger import Ledger
 
 _ID_LENGTH = 80
-_SCRIPTS = {
-    FileKind.ROLES: ("roles", "none"),
-    FileKind.SCHEMA: ("schema", "skip"),
-    FileKind.TABLESPACES: ("tablespaces", "skip"),
-}
+_SCRIPTS = {FileKind.ROLES: ("roles", "none"), FileKind.TABLESPACES: ("tablespaces", "skip")}
 
 
 def request_again(status: RestoreStatus, retry: Retry) -> RestoreRequest:
@@ -26,7 +22,7 @@ def request_again(status: RestoreStatus, retry: Retry) -> RestoreRequest:
     Raises:
         Conflict: the restore runs, brought everything, or left no files.
     """
-    missing = [file for file in status.files if file.is_missing]
+    missing = [file for file in status.files if file.can_come_again]
     if status.phase not in RETRIED or not missing:
         raise Conflict(_why_not(status.request_id, status.phase))
     ledger = Ledger(status.request_id)
@@ -34,12 +30,27 @@ def request_again(status: RestoreStatus, retry: Retry) -> RestoreRequest:
     return read_request({**_changes(request, missing, listing), **_who(status.request_id, retry)})
 
 
+def retry_id(request_id: str, retry: Retry) -> str:
+    """The name of the retry of a restore."""
+    return retry.request_id or f"{request_id[: _ID_LENGTH - len('-retry')]}-retry"
+
+
+def is_retry_of(request: Json, request_id: str) -> bool:
+    """Whether a request imports from the files that a restore has left."""
+    listing = Ledger(request_id).read("listing", Listing)
+    return listing is not None and request.get("source") == _source(listing)
+
+
+def _source(listing: Listing) -> Json:
+    return {"container": listing.container, "backupName": listing.backup_name}
+
+
 def _why_not(request_id: str, phase: Phase) -> str:
     if not phase.is_terminal:
         return f"Restore {request_id} still runs ({phase}); retry what it has not brought when it has ended."
     if phase is Phase.CANCELLED:
         return f"Restore {request_id} was cancelled and its files are deleted; send its request under a new id."
-    return f"Restore {request_id} ended as {phase} and left nothing to import; send a request under a new id."
+    return f"Restore {request_id} ended as {phase} and lacks nothing that a retry can bring; send another request."
 
 
 def _left(ledger: Ledger, missing: Iterable[FileProgress]) -> Listing:
@@ -65,13 +76,13 @@ def _changes(request: RestoreRequest, missing: list[FileProgress], listing: List
     databases = [{"name": file.database, "as": file.final_name} for file in missing if file.kind is FileKind.DATABASE]
     # Where only scripts are missing, the databases stand already and stay.
     chosen = {"databases": databases, "exclude": []} if databases else {"onConflict": "skip"}
-    source = {"container": listing.container, "backupName": listing.backup_name}
-    return {**request.to_wire(), **scripts, **chosen, "source": source, "mode": "import-only", "dryRun": False}
+    fixed = {"source": _source(listing), "mode": "import-only", "schema": "skip", "dryRun": False}
+    return {**request.to_wire(), **scripts, **chosen, **fixed}
 
 
 def _who(request_id: str, retry: Retry) -> Json:
     stated = {"requestedBy": retry.requested_by, "reason": retry.reason}
     return {
         **{name: text for name, text in stated.items() if text},
-        "requestId": retry.request_id or f"{request_id[: _ID_LENGTH - len('-retry')]}-retry",
+        "requestId": retry_id(request_id, retry),
     }

@@ -70,7 +70,7 @@ def _kept(request_id: str, phase: Phase) -> _Kept:
 def _actions(progress: RestoreProgress, files: Sequence[FileProgress], kept: _Kept) -> tuple[Action, ...]:
     """What can be asked of a restore as it stands."""
     if progress.phase.is_terminal:
-        return (Action.RETRY,) if progress.phase in RETRIED and any(file.is_missing for file in files) else ()
+        return (Action.RETRY,) if progress.phase in RETRIED and any(file.can_come_again for file in files) else ()
     if kept.cancellation is not None:
         return ()
     approval = progress.approval if progress.phase is Phase.AWAITING_APPROVAL else None

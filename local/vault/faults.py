@@ -14,7 +14,7 @@ from local.vault.config import Frozen
 class RequestFault(Frozen):
     """The next `count` requests whose path matches fail."""
 
-    status: Literal[429, 500, 503]
+    status: Literal[403, 429, 500, 503]
     count: int = Field(default=1, ge=1)
     path: str = Field(default="", description="a regular expression, searched for without regard to case")
     retry_after: int | None = None
@@ -24,6 +24,8 @@ class RequestFault(Frozen):
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         if self.status == 429:
             return ArmError(429, "TooManyRequests", "The request is being throttled.", headers)
+        if self.status == 403:
+            return ArmError(403, "AuthorizationFailed", "The client does not have authorization to do this.", headers)
         return ArmError(self.status, "InternalServerError", "The server has encountered an error.", headers)
 
 

@@ -1,20 +1,28 @@
 """What people say about a restore: approve, reject, cancel; each is recorded with who and why."""
 
+import unicodedata
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from shared.contracts.base import Published
+
+
+def _of_text(text: str) -> str:
+    """A text without control characters, which no reader sees and which take six signs in JSON."""
+    if any(unicodedata.category(sign) == "Cc" and sign not in "\n\r\t" for sign in text):
+        raise ValueError("holds control characters")
+    return text
 
 
 class Statement(Published):
     """Who says something, and why."""
 
-    by: Annotated[str, Field(min_length=1, max_length=200)]
+    by: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_of_text)]
     """A person or a system, as the caller gives it."""
-    reason: Annotated[str, Field(min_length=1, max_length=1_000)]
+    reason: Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_of_text)]
 
 
 class Verdict(StrEnum):

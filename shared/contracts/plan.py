@@ -63,6 +63,8 @@ class Plan(Published):
     recovery_point: RecoveryPointRef | None = None
     tools: dict[str, str] = Field(default_factory=dict)
     """psql and pg_restore: version and where they were found."""
+    began: str = ""
+    """When the restore began that this was made for; empty where none was started."""
     needs_approval: bool = False
     """Whether somebody must approve this plan before anything is touched."""
     findings: tuple[Finding, ...] = ()

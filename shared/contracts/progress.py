@@ -1,9 +1,10 @@
 """Phases, states of files, and where a restore and an import stand."""
 
+import json
 from enum import StrEnum
 
 from shared.contracts.base import Contract, Published
-from shared.contracts.decisions import Approval, Statement
+from shared.contracts.decisions import Approval, Decision, Statement
 from shared.contracts.files import FileKind
 from shared.contracts.outcome import Failure
 from shared.errors import cut
@@ -85,6 +86,14 @@ class FileProgress(Published):
         """Whether it was asked for and did not come to where it should be."""
         return self.state not in {FileState.IMPORTED, FileState.WARNED, FileState.SKIPPED}
 
+    @property
+    def can_come_again(self) -> bool:
+        """Whether a retry can bring it.
+
+        The schema file cannot: its sections run in databases that the same restore has put into place.
+        """
+        return self.is_missing and self.kind is not FileKind.SCHEMA
+
 
 class PhaseEntry(Published):
     """When a phase was entered."""
@@ -113,16 +122,43 @@ class RestoreProgress(Contract):
 
     def shown(self) -> "RestoreProgress":
         """The part that a custom status has room for: Azure keeps 16 KB of it, in UTF-16."""
+        versions = (self._cut(limit) for limit in _LIMITS)
+        return next(filter(_fits, versions), self._cut(_LIMITS[-1]))
+
+    def _cut(self, limit: int) -> "RestoreProgress":
+        """The same with texts of so many characters, and the first of its findings."""
         errors = tuple(
-            Failure(code=error.code, message=cut(error.message, 500), details=tuple(map(_short, error.details[:5])))
+            Failure(
+                code=error.code,
+                message=cut(error.message, limit),
+                details=tuple(cut(detail, limit // 2) for detail in error.details[:5]),
+            )
             for error in self.errors[:2]
         )
-        warnings = tuple(map(_short, self.warnings[:3]))
-        return self.model_copy(update={"errors": errors, "warnings": warnings, "message": cut(self.message, 500)})
+        changes: dict[str, object] = {
+            "errors": errors,
+            "warnings": tuple(cut(warning, limit // 2) for warning in self.warnings[:3]),
+            "message": cut(self.message, limit),
+        }
+        if self.cancellation is not None:
+            changes["cancellation"] = _shortened(self.cancellation, limit)
+        if self.approval is not None and self.approval.decision is not None:
+            decision = _shortened(self.approval.decision, limit)
+            changes["approval"] = self.approval.model_copy(update={"decision": decision})
+        return self.model_copy(update=changes)
 
 
-def _short(text: str) -> str:
-    return cut(text, 200)
+def _shortened[S: (Statement, Decision)](said: S, limit: int) -> S:
+    return said.model_copy(update={"by": cut(said.by, limit), "reason": cut(said.reason, limit)})
+
+
+def _fits(progress: RestoreProgress) -> bool:
+    return len(json.dumps(progress.to_wire()).encode("utf-16")) <= _STATUS_BYTES
+
+
+_STATUS_BYTES = 15_000
+_LIMITS = (500, 200, 80, 20)
+"""Characters of a text in a custom status; the longest that fit are taken."""
 
 
 class SetResult(Contract):

@@ -1,7 +1,8 @@
 """The restore request: what a ticket asks for. Version 1; its JSON Schema is docs/restore-request.schema.json."""
 
-import re
+from collections import Counter
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -58,6 +59,14 @@ type Source = Annotated[
 ]
 
 
+CHOICES = 500
+"""Databases and patterns that a request may name; one restore imports as many files."""
+PATTERN_LENGTH = 200
+
+Pattern = Annotated[str, Field(min_length=1, max_length=PATTERN_LENGTH)]
+"""A database's name, or a pattern with `*` and `?`."""
+
+
 def _from_name(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
@@ -65,9 +74,9 @@ def _from_name(value: Any) -> Any:
 class DatabaseChoice(Published):
     """Databases to import, and the name that they get; a plain string means its name alone."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Pattern
     """A database's name, or a pattern with `*` and `?`."""
-    final_name: Annotated[str | None, Field(alias="as", min_length=1)] = None
+    final_name: Annotated[str | None, Field(alias="as", min_length=1, max_length=PATTERN_LENGTH)] = None
     """The name on the target; a `*` in it stands for the database's own name."""
 
     @property
@@ -95,8 +104,7 @@ class DatabaseChoice(Published):
 NAME_BYTES = 63
 """Longest name of a database; PostgreSQL cuts longer ones."""
 
-type Name = Annotated[str, Field(min_length=1)]
-type Choice = Annotated[DatabaseChoice, BeforeValidator(_from_name, json_schema_input_type=Name | DatabaseChoice)]
+type Choice = Annotated[DatabaseChoice, BeforeValidator(_from_name, json_schema_input_type=Pattern | DatabaseChoice)]
 
 
 class Mode(StrEnum):
@@ -127,9 +135,9 @@ class RestoreRequest(Published):
     """Alias of the target server."""
     mode: Mode = Mode.FULL
     """How much is made: `full`; `files-only` of a backup instance; `import-only` of landed files, their only mode."""
-    databases: tuple[Choice, ...] = (DatabaseChoice(name="*"),)
+    databases: Annotated[tuple[Choice, ...], Field(max_length=CHOICES)] = (DatabaseChoice(name="*"),)
     """What is imported: names, patterns of `*` and `?`, or either with the name that the database gets."""
-    exclude: tuple[str, ...] = ()
+    exclude: Annotated[tuple[Pattern, ...], Field(max_length=CHOICES)] = ()
     """Names or patterns of databases that are left out."""
     on_conflict: Literal["fail", "skip", "replace"] = "fail"
     """What happens to a database whose final name is taken; `replace` keeps it until the new one is verified."""
@@ -182,8 +190,8 @@ class RestoreRequest(Published):
     def _something_is_asked_for(cls, databases: tuple[DatabaseChoice, ...]) -> tuple[DatabaseChoice, ...]:
         if not databases:
             raise ValueError("is empty: leave it out to import every database")
-        finals = [choice.final(choice.name) for choice in databases if not choice.is_pattern]
-        twice = sorted({name for name in finals if finals.count(name) > 1})
+        finals = Counter(choice.final(choice.name) for choice in databases if not choice.is_pattern)
+        twice = sorted(name for name, count in finals.items() if count > 1)
         if twice:
             raise ValueError(f"several databases would get the same name: {', '.join(twice)}")
         return databases
@@ -198,11 +206,8 @@ class RestoreRequest(Published):
 
 
 def matches(database: str, pattern: str) -> bool:
-    """Whether a database's name matches a pattern of `*` and `?`."""
-    signs = {"*": ".*", "?": "."}
-    return (
-        re.fullmatch("".join(signs.get(sign) or re.escape(sign) for sign in pattern), database, re.DOTALL) is not None
-    )
+    """Whether a database's name matches a pattern of `*` and `?`; brackets stand for themselves."""
+    return fnmatchcase(database, pattern.replace("[", "[[]"))
 
 
 def name_obstacle(name: str) -> str:

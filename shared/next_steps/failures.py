@@ -139,7 +139,7 @@ def _parameter(report: Report, extensions: list[str]) -> str:
 
 
 def _retry(report: Report) -> Iterator[Step]:
-    lacking = missing(report)
+    lacking = [one for one in missing(report) if one.file.can_come_again]
     if report.phase in RETRIED and lacking and report.landing is not None and report.landing.left:
         address = f"https://<function app>/api/restores/{report.request_id}/retry"
         yield Step(

@@ -23,6 +23,7 @@ from shared.postgres.server import TargetServer
 from shared.postgres.tools import Toolbox
 
 _CONNECT = "\\connect"
+_ENCODING = "\\encoding"
 _HEAD = 40
 """Tokens of a statement that tell its kind."""
 _SERVICE_TABLESPACE = "temptblspace"
@@ -107,13 +108,17 @@ def connected_database(command: str) -> str:
 def _without_others(events: Iterable[Event], notes: list[Note], options: ImportOptions) -> Iterator[Event]:
     """The events without statements that other files are for or nobody wants; each kind of these is noted once."""
     left_out: dict[str, int] = {}
+    cut_off = False
     for event in events:
         reason = _not_here(event.text, options) if isinstance(event, Statement) and event.complete else ""
         if reason:
             left_out[reason] = left_out.get(reason, 0) + 1
             yield Blank(b"\n" * event.source.count(b"\n"))  # what follows stays on its line
+        elif isinstance(event, Backslash) and event.name == _ENCODING and not cut_off:
+            yield Blank(b"")  # of a database in another encoding; a statement beside it tells the server
         else:
             yield event
+        cut_off = isinstance(event, Statement) and not event.complete
     notes += [
         make_note(kind=NoteKind.SKIPPED, subject=f"{count} statement(s)", reason=reason, matters=reason == _PARAMETERS)
         for reason, count in left_out.items()

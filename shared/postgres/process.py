@@ -19,6 +19,8 @@ LINE_LIMIT = 65_536
 CHUNK = 65_536
 LOOKS_EVERY = 2.0
 """Seconds between two looks whether a child is still wanted."""
+MOMENT = 0.3
+"""Seconds that it takes to send a cancel request."""
 GRACE = 10.0
 """Seconds that a child has to end when it is asked to."""
 SETPRIV = Path("/usr/bin/setpriv")
@@ -132,10 +134,12 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
     """End the child and everything it started, unless it ended by itself; first by asking."""
     if child.returncode is not None and child.returncode >= 0:
         return
-    if child.returncode is None:
-        _signal_group(child, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE)
+    # psql cancels its statement on the server at SIGINT only, and may go on with the next one; pg_restore at both.
+    for number, patience in ((signal.SIGINT, MOMENT), (signal.SIGTERM, GRACE)):
+        if child.returncode is None:
+            _signal_group(child, number)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(patience)
     _kill_group(child)
     child.wait()
 

@@ -3,6 +3,7 @@
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from typing import Literal
 
 import psycopg
@@ -27,13 +28,20 @@ _QUIET_SECONDS = 20
 """How long to try while others keep connecting."""
 
 
-def promote(
-    server: TargetServer, key: LoadKey, oid: int, final_name: str, *, on_conflict: OnConflict = "fail"
+def promote(  # noqa: PLR0913  what, whereto, and on which conditions
+    server: TargetServer,
+    key: LoadKey,
+    oid: int,
+    final_name: str,
+    *,
+    on_conflict: OnConflict = "fail",
+    still_wanted: Callable[[], None] = lambda: None,
 ) -> Promotion:
     """Rename the loaded database, known by its OID, and give it the owner, privileges and comment of the source.
 
     The rename is one transaction: other sessions see the old database or the new one under the name, never none. The
-    replaced database is dropped afterwards. Calling again is safe at any point, and answers the same.
+    replaced database is dropped afterwards. Calling again is safe at any point, and answers the same. `still_wanted`
+    raises when nobody wants it any more; it is asked before the rename, and what was renamed is brought to its end.
 
     Raises:
         DatabaseExists: the name is taken and `on_conflict` is "fail"; the loaded database stays.
@@ -55,6 +63,7 @@ def promote(
                     temporary.drop(connection, database.name)
                     return Promotion(name=final_name, oid=existing.oid, replaced=False, skipped=True)
                 _check_replaceable(connection, existing, on_conflict)
+            still_wanted()
             notes = _rename(connection, database, existing, final_name)
         replaced = _drop_replaced(connection, oid) or (existing is not None and existing.oid != oid)
         for leftover in temporary.temporaries(connection, key):

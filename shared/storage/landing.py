@@ -177,3 +177,5 @@ class BlobFile:
             yield
         except ResourceModifiedError:
             raise FileChanged(f"{self.name} was written again while it was read.") from None
+        except ResourceNotFoundError:
+            raise LandingFailed(f"{self.name} was deleted before it was imported.") from None

@@ -76,18 +76,33 @@ def database_record(database: str, record: str) -> str:
     return f"databases/{quoted(database)}/{record}"
 
 
-def remember_set(backup_name: str, request_id: str) -> None:
-    """Record that a file set came from a restore of ours."""
-    documents.create(control_container(), _set_name(backup_name), {"requestId": request_id})
+def remember_set(container: str, backup_name: str, request_id: str) -> None:
+    """Record that a file set came into its container by a restore of ours; the name is the same at every restore."""
+    documents.write(control_container(), f"{_set_name(container, backup_name)}.json", {"requestId": request_id})
 
 
-def is_our_set(backup_name: str) -> bool:
-    """Whether a file set came from a restore of ours."""
-    return documents.read(control_container(), _set_name(backup_name)) is not None
+def owner_of_set(container: str, backup_name: str) -> str | None:
+    """The restore of ours that brought a file set into a container, if any."""
+    document = documents.read(control_container(), f"{_set_name(container, backup_name)}.json")
+    return None if document is None else str(document["requestId"])
 
 
-def _set_name(backup_name: str) -> str:
-    return f"sets/{quoted(backup_name)}.json"
+def use_set(container: str, backup_name: str, request_id: str) -> None:
+    """Record that a restore imports from a file set which another one of ours has brought."""
+    if (owner := owner_of_set(container, backup_name)) is not None:
+        name = f"{_set_name(container, backup_name)}/{owner}/{request_id}.json"
+        documents.write(control_container(), name, {"requestId": request_id})
+
+
+def users_of_set(container: str, backup_name: str, owner: str) -> list[str]:
+    """The restores that import, or did, from a file set that the owner has brought."""
+    folder = f"{_set_name(container, backup_name)}/{owner}/"
+    names = control_container().list_blob_names(name_starts_with=folder)
+    return [name.removeprefix(folder).removesuffix(".json") for name in names]
+
+
+def _set_name(container: str, backup_name: str) -> str:
+    return f"sets/{container}/{quoted(backup_name)}"
 
 
 def quoted(name: str) -> str:

@@ -33,7 +33,8 @@ def reserve(
 
     Restores that wait are served by their priority, and within it in the order in which they came.
     """
-    if (owned := owned_by(request_id)) is not None:
+    for owned in owned_by(request_id)[:1]:
+        waiting.leave(request_id)
         return read(owned), []
     free, reasons = _free()
     first = waiting.ahead(request_id, priority)
@@ -42,9 +43,11 @@ def reserve(
         return None, [*reasons, *(f"restore {other} is first" for other in first)]
     for container in free:
         reservation = Reservation(container=container, request_id=request_id, imported=imported)
-        if documents.create(control_container(), _document(container), reservation.to_wire()):
+        # Whose it is when the answer to a first try was lost, only the document tells.
+        standing = documents.create_or_read(control_container(), _document(container), reservation.to_wire())
+        if standing is not None and standing["requestId"] == request_id:
             waiting.leave(request_id)
-            return reservation, []
+            return Reservation.from_wire(standing), []
     waiting.stay(request_id, priority)
     return None, ["somebody else was faster"]
 
@@ -85,7 +88,7 @@ def release(container: str, request_id: str) -> None:
         documents.delete_version(control_container(), _document(container), version)
 
 
-def owned_by(request_id: str) -> str | None:
-    """The container that the restore owns, if any."""
+def owned_by(request_id: str) -> list[str]:
+    """The containers that the restore owns: one, or two when attempts to reserve overlapped, or none."""
     held = (read(container) for container in LANDING_CONTAINERS)
-    return next((one.container for one in held if one is not None and one.request_id == request_id), None)
+    return [one.container for one in held if one is not None and one.request_id == request_id]

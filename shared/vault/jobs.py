@@ -41,7 +41,7 @@ def find(order: RestoreOrder) -> str | None:
 
     A job repeats the file prefix that the restore was asked with, and ours names the request.
     """
-    for name, job in _jobs_of(order.instance):
+    for name, job in _jobs_of(order.instance, watching=True):
         details = (job.extended_info.additional_details if job.extended_info else None) or {}
         if details.get(_PREFIX_DETAIL) == file_prefix(order.request_id):
             return name
@@ -57,8 +57,8 @@ def running(instance: BackupInstanceRef) -> list[str]:
     ]
 
 
-def _jobs_of(instance: BackupInstanceRef) -> Iterator[tuple[str, AzureBackupJob]]:
-    with arm_errors(f"listing the backup jobs of {instance.vault}"):
+def _jobs_of(instance: BackupInstanceRef, *, watching: bool = False) -> Iterator[tuple[str, AzureBackupJob]]:
+    with arm_errors(f"listing the backup jobs of {instance.vault}", watching=watching):
         for one in data_protection(instance.subscription).jobs.list(instance.resource_group, instance.vault):
             if one.properties is not None and same_id(one.properties.data_source_id, instance.datasource_id):
                 yield str(one.name), one.properties

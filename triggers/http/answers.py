@@ -31,6 +31,8 @@ from shared.errors import (
 _log = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
+BODY_LIMIT = 256 * 1024
+"""Bytes of a body; a request with all that it may name has less."""
 
 STATUSES: Mapping[type[FlexRestoreError], HTTPStatus] = {
     RequestRejected: HTTPStatus.BAD_REQUEST,
@@ -110,6 +112,8 @@ def body_of[C: Contract](req: func.HttpRequest, model: type[C], what: str) -> C:
     Raises:
         RequestRejected: it holds none; every error is told.
     """
+    if len(req.get_body()) > BODY_LIMIT:
+        raise RequestRejected(f"The body is longer than {BODY_LIMIT} bytes.")
     try:
         data: Any = json.loads(req.get_body() or b"{}")
     except (ValueError, RecursionError):
@@ -130,6 +134,7 @@ def _response(req: func.HttpRequest, answer: Answer) -> func.HttpResponse:
     body, headers = answer.body, dict(answer.headers)
     if req.method == "GET" and answer.status == HTTPStatus.OK:
         headers |= {"ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
-        if headers["ETag"] in (req.headers.get("if-none-match") or ""):
+        known = req.headers.get("if-none-match") or ""
+        if headers["ETag"] in known or known.strip() == "*":
             return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return func.HttpResponse(body, status_code=answer.status, headers=headers, mimetype=answer.mimetype)

@@ -7,6 +7,7 @@ import azure.functions as func
 
 from shared import reporting
 from shared.errors import NotFound
+from shared.instances import progress_of
 from triggers.http.answers import Answer
 from triggers.http.restores import request_id_of
 
@@ -14,20 +15,22 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'non
 """A report shows what came from a backup: no part of it may run or load anything."""
 
 
-async def get_report(req: func.HttpRequest, _client: df.DurableOrchestrationClient) -> Answer:
+async def get_report(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
     """The report as JSON."""
-    return Answer(await _read(req, "json"))
+    return Answer(await _read(req, client, "json"))
 
 
-async def get_report_page(req: func.HttpRequest, _client: df.DurableOrchestrationClient) -> Answer:
+async def get_report_page(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
     """The report as a page."""
     headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
-    return Answer(await _read(req, "page"), headers=headers, mimetype="text/html")
+    return Answer(await _read(req, client, "page"), headers=headers, mimetype="text/html")
 
 
-async def _read(req: func.HttpRequest, form: reporting.Form) -> str:
+async def _read(req: func.HttpRequest, client: df.DurableOrchestrationClient, form: reporting.Form) -> str:
     request_id = request_id_of(req)
-    text = await asyncio.to_thread(reporting.read, request_id, form)
+    status = await client.get_status(request_id)  # a history may be purged before its report
+    runs = bool(status) and not progress_of(status).phase.is_terminal
+    text = None if runs else await asyncio.to_thread(reporting.read, request_id, form)
     if text is None:
         raise NotFound(f"There is no report of restore {request_id}: it is written when the restore ends.")
     return text

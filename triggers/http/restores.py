@@ -32,20 +32,26 @@ async def post_restore(req: func.HttpRequest, client: df.DurableOrchestrationCli
 async def start(req: func.HttpRequest, client: df.DurableOrchestrationClient, request: RestoreRequest) -> Answer:
     """Start the restore of a request, once: 202 and where to look, 200 when it is over, 409 for another request."""
     existing = await start_restore_once(client, request.request_id, request.to_wire())
-    location = f"{req.url.split('/api/', 1)[0]}/api/restores/{quote(request.request_id)}"
-    if existing is not None and not _asks_for(existing, request):
-        error = Conflict(
-            f"Restore {request.request_id} was started by another request: send this one under an id of its own."
-        )
-        return problem(error, headers={"Location": location})
-    started = Started(
-        request_id=request.request_id,
+    answer = started(req, request.request_id, existing)
+    if existing is None or _asks_for(existing, request):
+        return answer
+    error = Conflict(
+        f"Restore {request.request_id} was started by another request: send this one under an id of its own."
+    )
+    return problem(error, headers={"Location": answer.headers["Location"]})
+
+
+def started(req: func.HttpRequest, request_id: str, existing: DurableOrchestrationStatus | None) -> Answer:
+    """That a restore is started, now or, where one is existing, before."""
+    location = f"{req.url.split('/api/', 1)[0]}/api/restores/{quote(request_id)}"
+    content = Started(
+        request_id=request_id,
         phase=Phase.ACCEPTED if existing is None else progress_of(existing).phase,
         duplicate=existing is not None,
         status=location,
     )
     over = existing is not None and is_over(existing)
-    return Answer(started, 200 if over else 202, {"Location": location, **retry_after()})
+    return Answer(content, 200 if over else 202, {"Location": location, **retry_after()})
 
 
 def _asks_for(existing: DurableOrchestrationStatus, request: RestoreRequest) -> bool:

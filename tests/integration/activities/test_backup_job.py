@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from activities.backup_job import SHOWS_UP_WITHIN, check_job, check_operation, start_restore, start_validation
+from activities.backup_job import (
+    SHOWS_UP_WITHIN,
+    check_job,
+    check_operation,
+    find_job,
+    start_restore,
+    start_validation,
+)
 from local.environment import Services
 from local.vault.faults import JobFault, RequestFault
 from local.vault.jobs import Job
@@ -170,3 +177,41 @@ def test_a_failed_job_is_an_answer(vault: Vault, wait: Wait) -> None:
 
     assert outcome["error"]["code"] == "BackupJobFailed"
     assert "The storage account is locked." in outcome["error"]["message"]
+
+
+def found(vault: Vault) -> Sighting:
+    """What a look for the job of a restore sees that was cancelled."""
+    outcome = find_job(vault.order.to_wire())
+    assert outcome["ok"], outcome
+    return Sighting.from_wire(outcome["value"])
+
+
+def test_the_job_of_a_cancelled_restore_is_found(vault: Vault) -> None:
+    job = vault.started()
+
+    assert found(vault).value == {"jobId": job}
+
+
+def test_an_accepted_restore_may_still_become_a_job_however_long_ago_it_was_asked_for(vault: Vault, wait: Wait) -> None:
+    vault.attempt()
+    vault.claim(ago=SHOWS_UP_WITHIN * 2)
+    vault.services.vault.inject(RequestFault(status=503, path="operationStatus"))
+    with pytest.raises(ServiceBusy):  # it is looked at first
+        find_job(vault.order.to_wire())
+
+    assert wait(lambda: one.value["jobId"] if (one := found(vault)).ended else None, "the job") == vault.started()
+
+
+def test_what_was_never_asked_for_becomes_no_job(vault: Vault) -> None:
+    assert found(vault).value == {"jobId": None}
+    vault.claim(ago=SHOWS_UP_WITHIN * 2)
+    assert found(vault).value == {"jobId": None}
+    vault.claim(ago=timedelta())
+    assert not found(vault).ended
+
+
+def test_a_passing_refusal_to_list_jobs_is_no_end(vault: Vault) -> None:
+    vault.services.vault.inject(RequestFault(status=403, path="backupJobs"))
+
+    with pytest.raises(ServiceBusy):
+        find_job(vault.order.to_wire())

@@ -8,17 +8,21 @@ from azure.storage.blob import BlobServiceClient
 
 from activities.landing import close_landing, release_landing, reserve_landing, settle_landing, survey_landing
 from shared.contracts.importing import LandingRef, Survey
+from shared.contracts.imports import Promotion
 from shared.contracts.plan import Plan, TargetRef
 from shared.contracts.progress import FileState, Phase
 from shared.contracts.request import read_request
 from shared.contracts.watch import Sighting
-from shared.storage import reservations
+from shared.storage import documents, reservations
+from shared.storage.accounts import control_container
 from shared.storage.ledger import Ledger
 from shared.topology import LANDING_CONTAINERS
 
 FIRST, SECOND = LANDING_CONTAINERS
 NAMES = ("backupstarttimestamp", "b_database_shop.sql", "b_database_postgres.sql", "b_roles.sql", "notes.txt")
 MINE = LandingRef(request_id="r", container=FIRST, reserved=True)
+ASKED = {"requestId": "r", "source": {"backupInstance": "orders"}, "target": "drill"}
+TARGET = TargetRef(alias="drill", host="h", version="18.6")
 pytestmark = pytest.mark.usefixtures("app")
 type Put = Callable[..., None]
 
@@ -32,10 +36,8 @@ def names(storage: BlobServiceClient) -> Callable[[], set[str]]:
 @pytest.fixture
 def ledger(app: object) -> Ledger:  # noqa: ARG001 -- settings first
     """The ledger of a restore that was planned."""
-    source = {"backupInstance": "orders"}
-    request = read_request({"requestId": "r", "source": source, "target": "drill", "databases": ["shop", "gone"]})
     ledger = Ledger("r")
-    ledger.write("plan", Plan(request=request, target=TargetRef(alias="drill", host="h", version="18.6")))
+    ledger.write("plan", Plan(request=read_request({**ASKED, "databases": ["shop", "gone"]}), target=TARGET))
     return ledger
 
 
@@ -52,10 +54,10 @@ def survey() -> Survey:
     return Survey.from_wire(value(survey_landing(MINE.to_wire())))
 
 
-def release(phase: Phase) -> str | None:
+def release(phase: Phase, *, brought: str = "", request_id: str = "r") -> str | None:
     """Which container was given back."""
-    container: str | None = value(release_landing({"requestId": "r", "phase": phase.value}))["container"]
-    return container
+    answer = value(release_landing({"requestId": request_id, "phase": phase.value, "brought": brought}))
+    return next(iter(answer["containers"]), None)
 
 
 def test_a_repeated_reservation_is_the_same_container() -> None:
@@ -224,15 +226,56 @@ def test_after_a_cancel_the_files_are_deleted_whatever_has_landed_since_the_last
     survey()
     put(*NAMES)
 
-    assert release(Phase.CANCELLED) == FIRST
+    assert release(Phase.CANCELLED, brought=FIRST) == FIRST
     assert names() == {"notes.txt"}
 
 
-def test_a_cancelled_import_of_somebody_elses_files_leaves_them(put: Put, names: Callable[[], set[str]]) -> None:
+def test_a_cancel_leaves_files_that_no_job_of_its_restore_brought(put: Put, names: Callable[[], set[str]]) -> None:
+    """Somebody restores by the portal into a container that a restore of ours owns and has not filled."""
+    reserve("r")
     put(*NAMES)
 
-    assert release(Phase.CANCELLED) is None
+    assert release(Phase.CANCELLED) == FIRST
     assert names() == set(NAMES)
+
+
+def test_every_container_that_attempts_at_once_have_reserved_is_given_back() -> None:
+    reserve("r")
+    documents.create(control_container(), f"reservations/{SECOND}.json", {"container": SECOND, "requestId": "r"})
+
+    assert release(Phase.FAILED) == FIRST
+    assert [reservations.read(container) for container in (FIRST, SECOND)] == [None, None]
+
+
+def imported(request_id: str, *databases: str) -> None:
+    """A restore that has imported some databases of the set that restore r has left."""
+    request = {**ASKED, "requestId": request_id, "databases": list(databases)}
+    request["source"] = {"container": FIRST, "backupName": "b"}
+    ledger = Ledger(request_id)
+    ledger.write("plan", Plan(request=read_request(request), target=TARGET))
+    where = LandingRef(request_id=request_id, container=FIRST, backup_name="b", reserved=False)
+    value(survey_landing(where.to_wire()))
+    for database in databases:
+        ledger.write(f"databases/{database}/promotion", Promotion(name=database, oid=1, replaced=False))
+    release(Phase.COMPLETED, request_id=request_id)
+
+
+@pytest.mark.parametrize("mode", ["full", "files-only"])
+def test_files_stay_until_everything_stands_that_they_were_brought_for(
+    put: Put, names: Callable[[], set[str]], ledger: Ledger, mode: str
+) -> None:
+    """Two imports take a database each; whoever comes first leaves the other its files."""
+    request = read_request({**ASKED, "mode": mode, "databases": ["shop", "bank"]})
+    ledger.write("plan", Plan(request=request, target=TARGET))
+    reserve("r")
+    put(*NAMES, "b_database_bank.sql")
+    survey()
+    release(Phase.COMPLETED if mode == "files-only" else Phase.PARTIALLY_FAILED)
+
+    imported("first", "shop")
+    assert names() == {*NAMES, "b_database_bank.sql"}
+    imported("second", "bank")
+    assert names() == {"notes.txt"}
 
 
 @pytest.mark.usefixtures("ledger")

@@ -11,14 +11,15 @@ from local.environment import Services
 from local.vault.faults import RequestFault
 from local.vault.state import State
 from shared.contracts.briefing import Briefing
+from shared.errors import ServiceBusy
 from shared.storage.ledger import Ledger
 from shared.topology import LANDING_CONTAINERS
 
 REQUEST = {"requestId": "plan-1", "source": {"backupInstance": "orders"}, "target": "drill"}
 
 
-def planned(**changes: Any) -> Briefing:
-    outcome = make_plan({"request": {**REQUEST, **changes}})
+def planned(began: str = "2026-11-25T10:00:00+00:00", **changes: Any) -> Briefing:
+    outcome = make_plan({"request": {**REQUEST, **changes}, "began": began})
     assert outcome["ok"], outcome
     return Briefing.from_wire(outcome["value"])
 
@@ -54,6 +55,18 @@ def test_a_corrected_request_under_the_same_id_is_planned_anew(app: Services) ->
     assert Ledger("plan-1").plan().request.dry_run
 
 
+def test_a_rejected_request_that_is_sent_again_unchanged_is_planned_anew(app: Services) -> None:
+    """What it met may have changed, and so may what asks for approval."""
+    planned()
+    app.vault.inject(RequestFault(status=503, count=50))
+
+    with pytest.raises(ServiceBusy):
+        planned(began="2026-11-26T10:00:00+00:00")
+    app.vault.clear_faults()
+    planned(began="2026-11-26T10:00:00+00:00")
+    assert Ledger("plan-1").plan().began == "2026-11-26T10:00:00+00:00"
+
+
 @pytest.mark.usefixtures("app")
 def test_files_that_have_landed_are_told_where_they_are() -> None:
     briefing = planned(source={"container": LANDING_CONTAINERS[1], "backupName": "b"})
@@ -65,7 +78,8 @@ def test_files_that_have_landed_are_told_where_they_are() -> None:
 
 @pytest.mark.usefixtures("app")
 def test_a_rejected_request_is_an_answer_with_every_error_and_leaves_no_plan() -> None:
-    outcome = make_plan({"request": {**REQUEST, "target": "nowhere", "source": {"backupInstance": "none"}}})
+    wrong = {**REQUEST, "target": "nowhere", "source": {"backupInstance": "none"}}
+    outcome = make_plan({"request": wrong, "began": ""})
 
     assert not outcome["ok"]
     assert outcome["error"]["code"] == "RequestRejected"
@@ -75,6 +89,6 @@ def test_a_rejected_request_is_an_answer_with_every_error_and_leaves_no_plan() -
 
 @pytest.mark.usefixtures("app")
 def test_what_is_no_request_is_an_answer_with_paths() -> None:
-    outcome = make_plan({"request": {"requestId": "plan-1", "source": {}, "typo": 1}})
+    outcome = make_plan({"request": {"requestId": "plan-1", "source": {}, "typo": 1}, "began": ""})
 
     assert set(outcome["error"]["details"]) >= {"target: is missing", "typo: is not a field of this contract"}

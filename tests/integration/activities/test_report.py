@@ -60,7 +60,7 @@ def write(
     *files: dict[str, Any], phase: Phase = Phase.COMPLETED, reserved: bool = False, **progress: Any
 ) -> dict[str, str]:
     course = RestoreProgress(phase=phase, phases=PHASES, **progress)
-    told = {"progress": course.to_wire(), "files": list(files), "reserved": reserved}
+    told = {"progress": course.to_wire(), "files": list(files), "reserved": reserved, "brought": ""}
     subject = {"requestId": "r", "request": REQUEST, **told}
     outcome = write_report(subject)
     assert outcome["ok"], outcome
@@ -214,7 +214,7 @@ def test_what_lies_in_the_landing_container_afterwards_is_told(
     report: Any, phase: Phase, ours: bool, reserved: bool, expected: tuple[bool, str]
 ) -> None:
     if ours:
-        remember_set("b", "r")
+        remember_set("landing-1", "b", "r")
     write(*FILES, phase=phase, container="landing-1", reserved=reserved)
 
     landing = report().landing
@@ -227,7 +227,7 @@ def test_what_lies_in_the_landing_container_afterwards_is_told(
 
 
 def test_files_that_were_all_that_was_asked_for_stay(ledger: Ledger, report: Any) -> None:
-    remember_set("b", "r")
+    remember_set("landing-1", "b", "r")
     request = read_request({**REQUEST, "mode": "files-only"})
     ledger.write("plan", ledger.plan().model_copy(update={"request": request}))
     write(container="landing-1")

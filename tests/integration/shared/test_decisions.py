@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 
 from shared import decisions
 from shared.contracts.decisions import Statement, Verdict
@@ -79,5 +80,17 @@ def test_long_work_asks_now_and_then(ledger: Ledger, monkeypatch: pytest.MonkeyP
     still_wanted()  # just now it was not asked
 
     monkeypatch.setattr(decisions, "ASKED_EVERY", 0.0)
+    with pytest.raises(RestoreCancelled):
+        still_wanted()
+
+
+def test_a_look_that_cannot_be_taken_ends_no_long_work(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "ASKED_EVERY", 0.0)
+    decisions.cancel(ledger, WHO)
+    still_wanted, read = decisions.StillWanted(ledger), Ledger.read
+    monkeypatch.setattr(Ledger, "read", lambda *_: (_ for _ in ()).throw(ServiceRequestError("no network")))
+    still_wanted()
+
+    monkeypatch.setattr(Ledger, "read", read)
     with pytest.raises(RestoreCancelled):
         still_wanted()

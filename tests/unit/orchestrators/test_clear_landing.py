@@ -27,13 +27,16 @@ def no(code: str) -> dict[str, Any]:
     return {"ok": False, "error": {"code": code, "message": code}}
 
 
-@pytest.mark.parametrize("end", [{"ok": True, "value": {"status": "Completed"}}, no("BackupJobFailed")])
-def test_the_container_is_given_back_when_the_job_has_ended(drive: Any, end: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("end", "brought"), [({"ok": True, "value": {"status": "Completed"}}, "landing-1"), (no("BackupJobFailed"), "")]
+)
+def test_the_container_is_given_back_when_the_job_has_ended(drive: Any, end: dict[str, Any], brought: str) -> None:
+    """What a failed job met in the container may be somebody else's: it stays."""
     run = drive(CLEARING, {FIND: found("job-1"), CHECK: end})
     run.run(clear_landing)
 
     assert run.names() == [FIND, CHECK, "release_landing"]
-    assert run.calls[-1].subject == {"requestId": "INC-1", "phase": "Cancelled"}
+    assert run.calls[-1].subject == {"requestId": "INC-1", "phase": "Cancelled", "brought": brought}
 
 
 def test_it_is_watched_though_its_restore_was_cancelled(drive: Any) -> None:
@@ -48,6 +51,7 @@ def test_a_job_that_never_came_about_holds_nothing(drive: Any) -> None:
     run.run(clear_landing)
 
     assert run.names() == [FIND, "release_landing"]
+    assert run.calls[-1].subject["brought"] == ""
 
 
 def test_a_job_whose_end_is_not_known_keeps_the_container(drive: Any) -> None:

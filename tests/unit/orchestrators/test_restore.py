@@ -285,6 +285,25 @@ def test_a_cancel_tells_which_databases_stand_already(run: Any) -> None:
     assert "release_landing" in driven.names()
 
 
+def test_a_cancel_does_not_deny_what_an_unknown_import_may_have_done(run: Any) -> None:
+    """Its import does not tell its end: files that it may still read stay too."""
+    driven, answer = run(cancelled(**{
+        "watch_job:check_import": [no("RestoreCancelled"), no("DeadlinePassed")],
+    }))  # fmt: skip
+
+    assert "look at the target server for what stands" in answer["message"]
+    assert driven.calls[-2].subject["brought"] == ""
+
+
+def test_a_cancel_deletes_the_files_that_its_job_brought(run: Any) -> None:
+    driven, _ = run(cancelled(**{"watch_job:check_import": [no("RestoreCancelled"), ok({"files": []})]}))
+
+    assert driven.names()[-1] == "release_landing"
+    assert driven.calls[-2].subject == {
+        "requestId": "INC-1", "request": {"requestId": "INC-1"}, "phase": "Cancelled", "brought": "landing-1",
+    }  # fmt: skip
+
+
 def test_a_cancel_that_was_accepted_stands_whatever_else_happens(run: Any) -> None:
     """It comes when the last check has been passed: the restore still ends as Cancelled, and says what it had done."""
     _, answer = run(cancelled())

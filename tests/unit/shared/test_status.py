@@ -1,11 +1,16 @@
-"""How far a restore is, as one number."""
+"""How far a restore is, as one number, and how much of what people say its status shows."""
 
+import json
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
+from pydantic import ValidationError
 
+from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.files import FileKind
-from shared.contracts.progress import FileProgress, FileState, Phase
+from shared.contracts.outcome import Failure
+from shared.contracts.progress import FileProgress, FileState, Phase, RestoreProgress
 from shared.status import share
 
 
@@ -34,3 +39,37 @@ def test_what_did_not_come_is_no_progress(state: FileState) -> None:
 def test_without_files_only_the_end_is_full() -> None:
     assert share(Phase.PLANNING, []) == 0.0
     assert share(Phase.COMPLETED, []) == 1.0
+
+
+def odd(text: str) -> RestoreProgress:
+    """A progress whose texts are all as long as they may be."""
+    said = Statement.model_construct(by=text[:200], reason=text[:1_000])
+    failure = Failure(code="RequestRejected", message=text * 4, details=(text,) * 50)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    decision = Decision(verdict=Verdict.REJECTED, by=text[:200], reason=text[:1_000], at=now)
+    return RestoreProgress(
+        phase=Phase.CANCELLED,
+        message=text * 4,
+        errors=(failure,) * 3,
+        warnings=(text,) * 9,
+        cancellation=said,
+        approval=Approval(deadline=now, decision=decision),
+    )
+
+
+@pytest.mark.parametrize("sign", ["x", "ü", "\N{PILE OF POO}", "\x01", '"', "\\"])
+def test_a_custom_status_keeps_within_what_azure_allows_whatever_people_write(sign: str) -> None:
+    shown = odd(sign * 1_000).shown()
+
+    assert len(json.dumps(shown.to_wire()).encode("utf-16")) <= 16_000
+    assert shown.errors[0].message.startswith(sign)
+
+
+@pytest.mark.parametrize("text", ["\x01", "a\0b", "\x1b[31m", "\x85"])
+def test_what_people_say_holds_no_control_characters(text: str) -> None:
+    with pytest.raises(ValidationError, match="control characters"):
+        Statement(by="dba", reason=text)
+
+
+def test_what_people_say_may_have_lines() -> None:
+    assert Statement(by="dba", reason="first\n\tsecond\r\n").reason.startswith("first")

@@ -163,3 +163,22 @@ def test_a_statement_that_fails_is_told_with_its_database_and_line_and_the_rest_
 def test_a_file_that_breaks_off_is_a_failure(run: Run, renamed: dict[str, str]) -> None:
     with pytest.raises(UnreadableFile, match="breaks off behind line 3: it is not whole"):
         run(b"SELECT 1;\n\\connect globals_a\nCREATE TABLE half (\n id int", renamed)
+
+
+def test_the_section_of_a_database_in_another_encoding_is_run_as_it_is_written(
+    run: Run, target: FlexibleServer, renamed: dict[str, str]
+) -> None:
+    """pg_dump tells psql the encoding by a command of psql's, which nobody needs: it tells the server as well."""
+    script = (
+        "\\connect globals_a\n\n\\encoding LATIN1\nSET client_encoding = 'LATIN1';\nCREATE TABLE \"süß\" (id int);\n"
+    )
+    done = run(script.encode("latin-1"), renamed)
+
+    assert not done.notes.items
+    assert "süß" in relations(target, renamed["globals_a"])
+
+
+def test_a_statement_that_breaks_off_before_such_a_command_is_told(run: Run, renamed: dict[str, str]) -> None:
+    done = run(b"\\connect globals_a\nSELECT 1 \\encoding LATIN1\nSELECT 2;\n", renamed)
+
+    assert [note.subject for note in done.notes.items] == ["psql command \\encoding"]

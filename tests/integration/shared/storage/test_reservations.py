@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from shared.storage import reservations
+from shared.storage import documents, reservations
 from shared.topology import LANDING_CONTAINERS
 
 pytestmark = pytest.mark.usefixtures("storage")
@@ -38,6 +39,19 @@ def test_without_a_free_container_every_owner_is_named() -> None:
     assert reasons == [f"{FIRST} is reserved by restore a", f"{SECOND} is reserved by restore b"]
 
 
+def test_a_reservation_whose_answer_was_lost_is_found_to_be_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The storage service has created the document; the client was told on its second try that it exists."""
+    create = documents.create
+
+    def told_too_late(*what: Any) -> bool:
+        create(*what)
+        return False
+
+    monkeypatch.setattr(documents, "create", told_too_late)
+    assert reserved("a") == FIRST
+    assert reservations.owned_by("a") == [FIRST]
+
+
 def test_a_released_container_is_free_again() -> None:
     reserved("a")
     reservations.release(FIRST, "a")
@@ -49,7 +63,7 @@ def test_nobody_releases_what_somebody_else_owns() -> None:
     reserved("a")
     reservations.release(FIRST, "b")
 
-    assert reservations.owned_by("a") == FIRST
+    assert reservations.owned_by("a") == [FIRST]
 
 
 def test_restored_files_keep_a_container_from_being_reserved(put: Put) -> None:

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from shared.contracts.files import Reservation
 from shared.contracts.request import Priority
-from shared.storage import reservations, waiting
+from shared.storage import documents, reservations, waiting
+from shared.storage.accounts import control_container
 from shared.topology import LANDING_CONTAINERS
 
 pytestmark = pytest.mark.usefixtures("storage")
@@ -77,6 +79,17 @@ def test_who_never_came_back_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) ->
     reservations.release(FIRST, "one")
 
     assert reserve("late") == FIRST
+
+
+@pytest.mark.usefixtures("taken")
+def test_who_was_killed_after_it_was_served_leaves_the_line_when_it_comes_back() -> None:
+    reserve("served")
+    reservations.release(FIRST, "one")
+    reservation = Reservation(container=FIRST, request_id="served")
+    documents.create(control_container(), f"reservations/{FIRST}.json", reservation.to_wire())
+
+    assert reserve("served") == FIRST
+    assert waiting.ahead("next", Priority.NORMAL) == []
 
 
 @pytest.mark.usefixtures("taken")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from shared.contracts.request import FilesSource, Mode, RestoreRequest, read_request
+from shared.contracts.request import FilesSource, Mode, RestoreRequest, matches, read_request
 from shared.errors import RequestRejected
 
 MINIMAL = {"requestId": "INC-1", "source": {"backupInstance": "orders"}, "target": "drill"}
@@ -181,3 +181,14 @@ def test_what_the_contract_takes_the_published_schema_takes(data: dict[str, obje
     read_request(data)
 
     assert list(Draft202012Validator(PUBLISHED).iter_errors(data)) == []
+
+
+def test_a_pattern_of_many_stars_is_matched_in_no_time() -> None:
+    """With a regular expression of our own this would take longer than the universe has existed."""
+    assert not matches("a" * 63, "*a" * 90 + "b")
+
+
+def test_more_than_one_restore_can_import_is_refused() -> None:
+    found = details({**MINIMAL, "databases": [f"d{number}" for number in range(501)], "exclude": ["x"] * 501})
+
+    assert [line.partition(":")[0] for line in found] == ["databases", "exclude"]

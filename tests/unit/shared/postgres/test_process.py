@@ -77,12 +77,12 @@ def test_a_child_that_takes_too_long_is_ended_with_its_children() -> None:
 def test_a_child_that_is_no_longer_wanted_is_asked_to_end_and_may_clean_up(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """pg_restore cancels its statements on the server when it is asked to end; killed, it could not."""
+    """pg_restore and psql cancel their statements on the server when they are interrupted; killed, they could not."""
     monkeypatch.setattr(process, "LOOKS_EVERY", 0.05)
     ready, cleaned = tmp_path / "ready", tmp_path / "cleaned"
     code = (
         "import pathlib, signal, sys, time\n"
-        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(cleaned)!r}).touch(), sys.exit(1)))\n"
+        f"signal.signal(signal.SIGINT, lambda *_: (pathlib.Path({str(cleaned)!r}).touch(), sys.exit(1)))\n"
         f"pathlib.Path({str(ready)!r}).touch()\n"
         "time.sleep(60)"
     )
@@ -99,7 +99,8 @@ def test_a_child_that_is_no_longer_wanted_is_asked_to_end_and_may_clean_up(
 
 def test_a_child_that_does_not_end_when_it_is_asked_to_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "GRACE", 0.2)
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('x', flush=True); time.sleep(60)"
+    ignore = "[signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM)]"
+    code = f"import signal, time; {ignore}; time.sleep(60)"
     before = {child.pid for child in psutil.Process().children(recursive=True)}
 
     with pytest.raises(DeadlinePassed):
