@@ -34,6 +34,10 @@ export class Problem extends Error {
 }
 
 const WORDS = {
+  200: {
+    title: "This is not the app's answer",
+    detail: "Something on the way to the app has answered, perhaps a sign-in page: load this page again.",
+  },
   0: {
     title: "The app does not answer",
     detail: "Check your connection. If others have it too, look at the function app in Azure.",
@@ -75,8 +79,16 @@ export async function call(method, path, { body, etag, signal, text = false } = 
     if (response.type === "opaqueredirect") throw new Problem(302, WORDS[302]);
     if (response.status === 304) return { status: 304 };
     if (!response.ok) throw await problemOf(response);
-    const answer = text ? await response.text() : await response.json();
-    return { status: response.status, etag: response.headers.get("ETag"), body: answer };
+    return { status: response.status, etag: response.headers.get("ETag"), body: await contentOf(response, text) };
+  }
+}
+
+async function contentOf(response, text) {
+  try {
+    return text ? await response.text() : await response.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(200, WORDS[200]);
   }
 }
 

@@ -14,6 +14,7 @@ import { inUtc } from "./times.js";
 export function ask({ title, intro = [], fields, action, tone = "primary", submit, insist = false }) {
   return new Promise((resolve) => {
     const controls = Object.fromEntries(fields.map((one) => [one.name, control(one)]));
+    controls[fields[0].name].autofocus = true;
     const trouble = h("div", {});
     const button = h("button", { class: `button ${tone}` }, action);
     let answer = null;
@@ -79,7 +80,10 @@ const NAME = { name: "by", label: "Your name", help: "As an auditor would look f
 export function askForKey(refused) {
   return ask({
     title: refused ? "That key is not the right one" : "Function key",
-    intro: ["The app asks for a function key. It is kept in this tab only, and forgotten when the tab is closed."],
+    intro: [
+      "The app asks for a function key. It is kept in this tab only, and forgotten when the tab is closed.",
+      "If you sign in with your organisation's account instead, load this page again.",
+    ],
     fields: [{ name: "key", label: "Key", type: "password", limit: 500 }],
     action: "Sign in",
     insist: true,

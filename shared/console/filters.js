@@ -55,16 +55,13 @@ export function filterBar(filters, signal) {
     control.id = `filter-${id}`;
     return h("div", { class: "filter" }, h("label", { for: control.id }, label), control);
   };
-  const moment = (name, label) =>
-    labelled(
-      name,
-      label,
-      h("input", {
-        type: "datetime-local",
-        value: filters[name] ?? "",
-        onchange: (event) => change(name)(event.target.value),
-      }),
-    );
+  const moment = (name, label) => {
+    const value = filters[name] ?? "";
+    // Only when it is left: what is typed changes with each digit, and a new list would take the field away.
+    const left = (event) => event.target.value !== value && change(name)(event.target.value);
+    const byKey = (event) => event.key === "Enter" && event.target.blur();
+    return labelled(name, label, h("input", { type: "datetime-local", value, onblur: left, onkeydown: byKey }));
+  };
   return h(
     "form",
     { class: "filters", role: "search", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },

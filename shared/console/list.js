@@ -4,7 +4,7 @@ import { query } from "./api.js";
 import { entitle, fill, h, heading, part } from "./dom.js";
 import { asParameters, filterBar, isNarrowed, listAddress } from "./filters.js";
 import { watch } from "./live.js";
-import { empty, note, problemNote, waiting } from "./notices.js";
+import { empty, problemNote, staleNote, waiting } from "./notices.js";
 import { phaseChip } from "./phase.js";
 import { age, clock, lasted, shortTime, timeElement } from "./times.js";
 import { isOver } from "./words.js";
@@ -44,8 +44,7 @@ export function showList(main, { query: given, signal }) {
     },
     trouble: (problem, over) => {
       fill(state);
-      if (rows.element.isConnected && !over)
-        fill(stale, note("warn", `${problem.headline} What you see may be out of date; trying again.`));
+      if (rows.element.isConnected && !over) fill(stale, staleNote(problem));
       else fill(place, problemNote(problem, over ? null : () => location.reload()));
     },
   });

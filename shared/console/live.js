@@ -6,11 +6,11 @@ const LONGEST = 30_000;
 
 /** Look at once, then every so often while the tab is visible, until `show` answers true or the signal says so.
  *
- * An unchanged answer is only `seen`. Trouble that passes is told and tried again, at growing intervals.
+ * An unchanged answer is only `seen`. Trouble that is not `final` is told and tried again, at growing intervals.
  *
  * @returns a function that looks at once.
  */
-export function watch(path, { every, signal, show, seen, trouble }) {
+export function watch(path, { every, signal, show, seen, trouble, final = (problem) => !problem.passes }) {
   let etag;
   let timer;
   let failures = 0;
@@ -33,7 +33,7 @@ export function watch(path, { every, signal, show, seen, trouble }) {
       if (signal.aborted) return;
       if (!(problem instanceof Problem)) throw problem;
       failures += 1;
-      over = !problem.passes;
+      over = final(problem);
       trouble(problem, over);
     } finally {
       looking = false;

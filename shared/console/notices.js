@@ -64,6 +64,11 @@ export function problemNote(problem, retry, list = findings(problem.errors)) {
   return element;
 }
 
+/** That what is seen may be out of date. */
+export function staleNote(problem) {
+  return note("warn", `${problem.headline.replace(/\.?$/, ".")} What you see may be out of date; trying again.`);
+}
+
 /** A place where something will be. */
 export function waiting(text, rows = 3) {
   const lines = Array.from({ length: rows }, () => h("span", { class: "line" }));

@@ -3,13 +3,13 @@
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { clock, day, lasted, timeElement } from "./times.js";
-import { isOver, PHASES, STATES } from "./words.js";
+import { isOver, STATES, wordsOf } from "./words.js";
 
 const SIGNS = { good: "check", warn: "warning", bad: "cross", wait: "person", none: "minus", run: null };
 
 /** The phase with its sign and colour. */
 export function phaseChip(phase) {
-  const { label, tone } = PHASES[phase] ?? { label: phase, tone: "none" };
+  const { label, tone } = wordsOf(phase);
   return chip(label, tone);
 }
 
@@ -35,13 +35,13 @@ export function course({ phases, phase, mode, dryRun, approval }) {
 
 /** What a phase means for this kind of restore. */
 function about(phase, mode, dryRun) {
-  if (phase !== "Completed") return PHASES[phase].about;
+  if (phase !== "Completed") return wordsOf(phase).about;
   if (dryRun) return "The plan can be carried out.";
-  return mode === "files-only" ? "The files lie in their landing container." : PHASES[phase].about;
+  return mode === "files-only" ? "The files lie in their landing container." : wordsOf(phase).about;
 }
 
 function step({ phase, at }, before, next, meaning) {
-  const { label, tone } = PHASES[phase];
+  const { label, tone } = wordsOf(phase);
   const state = next ? "past" : isOver(phase) ? "end" : "now";
   const newDay = before && day(before.at) !== day(at);
   return h(
@@ -60,7 +60,7 @@ function stillToCome(phase) {
     { class: "coming" },
     h("span", {}),
     h("span", { class: "bead" }),
-    h("div", {}, h("span", { class: "step-name" }, PHASES[phase].label)),
+    h("div", {}, h("span", { class: "step-name" }, wordsOf(phase).label)),
   );
 }
 

@@ -13,8 +13,6 @@ const DAY = 86_400_000;
 const RANGES = { 7: "7 days", 30: "30 days", 90: "90 days", 365: "1 year", all: "All" };
 const ENOUGH = 8;
 
-let range = null;
-
 export const pointStep = {
   short: "Recovery point",
   title: "Which point in time?",
@@ -25,51 +23,73 @@ export const pointStep = {
 
 function draw(place, draft, { changed, ...context }) {
   const path = `instances/${encodeURIComponent(draft.instance.name)}/recovery-points`;
-  const choice = h("div", { class: "step-body" });
   showAnswer(place, path, { ...context, text: "Asking the vault for recovery points…", rows: 5 }, ({ points }) => {
-    if (!points.length)
-      return empty(
-        "clock",
-        "There is no recovery point yet",
-        `The vault has made no backup of ${draft.instance.server} so far.`,
-      );
-    arrange(points);
-    return choice;
+    if (points.length) return choice(points, draft, changed);
+    return empty(
+      "clock",
+      "There is no recovery point yet",
+      `The vault has made no backup of ${draft.instance.server} so far.`,
+    );
   });
+}
 
-  function arrange(points) {
-    const usable = points.filter(({ obstacle }) => !obstacle);
-    const known = usable.find(({ id }) => id === draft.point?.id);
-    if (known !== draft.point) changed({ point: known ?? usable[0] ?? null });
-    range ??= enough(points);
-    show();
-
-    function pick(point) {
-      if (!point) return;
-      changed({ point });
-      show();
-      document.querySelector(".points .picked")?.scrollIntoView({ block: "nearest" });
-    }
-
-    function show() {
-      const { from, to } = bounds(points);
-      const within = points.filter(({ time }) => new Date(time) >= from && new Date(time) <= to);
-      const moment = fromField(draft.moment);
-      fill(
-        choice,
-        usable.length === 0 &&
-          note("bad", "None of these points can be restored as files", h("p", {}, "The list says why of each.")),
-        draft.errors.point && errorText("point-error", draft.errors.point),
-        h(
-          "div",
-          { class: "panel padded" },
-          controls(draft, usable, { pick, show, changed }),
-          timeline({ points: within, picked: draft.point, from, to, moment, pick }),
-          verdict(draft.point, usable, moment),
+/** The time line and the list, which follow each other. */
+function choice(points, draft, changed) {
+  const usable = points.filter(({ obstacle }) => !obstacle);
+  const known = usable.find(({ id }) => id === draft.point?.id) ?? usable[0] ?? null;
+  const above = h("div", { class: "step-body" });
+  const below = h("div", {});
+  let range = enough(points);
+  const ranges = segments({ name: "range", label: "Range", value: range, options: RANGES, change: look });
+  pick(known);
+  return [
+    usable.length === 0 &&
+      note("bad", "None of these points can be restored as files", h("p", {}, "The list says why of each.")),
+    draft.errors.point && errorText("point-error", draft.errors.point),
+    h(
+      "div",
+      { class: "panel padded" },
+      h(
+        "div",
+        { class: "point-controls" },
+        ranges,
+        h("button", { type: "button", id: "latest", onclick: () => pick(usable[0]) }, "Latest"),
+        field(
+          { id: "moment", label: "Last point before the incident at" },
+          h("input", { type: "datetime-local", value: draft.moment, onchange: (event) => before(event.target.value) }),
         ),
-        list(within, draft.point, usable[0], pick),
-      );
-    }
+      ),
+      above,
+    ),
+    below,
+  ];
+
+  function pick(point) {
+    if (point?.id !== draft.point?.id || point?.time !== draft.point?.time) changed({ point });
+    look(point && new Date(point.time) < bounds(points, range).from ? "all" : range);
+    below.querySelector(".picked")?.scrollIntoView({ block: "nearest" });
+  }
+
+  function before(value) {
+    changed({ moment: value });
+    const moment = fromField(value);
+    const point = moment && usable.find(({ time }) => new Date(time) <= moment);
+    if (point) announce(`Chosen: ${fullTime(point.time)}`);
+    pick(point ?? draft.point);
+  }
+
+  function look(wanted) {
+    range = wanted;
+    ranges.querySelector(`[value="${range}"]`).checked = true;
+    const { from, to } = bounds(points, range);
+    const within = points.filter(({ time }) => new Date(time) >= from && new Date(time) <= to);
+    const moment = fromField(draft.moment);
+    fill(
+      above,
+      timeline({ points: within, picked: draft.point, from, to, moment, pick }),
+      verdict(draft.point, usable, moment),
+    );
+    fill(below, list(within, draft.point, usable[0], pick));
   }
 }
 
@@ -82,47 +102,11 @@ function enough(points) {
   );
 }
 
-function bounds(points) {
+function bounds(points, range) {
   const to = new Date();
   const first = new Date(points.at(-1).time);
   const margin = Math.max(DAY / 4, (to - first) * 0.04);
   return { from: range === "all" ? new Date(first - margin) : new Date(to - range * DAY), to };
-}
-
-function controls(draft, usable, { pick, show, changed }) {
-  const beforeMoment = (value) => {
-    changed({ moment: value });
-    const moment = fromField(value);
-    const point = moment && usable.find(({ time }) => new Date(time) <= moment);
-    if (point) {
-      if (range !== "all" && Date.now() - new Date(point.time) > range * DAY) range = "all";
-      pick(point);
-      announce(`Chosen: ${fullTime(point.time)}`);
-    } else show();
-  };
-  return h(
-    "div",
-    { class: "point-controls" },
-    segments({
-      name: "range",
-      label: "Range",
-      value: range,
-      options: RANGES,
-      change: (value) => {
-        range = value;
-        show();
-      },
-    }),
-    h("button", { type: "button", class: "button", id: "latest", onclick: () => pick(usable[0]) }, "Latest"),
-    field(
-      { id: "moment", label: "Last point before the incident at" },
-      h("input", {
-        type: "datetime-local",
-        value: draft.moment,
-        onchange: (event) => beforeMoment(event.target.value),
-      }),
-    ),
-  );
 }
 
 function verdict(point, usable, moment) {

@@ -7,13 +7,13 @@ import { announce, entitle, fill, h, heading, part } from "./dom.js";
 import { backupName, filesView } from "./files.js";
 import { icon } from "./icons.js";
 import { watch } from "./live.js";
-import { copyButton, note, problemNote, waiting } from "./notices.js";
+import { copyButton, note, problemNote, staleNote, waiting } from "./notices.js";
 import { course, phaseChip } from "./phase.js";
 import { facts, planView, requestJson } from "./plan.js";
 import { draftOf } from "./request.js";
 import { reportView } from "./report.js";
 import { dateTime, lasted, shortTime, timeElement } from "./times.js";
-import { isOver, MODES, PHASES } from "./words.js";
+import { isOver, MODES, wordsOf } from "./words.js";
 
 const EVERY = 3_000;
 
@@ -48,21 +48,17 @@ export function showRestore(main, { name: requestId, signal }) {
     show: (status) => {
       if (!screen) fill(place, (screen = frame(requestId, signal, done)).element);
       screen.show(status);
-      entitle(
-        isOver(status.phase) || !status.progress
-          ? PHASES[status.phase].label
-          : `${percent(status)} ${PHASES[status.phase].label}`,
-        requestId,
-      );
-      if (phase && phase !== status.phase) announce(`${requestId}: ${PHASES[status.phase].label}. ${status.message}`);
+      const { label } = wordsOf(status.phase);
+      entitle(isOver(status.phase) || !status.progress ? label : `${percent(status)} ${label}`, requestId);
+      if (phase && phase !== status.phase) announce(`${requestId}: ${label}. ${status.message}`);
       phase = status.phase;
       if (isOver(phase)) fill(said);
       return isOver(phase);
     },
     seen: () => fill(stale),
+    final: (problem) => !problem.passes && problem.status !== 404,
     trouble: (problem, over) => {
-      if (screen && !over)
-        fill(stale, note("warn", `${problem.headline} What you see may be out of date; trying again.`));
+      if (screen && !over) fill(stale, staleNote(problem));
       else fill(place, problem.status === 404 ? unknown(requestId) : problemNote(problem, over ? null : () => look()));
     },
   });
@@ -79,7 +75,7 @@ function unknown(requestId) {
     h(
       "p",
       {},
-      `Nothing is known of ${requestId}. It may just have been sent to the queue, or its history was purged; reports are kept longer.`,
+      `If ${requestId} was just sent to the queue, it shows up here by itself. If it is an old one, its history was purged; reports are kept longer.`,
     ),
     h("p", { class: "actions" }, h("a", { class: "button", href: "#/restores" }, "All restores")),
   );
@@ -148,7 +144,7 @@ function stateView(status, done) {
     bar &&
       h(
         "div",
-        { class: `progress ${PHASES[phase].tone}` },
+        { class: `progress ${wordsOf(phase).tone}` },
         h("progress", { max: "1", value: progress, "aria-label": "Share of the restored bytes that is in place" }),
         h("span", { class: "number" }, percent(status)),
       ),

@@ -95,7 +95,7 @@ export function age(time) {
 }
 
 /** A duration that goes on while it is shown. */
-export function elapsed(since) {
+function elapsed(since) {
   return h("span", { class: "number", "data-since": since }, duration((Date.now() - new Date(since)) / 1000));
 }
 

@@ -14,7 +14,7 @@ import { summary } from "./summary.js";
 const STEPS = { source: sourceStep, point: pointStep, options: optionsStep, review: reviewStep };
 
 /** The address of a step. */
-export const stepAddress = (name) => `#/new/${name}`;
+const stepAddress = (name) => `#/new/${name}`;
 
 /** The screen; `name` is the step's. */
 export function showWizard(main, { name: wanted = "source", signal }) {

@@ -25,6 +25,9 @@ export const PHASES = {
   Cancelled: { label: "Cancelled", tone: "none", about: "Somebody ended it." },
 };
 
+/** The words of a phase; of one that came after this page was written, its name. */
+export const wordsOf = (phase) => PHASES[phase] ?? { label: phase, tone: "none", about: "" };
+
 const TERMINAL = new Set(["Completed", "CompletedWithWarnings", "PartiallyFailed", "Failed", "Rejected", "Cancelled"]);
 
 /** Whether nothing more happens. */

@@ -78,6 +78,19 @@ def test_a_time_between_is_meant_in_the_zone_that_is_shown(busy_api: Any, consol
     assert any("from=2025-11-18T02%3A00" in path for _, path, _ in busy_api.calls)
 
 
+def test_a_time_is_typed_in_peace(busy_api: Any, console: Any) -> None:
+    page = console(busy_api.url, "#/restores?span=between&from=2025-11-18T03:00&to=")
+    field = page.get_by_label("From")
+    field.focus()
+    page.keyboard.type("11202025")
+    expect(field).to_be_focused()
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("row", name="INC-4698")).to_be_visible()
+    expect(page.get_by_role("row", name="INC-4655")).to_have_count(0)
+    assert "from=2025-11-20T03%3A00" in page.url
+
+
 def test_pages_go_on_where_the_last_one_ended(api: Any, fake: ModuleType, console: Any) -> None:
     for number in range(30):
         api.put(fake.status(f"r{number:02}", [(Phase.COMPLETED, number)], ""))
@@ -150,6 +163,33 @@ def test_an_outage_leaves_what_was_seen_and_goes_on_by_itself(busy_api: Any, fak
     busy_api.overrides.clear()
     page.clock.fast_forward(31_000)
     expect(page.get_by_text("What you see may be out of date")).to_have_count(0)
+
+
+def test_without_a_connection_that_is_said_and_mended_by_itself(busy_api: Any, console: Any) -> None:
+    page = console(busy_api.url, live=True)
+    expect(page.get_by_role("link", name="INC-4711")).to_be_visible()
+    page.context.set_offline(True)
+    page.clock.fast_forward(6_000)
+    expect(page.get_by_text("The app does not answer. What you see may be out of date")).to_be_visible()
+
+    page.context.set_offline(False)
+    page.clock.fast_forward(31_000)
+    expect(page.get_by_text("The app does not answer.")).to_have_count(0)
+
+
+def test_an_answer_that_is_not_the_apps_is_said(busy_api: Any, fake: ModuleType, console: Any) -> None:
+    busy_api.overrides["GET", "restores"] = fake.Answer(200, "<!doctype html><title>Sign in</title>", "text/html")
+
+    expect(console(busy_api.url).get_by_role("alert")).to_contain_text("perhaps a sign-in page: load this page again")
+
+
+def test_a_phase_of_a_later_version_is_shown_by_its_name(busy_api: Any, fake: ModuleType, console: Any) -> None:
+    later = busy_api.restores["INC-4711"].to_wire() | {"phase": "Polishing"}
+    later["phases"][-1]["phase"] = "Polishing"
+    busy_api.overrides["GET", "restores/INC-4711"] = fake.Answer(200, later)
+
+    page = console(busy_api.url, "#/restores/INC-4711")
+    expect(page.locator(".standing .chip")).to_have_text("Polishing")
 
 
 def test_the_console_works_below_any_prefix(busy_api: Any, console: Any) -> None:

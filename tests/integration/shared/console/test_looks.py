@@ -116,6 +116,20 @@ def nothing(page: Page, api: Any, _fake: ModuleType) -> None:
     expect(page.get_by_role("heading", name="No restores yet")).to_be_visible()
 
 
+def long_names(page: Page, api: Any, fake: ModuleType) -> None:
+    long = {name: name[0] * 200 for name in ("source", "target", "requested_by", "ticket", "reason", "container")}
+    files = (fake.file("d" * 63, 1, fake.S.FAILED, "f" * 63, "r" * 300),)
+    errors = (fake.Failure(code="c" * 80, message="m" * 300, details=("x" * 300,)),)
+    api.put(fake.status("i" * 80, [(Phase.FAILED, 1)], "m" * 300, files=files, errors=errors, **long))
+    page.evaluate("location.hash = '#/restores?phase=Failed'")
+    expect(page.get_by_role("link", name="i" * 80)).to_be_visible()
+
+
+def long_restore(page: Page, api: Any, fake: ModuleType) -> None:
+    long_names(page, api, fake)
+    restore("i" * 80)(page, api, fake)
+
+
 def waiting(page: Page, api: Any, _fake: ModuleType) -> None:
     api.held.clear()
     page.evaluate("location.hash = '#/restores/INC-4711'")
@@ -151,6 +165,8 @@ SCREENS: dict[str, Way] = {
         Phase.FAILED: "restore-20251119-0902", Phase.REJECTED: "INC-4655", Phase.CANCELLED: "INC-4650",
     }.items()},
     "dry run": restore("dry-run-17"),
+    "list of long names": long_names,
+    "restore of long names": long_restore,
     "unknown restore": address("#/restores/nothing"),
     "waiting": waiting,
     "source": source,

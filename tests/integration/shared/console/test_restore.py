@@ -313,10 +313,15 @@ def test_a_report_that_cannot_be_read_is_said(busy_api: Any, fake: ModuleType, c
     expect(at(console, busy_api, "drill-2025-46").get_by_text("There is no report of restore")).to_be_visible()
 
 
-def test_an_unknown_restore_is_explained(busy_api: Any, console: Any) -> None:
-    page = console(busy_api.url, "#/restores/nothing")
-
+def test_an_unknown_restore_is_explained_and_shows_up_once_it_is_known(
+    busy_api: Any, fake: ModuleType, console: Any
+) -> None:
+    page = console(busy_api.url, "#/restores/from-the-queue", live=True)
     expect(page.get_by_role("heading", name="There is no such restore")).to_be_visible()
+
+    busy_api.put(fake.status("from-the-queue", [(Phase.ACCEPTED, 0)], "It was accepted."))
+    page.clock.fast_forward(31_000)
+    expect(page.get_by_text("It was accepted.")).to_be_visible()
 
 
 def test_while_it_is_looked_for_that_is_said(busy_api: Any, console: Any) -> None:

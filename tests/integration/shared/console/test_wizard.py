@@ -221,6 +221,31 @@ def test_the_moment_of_an_incident_chooses_the_last_point_before_it(api: Any, co
     expect(page.locator(".verdict")).to_contain_text("After the incident: the damage may be in it.")
 
 
+def test_the_moment_can_be_typed_digit_by_digit(api: Any, console: Any) -> None:
+    page = console(api.url, "#/new")
+    to_points(page)
+    page.get_by_label("Last point before the incident at").focus()
+    page.keyboard.type("11122025")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.type("0930AM")
+
+    expect(page.get_by_label("Last point before the incident at")).to_have_value("2025-11-12T09:30")
+    expect(page.get_by_label("Last point before the incident at")).to_be_focused()
+    expect(page.locator(".point.picked")).to_contain_text("2 Nov 2025")
+
+
+def test_a_chosen_point_is_always_in_sight(api: Any, console: Any) -> None:
+    page = console(api.url, "#/new")
+    to_points(page)
+    page.get_by_label("Last point before the incident at").fill("2025-03-01T00:00")
+    expect(page.get_by_role("radio", name="All", exact=True)).to_be_checked()
+    expect(page.locator(".point.picked")).to_contain_text("23 Feb 2025")
+
+    page.get_by_role("link", name="Back").click()
+    go_on(page, POINT)
+    expect(page.locator(".point.picked")).to_contain_text("23 Feb 2025")
+
+
 def test_ranges_show_more_or_less_of_the_past(api: Any, console: Any) -> None:
     page = console(api.url, "#/new")
     to_points(page)
