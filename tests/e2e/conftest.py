@@ -141,6 +141,18 @@ class Ticketing:
         """The function key."""
         return {"x-functions-key": self.environment.function_key}
 
+    @staticmethod
+    def ticket(request_id: str, **request: Any) -> dict[str, Any]:
+        """A request for the source's latest backup, under names of its own."""
+        return {
+            "version": "1",
+            "requestId": request_id,
+            "source": {"backupInstance": "orders"},
+            "target": "drill",
+            "databases": [{"name": "shop", "as": f"shop_{request_id}"}],
+            **request,
+        }
+
     def send(self, message: str | dict[str, Any]) -> None:
         """Put a message on the queue."""
         text = message if isinstance(message, str) else json.dumps(message)
@@ -209,7 +221,7 @@ class Ticketing:
 
     def restore(self, request_id: str, **request: Any) -> RestoreStatus:
         """Send a request and wait for its end."""
-        self.send(ticket(request_id, **request))
+        self.send(self.ticket(request_id, **request))
         return self.ended(request_id)
 
     def report(self, request_id: str) -> Report:
@@ -237,18 +249,6 @@ class Ticketing:
     @property
     def _storage(self) -> str:
         return self.environment.azurite.connection_string
-
-
-def ticket(request_id: str, **request: Any) -> dict[str, Any]:
-    """A request for the source's latest backup, under names of its own."""
-    return {
-        "version": "1",
-        "requestId": request_id,
-        "source": {"backupInstance": "orders"},
-        "target": "drill",
-        "databases": [{"name": "shop", "as": f"shop_{request_id}"}],
-        **request,
-    }
 
 
 @pytest.fixture

@@ -23,16 +23,6 @@ def problem(response: requests.Response, status: int) -> dict[str, Any]:
     return content
 
 
-def ticket(request_id: str, **request: Any) -> dict[str, Any]:
-    return {
-        "requestId": request_id,
-        "source": {"backupInstance": "orders"},
-        "target": "drill",
-        "databases": [{"name": "shop", "as": f"shop_{request_id}"}],
-        **request,
-    }
-
-
 def test_what_can_be_restored_and_whereto(environment: Environment, ticketing: Any) -> None:
     instances = ticketing.call("GET", "instances").json()["instances"]
     points = ticketing.call("GET", "instances/orders/recovery-points").json()
@@ -56,7 +46,7 @@ def test_recovery_points_of_a_time_range(ticketing: Any) -> None:
 
 
 def test_a_plan_is_answered_at_once_and_starts_nothing(ticketing: Any) -> None:
-    plan = ticketing.call("POST", "plans", ticket("p1", approval="required")).json()
+    plan = ticketing.call("POST", "plans", ticketing.ticket("p1", approval="required")).json()
 
     assert plan["instance"]["server"] == "orders-prod"
     assert plan["needsApproval"]
@@ -65,19 +55,19 @@ def test_a_plan_is_answered_at_once_and_starts_nothing(ticketing: Any) -> None:
 
 
 def test_everything_that_stands_in_the_way_of_a_plan_is_told_at_once(ticketing: Any) -> None:
-    request = ticket("p2", source={"backupInstance": "nowhere"}, target="void")
+    request = ticketing.ticket("p2", source={"backupInstance": "nowhere"}, target="void")
     told = problem(ticketing.call("POST", "plans", request), 400)
 
     assert [error.partition(":")[0] for error in told["errors"]] == ["target", "source.backupInstance"]
     with ticketing.environment.target.connect(autocommit=True) as connection:
         connection.execute("CREATE DATABASE in_the_way")
-    taken = ticket("p3", databases=[{"name": "shop", "as": "in_the_way"}])
+    taken = ticketing.ticket("p3", databases=[{"name": "shop", "as": "in_the_way"}])
     told = problem(ticketing.call("POST", "plans", taken), 422)
     assert "'in_the_way' exists on the target server" in told["errors"][0]
 
 
 def test_a_restore_is_started_followed_and_listed(ticketing: Any) -> None:
-    request = ticket("a1", requestedBy="dba@example.org", ticket="INC-1", reason="a drill")
+    request = ticketing.ticket("a1", requestedBy="dba@example.org", ticket="INC-1", reason="a drill")
     started = ticketing.call("POST", "restores", request)
     again = ticketing.call("POST", "restores", request)
     other = ticketing.call("POST", "restores", {**request, "target": "other"})
@@ -110,7 +100,7 @@ def test_an_unchanged_answer_is_not_sent_again(ticketing: Any) -> None:
 
 def test_lists_are_filtered_and_come_in_pages(ticketing: Any) -> None:
     for number in range(3):
-        ticketing.call("POST", "restores", ticket(f"page-{number}", dryRun=True, requestedBy="pager"))
+        ticketing.call("POST", "restores", ticketing.ticket(f"page-{number}", dryRun=True, requestedBy="pager"))
         ticketing.ended(f"page-{number}")
 
     found: list[str] = []
@@ -130,7 +120,7 @@ def test_lists_are_filtered_and_come_in_pages(ticketing: Any) -> None:
 
 def test_a_rejected_request_may_be_sent_again_corrected(ticketing: Any) -> None:
     rejected = ticketing.restore("a3", source={"backupInstance": "nowhere"}, dryRun=True)
-    corrected = ticketing.call("POST", "restores", ticket("a3", dryRun=True))
+    corrected = ticketing.call("POST", "restores", ticketing.ticket("a3", dryRun=True))
 
     assert rejected.phase is Phase.REJECTED
     assert corrected.json()["duplicate"] is False

@@ -15,19 +15,9 @@ KUNDEN = 'Kunden "Süd"'
 DONE = {FileState.IMPORTED, FileState.WARNED}
 
 
-def ticket(request_id: str, **request: Any) -> dict[str, Any]:
-    return {
-        "requestId": request_id,
-        "source": {"backupInstance": "orders"},
-        "target": "drill",
-        "databases": [{"name": "shop", "as": f"shop_{request_id}"}],
-        **request,
-    }
-
-
 def waiting(ticketing: Any, request_id: str, **request: Any) -> Any:
     """A restore whose plan waits for approval."""
-    body = ticket(request_id, approval="required", **request)
+    body = ticketing.ticket(request_id, approval="required", **request)
     assert ticketing.call("POST", "restores", body).status_code == 202
     return ticketing.wait_for(request_id, lambda status: status.phase is Phase.AWAITING_APPROVAL, "the wait")
 
@@ -79,7 +69,7 @@ def test_a_rejected_plan_touches_nothing_and_does_not_come_again(ticketing: Any)
     assert ended.phase is Phase.REJECTED
     assert ended.errors[0].code == "ApprovalDenied"
     assert "shop_d2" not in ticketing.databases()
-    again = ticketing.call("POST", "restores", ticket("d2", approval="required"))
+    again = ticketing.call("POST", "restores", ticketing.ticket("d2", approval="required"))
     assert (again.status_code, again.json()["duplicate"]) == (200, True)
 
 
@@ -108,7 +98,7 @@ def test_a_cancel_ends_a_running_load_and_leaves_the_existing_database_alone(
     ticketing.restore("d5", databases=[{"name": "shop", "as": "kept"}])
     chosen = [{"name": "slow", "as": "kept"}, {"name": "Kunden*", "as": "*_d6"}]
     with ticketing.waiting_loads():
-        ticketing.send(ticket("d6", onConflict="replace", databases=chosen))
+        ticketing.send(ticketing.ticket("d6", onConflict="replace", databases=chosen))
         ticketing.wait(ticketing.loading, "a load that stands still")
         ticketing.wait(lambda: f"{KUNDEN}_d6" in ticketing.databases(), "the other database")
         cancel = ticketing.call("POST", "restores/d6/cancel", BY)
@@ -135,7 +125,7 @@ def test_a_job_that_the_vault_runs_to_its_end_is_cleared_away_after_it(
 ) -> None:
     """The vault offers no cancel: the restore ends at once, and its container is free when the job has ended."""
     environment.vault.inject(JobFault(outcome="Hang", after_files=2))
-    ticketing.send(ticket("d7"))
+    ticketing.send(ticketing.ticket("d7"))
     ticketing.wait_for("d7", lambda status: status.job is not None and status.phase is Phase.RESTORING, "its job")
     ticketing.wait(lambda: landed(ticketing), "the first files")
     ticketing.call("POST", "restores/d7/cancel", BY)
@@ -199,7 +189,7 @@ def test_the_next_free_container_is_for_who_has_priority(ticketing: Any) -> None
     for container in LANDING_CONTAINERS:
         documents.write(control, f"reservations/{container}.json", {"container": container, "requestId": "somebody"})
     for place, priority in enumerate(("low", "normal", "high"), 1):
-        ticketing.send(ticket(f"d10-{priority}", priority=priority))
+        ticketing.send(ticketing.ticket(f"d10-{priority}", priority=priority))
         ticketing.wait(lambda place=place: len(places(control)) == place, "its place in the line")
     documents.delete(control, f"reservations/{LANDING_CONTAINERS[0]}.json")
     ends = [ticketing.ended(f"d10-{priority}") for priority in ("high", "normal", "low")]

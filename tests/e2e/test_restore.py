@@ -75,7 +75,7 @@ def test_the_documented_ticketing_system_hears_of_every_phase_by_queue_and_webho
         events = tickets.history("r3")
         return events if events and Phase(events[-1]["data"]["phase"]).is_terminal else None
 
-    asked = {**_ticket("r3"), "databases": [{"name": "shop", "as": "shop_r3"}], "notify": ["audit"]}
+    asked = ticketing.ticket("r3", notify=["audit"])
     receiver.example.ask(storage, asked)
     by_queue = ticketing.wait(lambda: history(read), "the last event in the queue")
     by_webhook = ticketing.wait(lambda: history(receiver.told), "the last event at the webhook")
@@ -127,7 +127,7 @@ def test_a_dry_run_answers_the_plan_and_touches_nothing(environment: Environment
 def test_files_are_imported_while_the_vault_still_writes(environment: Environment, ticketing: Any) -> None:
     """The vault's job hangs after its last file: what has landed is imported all the same."""
     environment.vault.inject(JobFault(outcome="Hang", after_files=99))
-    ticketing.send(ticket := {**_ticket("r7"), "databases": [{"name": "Kunden*", "as": "*_r7"}]})
+    ticketing.send(ticket := ticketing.ticket("r7", databases=[{"name": "Kunden*", "as": "*_r7"}]))
     status = ticketing.wait_for(
         "r7",
         lambda seen: any(file.database and file.state is FileState.IMPORTED for file in seen.files),
@@ -140,10 +140,6 @@ def test_files_are_imported_while_the_vault_still_writes(environment: Environmen
     environment.vault.clear_faults()
     assert ticketing.ended("r7").phase.value.startswith("Completed")
     assert ticket["databases"][0]["as"].replace("*", 'Kunden "Süd"') in databases(environment)
-
-
-def _ticket(request_id: str) -> dict[str, Any]:
-    return {"version": "1", "requestId": request_id, "source": {"backupInstance": "orders"}, "target": "drill"}
 
 
 def test_a_file_that_cannot_be_imported_fails_that_database_only(environment: Environment, ticketing: Any) -> None:
@@ -233,7 +229,7 @@ def _dump(environment: Environment, form: str) -> bytes:
 
 def test_the_http_api_starts_a_restore_and_tells_where_it_stands(environment: Environment, ticketing: Any) -> None:
     url = f"{environment.url}/api/restores"
-    request = {**_ticket("r13"), "databases": [{"name": "shop", "as": "shop_r13"}]}
+    request = ticketing.ticket("r13")
 
     assert requests.post(url, json=request, timeout=30).status_code == 401
     started = requests.post(url, json=request, headers=ticketing.headers, timeout=30)

@@ -1,5 +1,6 @@
 """The table of endpoints: the app's HTTP functions and the OpenAPI document are both made from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.contracts.api import (
@@ -34,7 +35,7 @@ class Endpoint:
     method: str
     route: str
     handler: Handler
-    answers: dict[int, Content]
+    answers: Mapping[int, Content]
     """What is answered, by status, when all goes well."""
     problems: tuple[int, ...] = ()
     """Statuses of problems that the call may meet."""
@@ -74,32 +75,13 @@ ENDPOINTS = (
     Endpoint("POST", "restores", restores.post_restore, {202: Started, 200: Started}, (400, 409), body=RestoreRequest),
     Endpoint("GET", "restores", restores.get_restores, {200: RestorePage}, (400,), query=RestoreQuery),
     Endpoint("GET", _ONE, restores.get_restore, {200: RestoreStatus}, (404,)),
-    Endpoint(
-        "POST",
-        f"{_ONE}/approve",
-        decisions.post_approve,
-        {200: Decided},
-        (400, 404, 409),
-        body=Statement,
-        tags=_DECISIONS,
-    ),
-    Endpoint(
-        "POST",
-        f"{_ONE}/reject",
-        decisions.post_reject,
-        {200: Decided},
-        (400, 404, 409),
-        body=Statement,
-        tags=_DECISIONS,
-    ),
-    Endpoint(
-        "POST",
-        f"{_ONE}/cancel",
-        decisions.post_cancel,
-        {202: Cancelling},
-        (400, 404, 409),
-        body=Statement,
-        tags=_DECISIONS,
+    *(
+        Endpoint("POST", f"{_ONE}/{name}", handler, answers, (400, 404, 409), body=Statement, tags=_DECISIONS)
+        for name, handler, answers in (
+            ("approve", decisions.post_approve, {200: Decided}),
+            ("reject", decisions.post_reject, {200: Decided}),
+            ("cancel", decisions.post_cancel, {202: Cancelling}),
+        )
     ),
     Endpoint(
         "POST",
