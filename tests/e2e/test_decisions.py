@@ -59,6 +59,12 @@ def test_an_approved_plan_is_carried_out_and_the_first_approval_stands(ticketing
     assert ended.approval.decision.by == BY["by"]
     assert "shop_d1" in ticketing.databases()
     assert ticketing.call("POST", "restores/d1/reject", OTHER).status_code == 409
+    told = {event["data"]["phase"]: event["data"]["approval"] for event in ticketing.events("d1", "phase")}
+    assert told["Planning"] is None
+    assert told["AwaitingApproval"]["decision"] is None
+    assert told["AwaitingApproval"]["deadline"]
+    assert told["AwaitingLanding"]["decision"]["by"] == BY["by"]
+    assert ticketing.report("d1").approval.decision.by == BY["by"]
 
 
 def test_a_rejected_plan_touches_nothing_and_does_not_come_again(ticketing: Any) -> None:
