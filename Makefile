@@ -8,7 +8,7 @@ VENV_READY := .venv/.ready
 NODE_READY := node_modules/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local cli tests
 
-.PHONY: help setup browser demo up test fuzz bench-host lint types lock format clean
+.PHONY: help setup browser demo up test screenshots fuzz bench-host lint types lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ up: setup ## the same environment, left running until Ctrl-C
 
 test: setup browser lint types ## style, types and every test
 	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
+
+screenshots: setup browser ## the pictures of docs/console.md, taken again
+	$(PYTHON) -m pytest --quiet -m screenshots tests/integration/shared/console
 
 fuzz: setup ## random orchestrators, then crashes of the host, SECONDS=600 each; SEED=1 repeats what they print
 	HOST_FUZZ_SECONDS=$(or $(SECONDS),600) HOST_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \

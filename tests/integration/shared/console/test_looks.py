@@ -1,9 +1,8 @@
 """Every screen, light and dark and narrow: legible, without sideways scrolling, usable by keyboard, without complaints.
 
-With UPDATE_SCREENSHOTS=1 the pictures of docs/console.md are taken again.
+`make screenshots` takes the pictures of docs/console.md again.
 """
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,6 @@ from shared.contracts.progress import Phase
 
 DOCS = Path(__file__).parents[4] / "docs"
 SCREENSHOTS = DOCS / "screenshots"
-UPDATE = bool(os.environ.get("UPDATE_SCREENSHOTS"))
 
 type Way = Callable[[Page, Any, ModuleType], None]
 
@@ -310,7 +308,7 @@ SHOTS: dict[str, tuple[Way, str, int]] = {
 }
 
 
-@pytest.mark.skipif(not UPDATE, reason="UPDATE_SCREENSHOTS is not set")
+@pytest.mark.screenshots
 @pytest.mark.parametrize("name", SHOTS)
 def test_screenshots_are_taken(busy_api: Any, fake: ModuleType, console: Any, name: str) -> None:
     way, scheme, width = SHOTS[name]
