@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared.errors import LoadInterrupted
+from shared.errors import ImportFailed, LoadInterrupted
 from shared.postgres import process
 from shared.postgres.archive import Archive
 from shared.postgres.destination import Destination
@@ -13,7 +13,7 @@ from shared.postgres.diagnostics import Diagnostic, DiagnosticReader
 from shared.postgres.options import ImportOptions
 from shared.postgres.script import redact
 from shared.postgres.toc import Entry, python_codec
-from shared.postgres.tolerance import Findings, sort_out
+from shared.postgres.tolerance import Findings, describe, sort_out
 
 _PROGRESS = re.compile(r"pg_restore: (?!error:|warning:|detail:|hint:)")
 """What pg_restore is doing; errors are logged without secrets, once they are read to their end."""
@@ -33,22 +33,28 @@ class Restorer:
         """Restore these entries in their order, from a local file or, with None, streamed from the source.
 
         Raises:
-            ImportFailed: statements failed that are not known to be harmless.
+            ImportFailed: statements failed that are not known to be harmless, or whose failure was not read.
             UnreadableFile: the archive is truncated or corrupt.
             TargetUnavailable: the server went away.
-            LoadInterrupted: pg_restore was killed.
+            LoadInterrupted: pg_restore was killed, or did not come to its end.
             DeadlinePassed: it took too long.
         """
         if not entries:
             return Findings()
         how = f"from {file.name} with {jobs} jobs" if file else "streamed"
         self.destination.write(f"-- pg_restore: {len(entries)} entries, {how}")
-        failures, exit_code = self._run(self._command(entries, file, jobs), stream=file is None)
+        reader, failures = DiagnosticReader(), list[Diagnostic]()
+        exit_code = self._run(self._command(entries, file, jobs), reader, failures, stream=file is None)
         if exit_code < 0:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
-        if exit_code != 0 and not failures:
-            raise LoadInterrupted(f"pg_restore ended with exit code {exit_code} and said nothing")
-        return sort_out(failures, self.missing_owners, entries, self.options)
+        findings = sort_out(failures, self.missing_owners, entries, self.options)
+        if exit_code != 0 and not reader.counted:
+            said = "did not come to its end" if failures else "said nothing"
+            raise LoadInterrupted(f"pg_restore ended with exit code {exit_code} and {said}")
+        if reader.missed:
+            text = f"pg_restore counted {reader.missed} failure(s) more than can be read in what it said: see the log"
+            raise ImportFailed(text, details=[describe(failure) for failure in failures])
+        return findings
 
     def _command(self, entries: Sequence[Entry], file: Path | None, jobs: int) -> list[str | Path]:
         wanted = self.destination.folder / "entries"
@@ -66,10 +72,9 @@ class Restorer:
             *([file] if file else []),
         ]
 
-    def _run(self, argv: Sequence[str | Path], *, stream: bool) -> tuple[list[Diagnostic], int]:
-        reader = DiagnosticReader()
-        failures: list[Diagnostic] = []
-
+    def _run(
+        self, argv: Sequence[str | Path], reader: DiagnosticReader, failures: list[Diagnostic], *, stream: bool
+    ) -> int:
         def on_line(line: str) -> None:
             keep(reader.feed(line))
             if _PROGRESS.match(line):
@@ -91,4 +96,4 @@ class Restorer:
             codec=python_codec(self.archive.encoding),
         )
         keep(reader.close())
-        return failures, exit_code
+        return exit_code

@@ -200,8 +200,9 @@ class _Feed:
         if self.transaction:
             yield b"BEGIN; "
         yield from self._script()
-        if self.transaction:
-            yield b"\n" + self._end
+        # Outside a transaction it changes nothing any more; inside one, which the script left open and whose work the
+        # server is about to undo, it fails.
+        yield b"\n" + (self._end if self.transaction else b"DISCARD ALL;\n")
 
     def script_line(self, line: int) -> int:
         """The script's line for one of psql's."""

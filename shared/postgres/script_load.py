@@ -28,6 +28,7 @@ from shared.postgres.script import (
     quote_identifier,
     redact,
     tokens,
+    whole,
     without_data,
 )
 from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
@@ -89,7 +90,7 @@ class ScriptLoad:
             destination.server,
             self.archive.toolbox,
             destination.dbname,
-            adapter.events(Statements(self.archive.source.chunks())),
+            adapter.events(whole(Statements(self.archive.source.chunks()))),
             log=destination.log,
             on_error="go on",
             timeout_seconds=destination.deadline.left(),
