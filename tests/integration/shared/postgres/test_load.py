@@ -641,7 +641,9 @@ def test_no_failure_of_pg_restore_is_lost(
     said: str,
 ) -> None:
     """That an owner is not here is tolerated; only here it is not to be read, as after processes wrote at once."""
-    name = make_database("unread", "GRANT CREATE ON SCHEMA public TO gone; CREATE TABLE a (); ALTER TABLE a OWNER TO gone")
+    name = make_database(
+        "unread", "GRANT CREATE ON SCHEMA public TO gone; CREATE TABLE a (); ALTER TABLE a OWNER TO gone"
+    )
     deaf = tmp_path / "pg_restore"
     deaf.write_text(
         f"#!/bin/bash\n{bundled.pg_restore.path} \"$@\" 2> >(grep -vE '{unread}' >&2)\ncode=$?\nwait $!\nexit $code\n"
