@@ -88,7 +88,9 @@ class Restorer:
 
         exit_code = process.run(
             argv,
-            environment=self.destination.server.environment(self.destination.dbname),
+            environment=self.destination.server.environment(
+                self.destination.dbname, settings=self.destination.settings
+            ),
             feed=self.archive.source.chunks() if stream else None,
             on_stderr=on_line,
             timeout_seconds=self.destination.deadline.left(),

@@ -93,6 +93,7 @@ class ScriptLoad:
             adapter.events(whole(Statements(self.archive.source.chunks()))),
             log=destination.log,
             on_error="go on",
+            settings=destination.settings,
             timeout_seconds=destination.deadline.left(),
             still_wanted=destination.still_wanted,
         )

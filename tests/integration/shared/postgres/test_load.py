@@ -598,6 +598,47 @@ def test_a_plain_dump_with_a_statement_that_fails_fails_the_database(
     assert temporaries(databases(), job("broken")) == set()
 
 
+SET_HERE = (
+    "SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) AS all FROM pg_settings"
+    " WHERE name IN ('synchronous_commit', 'max_parallel_maintenance_workers', 'idle_session_timeout')"
+)
+
+
+@pytest.mark.parametrize("options", [("-Fc",), ("-Fp",)], ids=["pg_restore", "psql"])
+def test_the_sessions_of_a_load_have_settings_of_their_own_and_the_log_tells_them(
+    *,
+    target: FlexibleServer,
+    server: TargetServer,
+    bundled: Toolbox,
+    make_database: MakeDatabase,
+    dump_file: DumpFile,
+    tmp_path: Path,
+    options: tuple[str, ...],
+) -> None:
+    """What a materialized view shows is computed by the session that loads it."""
+    name = make_database("tuned", f"CREATE MATERIALIZED VIEW seen AS {SET_HERE}")
+    told, log = tmp_path / "told", io.BytesIO()
+
+    def telling(tool: Tool) -> Tool:
+        path = tmp_path / tool.name
+        path.write_text(f'#!/bin/sh\necho "$PGOPTIONS" >> {told}\nexec {tool.path} "$@"\n')
+        path.chmod(0o700)
+        return replace(tool, path=path)
+
+    tools = Toolbox(telling(bundled.psql), telling(bundled.pg_restore))
+    one = LoadJob(f"tuned {options}", name)
+    loaded = load_database(server, tools, dump_file(name, *options), one, log)
+
+    with target.connect(loaded.temporary_name) as connection:
+        seen = "idle_session_timeout = 0, max_parallel_maintenance_workers = 4, synchronous_commit = off"
+        assert connection.execute("SELECT * FROM seen").fetchone() == (seen,)
+    assert "-- settings: synchronous_commit = off, maintenance_work_mem = 65536kB" in log.getvalue().decode()
+    children = told.read_text().splitlines()
+    assert len(children) == (2 if options == ("-Fc",) else 1)
+    assert all("-c synchronous_commit=off" in child and "-c tcp_keepalives_idle=30" in child for child in children)
+    assert "synchronous_commit" not in server.environment(name)["PGOPTIONS"]
+
+
 def test_a_plain_dump_that_is_cut_off_between_two_statements_is_unreadable(
     *, make_database: MakeDatabase, dump_file: DumpFile, load: Load, databases: Names
 ) -> None:
