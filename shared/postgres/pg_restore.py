@@ -1,9 +1,11 @@
 """Run pg_restore on chosen entries of an archive."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from shared.errors import ImportFailed, LoadInterrupted
 from shared.postgres import process
@@ -11,6 +13,7 @@ from shared.postgres.archive import Archive
 from shared.postgres.destination import Destination
 from shared.postgres.diagnostics import Diagnostic, DiagnosticReader
 from shared.postgres.options import ImportOptions
+from shared.postgres.passfile import Passfile
 from shared.postgres.script import redact
 from shared.postgres.toc import Entry, python_codec
 from shared.postgres.tolerance import Findings, describe, sort_out
@@ -44,7 +47,9 @@ class Restorer:
         how = f"from {file.name} with {jobs} jobs" if file else "streamed"
         self.destination.write(f"-- pg_restore: {len(entries)} entries, {how}")
         reader, failures = DiagnosticReader(), list[Diagnostic]()
-        exit_code = self._run(self._command(entries, file, jobs), reader, failures, stream=file is None)
+        passfile = self._passfile(jobs)
+        argv = self._command(entries, file, jobs, passfile)
+        exit_code = self._run(argv, reader, failures, stream=file is None, renew=passfile and passfile.renew)
         if exit_code < 0:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
         findings = sort_out(failures, self.missing_owners, entries, self.options)
@@ -56,7 +61,16 @@ class Restorer:
             raise ImportFailed(text, details=[describe(failure) for failure in failures])
         return findings
 
-    def _command(self, entries: Sequence[Entry], file: Path | None, jobs: int) -> list[str | Path]:
+    def _passfile(self, jobs: int) -> Passfile | None:
+        """Only a parallel pg_restore connects late, and only tokens end; a libpq before 14 reads no long lines."""
+        server, version = self.destination.server, self.archive.toolbox.pg_restore.version
+        late = jobs > 1 and not isinstance(server.password, SecretStr) and version >= (14, 0)
+        return Passfile(self.destination.folder, server) if late else None
+
+    def _command(
+        self, entries: Sequence[Entry], file: Path | None, jobs: int, passfile: Passfile | None
+    ) -> list[str | Path]:
+        dbname = self.destination.dbname
         wanted = self.destination.folder / "entries"
         wanted.write_text("".join(f"{entry.dump_id}\n" for entry in entries))
         return [
@@ -67,14 +81,25 @@ class Restorer:
             *([] if self.options.owners else ["--no-owner"]),
             f"--format={self.archive.format}",
             f"--use-list={wanted}",
-            f"--dbname={self.destination.dbname}",
+            f"--dbname={passfile.conninfo(dbname) if passfile else dbname}",
             *([f"--jobs={jobs}"] if jobs > 1 else []),
             *([file] if file else []),
         ]
 
     def _run(
-        self, argv: Sequence[str | Path], reader: DiagnosticReader, failures: list[Diagnostic], *, stream: bool
+        self,
+        argv: Sequence[str | Path],
+        reader: DiagnosticReader,
+        failures: list[Diagnostic],
+        *,
+        stream: bool,
+        renew: Callable[[], None] | None,
     ) -> int:
+        def still_wanted() -> None:
+            self.destination.still_wanted()
+            if renew:
+                renew()
+
         def on_line(line: str) -> None:
             keep(reader.feed(line))
             if _PROGRESS.match(line):
@@ -94,7 +119,7 @@ class Restorer:
             feed=self.archive.source.chunks() if stream else None,
             on_stderr=on_line,
             timeout_seconds=self.destination.deadline.left(),
-            still_wanted=self.destination.still_wanted,
+            still_wanted=still_wanted,
             codec=python_codec(self.archive.encoding),
         )
         keep(reader.close())
