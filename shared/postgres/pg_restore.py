@@ -1,7 +1,7 @@
 """Run pg_restore on chosen entries of an archive."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Restorer:
         reader, failures = DiagnosticReader(), list[Diagnostic]()
         passfile = self._passfile(jobs)
         argv = self._command(entries, file, jobs, passfile)
-        exit_code = self._run(argv, reader, failures, stream=file is None, renew=passfile and passfile.renew)
+        exit_code = self._run(argv, reader, failures, stream=file is None, passfile=passfile)
         if exit_code < 0:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
         findings = sort_out(failures, self.missing_owners, entries, self.options)
@@ -93,12 +93,12 @@ class Restorer:
         failures: list[Diagnostic],
         *,
         stream: bool,
-        renew: Callable[[], None] | None,
+        passfile: Passfile | None,
     ) -> int:
         def still_wanted() -> None:
             self.destination.still_wanted()
-            if renew:
-                renew()
+            if passfile:
+                passfile.renew()
 
         def on_line(line: str) -> None:
             keep(reader.feed(line))
