@@ -44,7 +44,7 @@ class Passfile:
     def _write(self) -> None:
         secret = self._server.secret().replace("\\", "\\\\").replace(":", "\\:")
         new = self._path.with_suffix(".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(f"*:*:*:*:{secret}\n")
         new.replace(self._path)
         self._written = time.monotonic()

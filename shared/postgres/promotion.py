@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 type OnConflict = Literal["fail", "skip", "replace"]
 
 _QUIET_SECONDS = 20
-"""How long to try while others keep connecting."""
+"""How long to try while others are or keep connecting."""
 
 
 def promote(  # noqa: PLR0913  what, whereto, and on which conditions
@@ -178,14 +178,19 @@ def _close(connection: Connection, record: Record, final_name: str) -> list[Note
 
 
 def _drop_replaced(connection: Connection, database: Database) -> list[Note]:
-    """Drop what made way; a note when it is still in use, by a subscription or a replication slot."""
+    """Drop what made way; a note when it stays in use, by a subscription, a replication slot or a superuser."""
     _alter(connection, "ALTER DATABASE {} IS_TEMPLATE false", database.name)
-    try:
-        temporary.drop(connection, database.name)
-    except psycopg.errors.ObjectInUse as error:
-        reason = f"it was replaced and could not be dropped, drop it when nobody needs it: {message(error)}"
-        return [make_note(kind=NoteKind.TOLERATED, subject=f'database "{database.name}"', reason=reason)]
-    return []
+    deadline = time.monotonic() + _QUIET_SECONDS
+    while True:
+        try:
+            temporary.drop(connection, database.name)
+        except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege) as error:
+            if time.monotonic() > deadline:
+                reason = f"it was replaced and could not be dropped, drop it when nobody needs it: {message(error)}"
+                return [make_note(kind=NoteKind.TOLERATED, subject=f'database "{database.name}"', reason=reason)]
+            time.sleep(1)
+        else:
+            return []
 
 
 def replaced_name(name: str, when: datetime) -> str:

@@ -101,19 +101,22 @@ def test_a_token_that_ends_while_rows_are_loaded_is_no_failure(
         with target.connect(as_superuser=True) as connection:
             return bool(connection.execute(query).fetchall())
 
-    wait(rows_are_being_loaded, "the rows")
-    token.issue()
-    if jobs > 1:
-        [written] = tmp_path.glob("s/*/password")
-        wait(lambda: token.text in written.read_text(), "the new token in the file")
-        assert written.stat().st_mode & 0o077 == 0
-    told = [" ".join([*child.cmdline()]) for child in psutil.Process().children(recursive=True)]
-    assert [line for line in told if "pg_restore" in line] != []
-    assert [line for line in told if "token-" in line] == []
-    with target.connect(as_superuser=True, autocommit=True) as connection:
-        connection.execute("CREATE ROLE go_on")
-    thread.join()
+    try:
+        wait(rows_are_being_loaded, "the rows")
+        token.issue()
+        if jobs > 1:
+            [written] = tmp_path.glob("s/*/password")
+            wait(lambda: token.text in written.read_text(), "the new token in the file")
+            assert written.stat().st_mode & 0o077 == 0
+        commands = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
+    finally:
+        with target.connect(as_superuser=True, autocommit=True) as connection:
+            connection.execute("CREATE ROLE go_on")
+        thread.join()
 
+    ours = [line for line in commands if "pg_restore" in line and str(tmp_path) in line]
+    assert ours
+    assert "token-" not in " ".join(ours)
     [loaded] = loads
     assert loaded.method is (LoadMethod.STREAMED if jobs == 1 else LoadMethod.STAGED_PARALLEL)
     assert {"token-1", "token-2"} == {*token.asked}

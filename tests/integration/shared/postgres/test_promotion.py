@@ -190,8 +190,9 @@ def test_what_nobody_wants_any_more_replaces_nothing(shop: Shop, existing: str, 
 
 
 def test_a_replaced_database_that_cannot_be_dropped_stays_under_its_dated_name_and_is_told(
-    shop: Shop, existing: str, databases: Names
+    shop: Shop, existing: str, databases: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(promotion, "_QUIET_SECONDS", 0)
     with shop.target.connect(existing, as_superuser=True, autocommit=True) as connection:
         connection.execute(
             "CREATE SUBSCRIPTION s CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE)"
@@ -206,6 +207,27 @@ def test_a_replaced_database_that_cannot_be_dropped_stays_under_its_dated_name_a
     assert (shop.tables(existing), shop.tables(kept)) == (["new"], ["old"])
     assert shop.promote(existing, "replace").replaced
     assert kept not in databases()
+
+
+def test_a_replaced_database_is_dropped_as_soon_as_the_superuser_has_left_it(
+    shop: Shop, existing: str, databases: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that came after the rename, which nobody else may end."""
+    before, sessions = databases(), list[object]()
+    drop = temporary.drop
+
+    def drop_beside_a_superuser(connection: Connection, name: str) -> None:
+        if sessions or not DATED.fullmatch(name):
+            drop(connection, name)
+            return
+        with shop.target.connect(name, as_superuser=True) as session:
+            sessions.append(session)
+            drop(connection, name)
+
+    monkeypatch.setattr(temporary, "drop", drop_beside_a_superuser)
+    promoted = shop.promote(existing, "replace")
+    assert (promoted.replaced, promoted.notes.items, len(sessions)) == (True, (), 1)
+    assert databases() == before - {shop.load.temporary_name}
 
 
 @pytest.mark.parametrize("name", ["shop", "ü" * 31, "x" * 63])
