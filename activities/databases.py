@@ -14,6 +14,7 @@ from shared.contracts.plan import Plan
 from shared.decisions import StillWanted, require_running
 from shared.errors import DatabaseExists, VerificationFailed
 from shared.postgres.archive import inspect
+from shared.postgres.checks import require_ok, run_checks
 from shared.postgres.load import LoadJob
 from shared.postgres.load import load_database as load
 from shared.postgres.options import ImportOptions
@@ -25,7 +26,7 @@ from shared.settings import settings
 from shared.storage.landing import BlobFile
 from shared.storage.ledger import Ledger, database_record, promotions
 from shared.storage.logs import import_log
-from shared.targets import target_server, toolbox
+from shared.targets import checks, target_server, toolbox
 
 
 class _Work:
@@ -120,11 +121,15 @@ def _load_job(work: _Work) -> LoadJob:
 
 @answering
 def verify_database(subject: dict[str, Any]) -> Json:
-    """Compare the loaded database with the file it came from."""
+    """Compare the loaded database with the file it came from, and ask it the operator's queries."""
     work = _Work(subject)
     result = work.ledger.read(work.record("verification"), Verification)
     if result is None:
-        result = verify(work.server, work.loaded(), inspect(work.file, toolbox()), work.options)
+        loaded = work.loaded()
+        result = verify(work.server, loaded, inspect(work.file, toolbox()), work.options)
+        asked = checks(work.plan.request.target, work.job.file.database) if work.options.rows else {}
+        found = run_checks(work.server, loaded.temporary_name, asked)
+        result = result.model_copy(update={"checks": require_ok(found)})
     return work.answer("verification", result, result.notes)
 
 

@@ -39,6 +39,8 @@ def verdict(one: FileReport) -> str:
     if one.verification is None:
         return "" if one.file.state is FileState.SKIPPED else "not verified"
     rows = "every row was counted" if one.verification.exact else "rows are counted in part, the others estimated"
+    if one.verification.checks:
+        rows += f"; {counted(len(one.verification.checks), 'check')} of the operator passed"
     if one.load and one.load.archive.format is ArchiveFormat.PLAIN:
         return f"counted: plain SQL has no table of contents to compare with; {rows}"
     return f"verified: every object of the backup's table of contents is there; {rows}"

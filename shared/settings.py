@@ -30,6 +30,17 @@ _ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1
 """An address in which all parsers see the same host: no user and no backslash before the path."""
 
 
+class Check(BaseModel):
+    """A query that says of a loaded database whether it is as it should be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sql: str
+    """One SELECT; the first column of its only row is true when all is well."""
+    database: str = "*"
+    """Names in the backup that it is for; `*` and `?` stand for any characters and for one."""
+
+
 class Target(BaseModel):
     """A flexible server that requests may name by its alias."""
 
@@ -46,6 +57,8 @@ class Target(BaseModel):
     approval: Literal["on-request", "to-replace", "always"] = "on-request"
     """When somebody must approve the plan of a restore: when the request says so, also when it may replace a database,
     or always."""
+    checks: dict[str, Check] = {}
+    """Asked of each database before it gets its name, by the names that the report gives them."""
 
 
 def _allowed(url: SecretStr, earlier: ValidationInfo) -> SecretStr:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from azure.identity import DefaultAzureCredential
@@ -33,6 +34,12 @@ def target_server(alias: str) -> TargetServer:
         sslmode=target.sslmode,
         max_jobs=max(1, settings().jobs or 4),
     )
+
+
+def checks(alias: str, database: str) -> dict[str, str]:
+    """The operator's queries for a database of that name in the backup, by their names."""
+    configured = settings().targets[alias].checks
+    return {name: check.sql for name, check in configured.items() if fnmatchcase(database, check.database)}
 
 
 def _secret(alias: str, target: Target) -> SecretStr | Callable[[], str]:

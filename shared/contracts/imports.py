@@ -118,6 +118,16 @@ class Promotion(Published):
     notes: Notes = Notes()
 
 
+class CheckResult(Published):
+    """A query of the operator's and what the loaded database answered."""
+
+    name: str
+    ok: bool
+    """Whether the answer was true."""
+    answer: str
+    """The first column of the answer, or the server's message, cut."""
+
+
 class Verification(Published):
     """What was compared between the archive's table of contents and the loaded database."""
 
@@ -127,6 +137,8 @@ class Verification(Published):
     """Whether every table was counted; else some are ANALYZE's estimates."""
     objects: dict[str, int]
     """Objects found, by the table of contents' kind: `{"TABLE": 12, "INDEX": 9}`."""
+    checks: tuple[CheckResult, ...] = ()
+    """What the operator's queries found; one that is not true fails the database."""
     notes: Notes = Notes()
 
 

@@ -1,8 +1,8 @@
 """Where a load goes, and what it needs on the way."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +42,8 @@ class Destination:
     deadline: Deadline
     still_wanted: Callable[[], None] = lambda: None
     """Raises when nobody wants the load any more."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of each session of pg_restore and psql."""
 
     def connect(self) -> Connection:
         """A connection to the database."""

@@ -142,7 +142,7 @@ class DiagnosticReader:
     """
 
     def __init__(self) -> None:
-        self._ignored = 0
+        self._ignored: int | None = None
         self._failures = 0
         self._spoken = False
         """Whether the tool itself has written something; what comes before is a loader's or a shell's."""
@@ -151,9 +151,14 @@ class DiagnosticReader:
         self._entry = ""
 
     @property
+    def counted(self) -> bool:
+        """Whether pg_restore told how many failures there were, as it does at its end after the first one."""
+        return self._ignored is not None
+
+    @property
     def missed(self) -> int:
         """How many failures pg_restore counted beyond those that were read here; a parallel one counts too few."""
-        return max(0, self._ignored - self._failures)
+        return max(0, (self._ignored or 0) - self._failures)
 
     def feed(self, line: str) -> Diagnostic | None:
         """Take a line without its newline; answer the message before, when this line ends it."""

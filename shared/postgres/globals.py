@@ -18,7 +18,7 @@ from shared.postgres.diagnostics import Diagnostic, classify
 from shared.postgres.notes import make_note, readable
 from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.psql import ScriptResult, run_script
-from shared.postgres.script import Backslash, Blank, Event, Statement, Statements, tokens
+from shared.postgres.script import Backslash, Blank, Event, Statement, Statements, tokens, whole
 from shared.postgres.server import TargetServer
 from shared.postgres.tools import Toolbox
 
@@ -53,7 +53,7 @@ def run_globals(  # noqa: PLR0913  where, with what, and how much of it
     """
     began = time.monotonic()
     statements, notes, failures = 0, list[Note](), list[str]()
-    for name, lines_before, events in _sections(Statements(chunks)):
+    for name, lines_before, events in _sections(whole(Statements(chunks))):
         dbname = databases.get(name) if name else server.maintenance_database
         if dbname is None:
             notes.append(_skipped_section(name, sum(isinstance(event, Statement) for event in events)))

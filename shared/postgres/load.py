@@ -15,6 +15,7 @@ from shared.postgres import temporary
 from shared.postgres.archive import Archive, inspect
 from shared.postgres.archive_load import ArchiveLoad, Loaded
 from shared.postgres.destination import Deadline, Destination
+from shared.postgres.load_settings import load_settings, read_resources
 from shared.postgres.notes import make_note, readable
 from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.properties import NOT_ITS_OWN, renamed
@@ -108,9 +109,13 @@ class _Load:
         try:
             oid = self._create(name, plan.properties.options)
             notes = self._set(name, plan.properties.name, plan.properties.settings)
+            route = self._route(plan.capabilities)
+            settings = load_settings(read_resources(self.connection), route.jobs)
             with workspace(Staging(self.job.staging, self.job.staging_budget), self.job.key.lock) as folder:
-                destination = Destination(self.server, name, folder, self.log_file, deadline, self.job.still_wanted)
-                loaded = plan.fill(destination, self._route(plan.capabilities))
+                wanted = self.job.still_wanted
+                destination = Destination(self.server, name, folder, self.log_file, deadline, wanted, settings)
+                destination.write(f"-- settings: {', '.join(map(' = '.join, settings.items()))}")
+                loaded = plan.fill(destination, route)
             closing, unreadable = _recordable(loaded.closing)
             notes += [*self.job.options.notes, *loaded.notes, *unreadable, *_analyze(destination)]
             result = self._result(name, oid, loaded, notes, time.monotonic() - began)

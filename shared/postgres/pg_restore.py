@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared.errors import LoadInterrupted
+from pydantic import SecretStr
+
+from shared.errors import ImportFailed, LoadInterrupted
 from shared.postgres import process
 from shared.postgres.archive import Archive
 from shared.postgres.destination import Destination
 from shared.postgres.diagnostics import Diagnostic, DiagnosticReader
 from shared.postgres.options import ImportOptions
+from shared.postgres.passfile import Passfile
 from shared.postgres.script import redact
 from shared.postgres.toc import Entry, python_codec
-from shared.postgres.tolerance import Findings, sort_out
+from shared.postgres.tolerance import Findings, describe, sort_out
 
 _PROGRESS = re.compile(r"pg_restore: (?!error:|warning:|detail:|hint:)")
 """What pg_restore is doing; errors are logged without secrets, once they are read to their end."""
@@ -33,24 +36,41 @@ class Restorer:
         """Restore these entries in their order, from a local file or, with None, streamed from the source.
 
         Raises:
-            ImportFailed: statements failed that are not known to be harmless.
+            ImportFailed: statements failed that are not known to be harmless, or whose failure was not read.
             UnreadableFile: the archive is truncated or corrupt.
             TargetUnavailable: the server went away.
-            LoadInterrupted: pg_restore was killed.
+            LoadInterrupted: pg_restore was killed, or did not come to its end.
             DeadlinePassed: it took too long.
         """
         if not entries:
             return Findings()
         how = f"from {file.name} with {jobs} jobs" if file else "streamed"
         self.destination.write(f"-- pg_restore: {len(entries)} entries, {how}")
-        failures, exit_code = self._run(self._command(entries, file, jobs), stream=file is None)
+        reader, failures = DiagnosticReader(), list[Diagnostic]()
+        passfile = self._passfile(jobs)
+        argv = self._command(entries, file, jobs, passfile)
+        exit_code = self._run(argv, reader, failures, stream=file is None, passfile=passfile)
         if exit_code < 0:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
-        if exit_code != 0 and not failures:
-            raise LoadInterrupted(f"pg_restore ended with exit code {exit_code} and said nothing")
-        return sort_out(failures, self.missing_owners, entries, self.options)
+        findings = sort_out(failures, self.missing_owners, entries, self.options)
+        if exit_code != 0 and not reader.counted:
+            said = "did not come to its end" if failures else "said nothing"
+            raise LoadInterrupted(f"pg_restore ended with exit code {exit_code} and {said}")
+        if reader.missed:
+            text = f"pg_restore counted {reader.missed} failure(s) more than can be read in what it said: see the log"
+            raise ImportFailed(text, details=[describe(failure) for failure in failures])
+        return findings
 
-    def _command(self, entries: Sequence[Entry], file: Path | None, jobs: int) -> list[str | Path]:
+    def _passfile(self, jobs: int) -> Passfile | None:
+        """Only a parallel pg_restore connects late, and only tokens end; a libpq before 14 reads no long lines."""
+        server, version = self.destination.server, self.archive.toolbox.pg_restore.version
+        late = jobs > 1 and not isinstance(server.password, SecretStr) and version >= (14, 0)
+        return Passfile(self.destination.folder, server) if late else None
+
+    def _command(
+        self, entries: Sequence[Entry], file: Path | None, jobs: int, passfile: Passfile | None
+    ) -> list[str | Path]:
+        dbname = self.destination.dbname
         wanted = self.destination.folder / "entries"
         wanted.write_text("".join(f"{entry.dump_id}\n" for entry in entries))
         return [
@@ -61,14 +81,24 @@ class Restorer:
             *([] if self.options.owners else ["--no-owner"]),
             f"--format={self.archive.format}",
             f"--use-list={wanted}",
-            f"--dbname={self.destination.dbname}",
+            f"--dbname={passfile.conninfo(dbname) if passfile else dbname}",
             *([f"--jobs={jobs}"] if jobs > 1 else []),
             *([file] if file else []),
         ]
 
-    def _run(self, argv: Sequence[str | Path], *, stream: bool) -> tuple[list[Diagnostic], int]:
-        reader = DiagnosticReader()
-        failures: list[Diagnostic] = []
+    def _run(
+        self,
+        argv: Sequence[str | Path],
+        reader: DiagnosticReader,
+        failures: list[Diagnostic],
+        *,
+        stream: bool,
+        passfile: Passfile | None,
+    ) -> int:
+        def still_wanted() -> None:
+            self.destination.still_wanted()
+            if passfile:
+                passfile.renew()
 
         def on_line(line: str) -> None:
             keep(reader.feed(line))
@@ -83,12 +113,14 @@ class Restorer:
 
         exit_code = process.run(
             argv,
-            environment=self.destination.server.environment(self.destination.dbname),
+            environment=self.destination.server.environment(
+                self.destination.dbname, settings=self.destination.settings
+            ),
             feed=self.archive.source.chunks() if stream else None,
             on_stderr=on_line,
             timeout_seconds=self.destination.deadline.left(),
-            still_wanted=self.destination.still_wanted,
+            still_wanted=still_wanted,
             codec=python_codec(self.archive.encoding),
         )
         keep(reader.close())
-        return failures, exit_code
+        return exit_code

@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Literal
 
 import psycopg
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 type OnConflict = Literal["fail", "skip", "replace"]
 
 _QUIET_SECONDS = 20
-"""How long to try while others keep connecting."""
+"""How long to try while others are or keep connecting."""
 
 
 def promote(  # noqa: PLR0913  what, whereto, and on which conditions
@@ -40,8 +41,9 @@ def promote(  # noqa: PLR0913  what, whereto, and on which conditions
     """Rename the loaded database, known by its OID, and give it the owner, privileges and comment of the source.
 
     The rename is one transaction: other sessions see the old database or the new one under the name, never none. The
-    replaced database is dropped afterwards. Calling again is safe at any point, and answers the same. `still_wanted`
-    raises when nobody wants it any more; it is asked before the rename, and what was renamed is brought to its end.
+    replaced database is dropped afterwards; one that the server does not drop stays under its dated name, with a note.
+    Calling again is safe at any point, and answers the same. `still_wanted` raises when nobody wants it any more; it is
+    asked before the rename, and what was renamed is brought to its end.
 
     Raises:
         DatabaseExists: the name is taken and `on_conflict` is "fail"; the loaded database stays.
@@ -65,7 +67,10 @@ def promote(  # noqa: PLR0913  what, whereto, and on which conditions
                 _check_replaceable(connection, existing, on_conflict)
             still_wanted()
             notes = _rename(connection, database, existing, final_name)
-        replaced = _drop_replaced(connection, oid) or (existing is not None and existing.oid != oid)
+        replaced = existing is not None and existing.oid != oid
+        for old in temporary.replaced(connection, oid):
+            replaced = True
+            notes = [*(old.replaced.notes.items if old.replaced else ()), *_drop_replaced(connection, old)]
         for leftover in temporary.temporaries(connection, key):
             temporary.drop(connection, leftover.name)
     return Promotion(name=final_name, oid=oid, replaced=replaced, notes=Notes.bounded(notes))
@@ -110,11 +115,14 @@ def _rename(connection: Connection, database: Database, existing: Database | Non
         try:
             with connection.transaction():
                 if existing:
-                    old_name = _replaced_name(final_name)
+                    old_name = replaced_name(final_name, datetime.now(UTC))
                     _alter(connection, "ALTER DATABASE {} RENAME TO {}", existing.name, old_name)
-                    temporary.comment(connection, old_name, Replaced(replaced_by=database.oid).model_dump_json())
                 _alter(connection, "ALTER DATABASE {} RENAME TO {}", database.name, final_name)
-                return _close(connection, record, final_name)
+                notes = _close(connection, record, final_name)
+                if existing:
+                    kept = Replaced(replaced_by=database.oid, notes=Notes.bounded(notes))
+                    temporary.comment(connection, old_name, kept.model_dump_json())
+                return notes
         except psycopg.errors.ObjectInUse:
             # Someone connected in between; the server has waited five seconds for them.
             if time.monotonic() > deadline:
@@ -169,18 +177,25 @@ def _close(connection: Connection, record: Record, final_name: str) -> list[Note
     return notes
 
 
-def _drop_replaced(connection: Connection, oid: int) -> bool:
-    """Drop what made way; whether there was anything."""
-    databases = temporary.replaced(connection, oid)
-    for database in databases:
-        _alter(connection, "ALTER DATABASE {} IS_TEMPLATE false", database.name)
-        temporary.drop(connection, database.name)
-    return bool(databases)
+def _drop_replaced(connection: Connection, database: Database) -> list[Note]:
+    """Drop what made way; a note when it stays in use, by a subscription, a replication slot or a superuser."""
+    _alter(connection, "ALTER DATABASE {} IS_TEMPLATE false", database.name)
+    deadline = time.monotonic() + _QUIET_SECONDS
+    while True:
+        try:
+            temporary.drop(connection, database.name)
+        except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege) as error:
+            if time.monotonic() > deadline:
+                reason = f"it was replaced and could not be dropped, drop it when nobody needs it: {message(error)}"
+                return [make_note(kind=NoteKind.TOLERATED, subject=f'database "{database.name}"', reason=reason)]
+            time.sleep(1)
+        else:
+            return []
 
 
-def _replaced_name(name: str) -> str:
-    """A free name for the database that makes way, which still tells what it was."""
-    suffix = f"_replaced_{secrets.token_hex(4)}"
+def replaced_name(name: str, when: datetime) -> str:
+    """A new name for the database that makes way, which tells what it was and since when."""
+    suffix = f"_replaced_{when:%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
     kept = name.encode()[: NAME_BYTES - len(suffix)].decode("utf-8", "ignore")
     return kept + suffix
 

@@ -7,8 +7,9 @@ the last error in place of `:LAST_ERROR_MESSAGE`, commands included, and that te
 
 import secrets
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import BinaryIO, Literal, NoReturn
 
 from shared.contracts.imports import Note, NoteKind
@@ -68,6 +69,7 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
     on_error: OnError = "stop",
     single_transaction: bool = False,
     rehearse: bool = False,
+    settings: Mapping[str, str] = MappingProxyType({}),
     timeout_seconds: float | None = None,
     still_wanted: Callable[[], None] = lambda: None,
 ) -> ScriptResult:
@@ -75,8 +77,8 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
 
     `lines_before` is where the events begin in their file, so that the result and the log tell the file's lines.
     `single_transaction` is ours and not psql's, which commits what it has when its input breaks off; `rehearse` rolls
-    all of it back at the end. With "go on", a refused COPY may still end the script. Log lines hold no literals of
-    statements that speak of passwords.
+    all of it back at the end. `settings` are further ones of its session. With "go on", a refused COPY may still end
+    the script. Log lines hold no literals of statements that speak of passwords.
 
     Raises:
         UnreadableFile: the script breaks off, or is none; what ran before stays unless it is a single transaction.
@@ -94,7 +96,7 @@ def run_script(  # noqa: PLR0913  where, what, and how: each has its default or 
     listener = _Listener(feed, log)
     exit_code = process.run(
         [toolbox.psql.path, *_options(on_error, transaction=feed.transaction)],
-        environment=server.environment(dbname, settings={"standard_conforming_strings": "on"})
+        environment=server.environment(dbname, settings={**settings, "standard_conforming_strings": "on"})
         | {"PGCLIENTENCODING": "UTF8"},
         feed=feed.chunks(),
         on_stderr=listener.line,
@@ -200,8 +202,9 @@ class _Feed:
         if self.transaction:
             yield b"BEGIN; "
         yield from self._script()
-        if self.transaction:
-            yield b"\n" + self._end
+        # Outside a transaction it changes nothing any more; inside one, which the script left open and whose work the
+        # server is about to undo, it fails.
+        yield b"\n" + (self._end if self.transaction else b"DISCARD ALL;\n")
 
     def script_line(self, line: int) -> int:
         """The script's line for one of psql's."""

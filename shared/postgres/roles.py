@@ -12,7 +12,7 @@ from shared.postgres.diagnostics import Diagnostic, classify
 from shared.postgres.notes import make_note, readable
 from shared.postgres.psql import run_script
 from shared.postgres.role_plan import PlannedStatement, RoleTarget, StatementKind, plan_roles
-from shared.postgres.script import Statements, redact
+from shared.postgres.script import Statements, redact, whole
 from shared.postgres.server import Connection, TargetServer, read_capabilities
 from shared.postgres.tools import Toolbox
 
@@ -60,7 +60,7 @@ def import_roles(  # noqa: PLR0913  where, with what, and what is known
     started = time.monotonic()
     # One restore at a time: two could create the same role at once.
     with server.advisory_lock(_LOCK) as connection:
-        plan = plan_roles(Statements(chunks), read_target(connection), existing, update=update)
+        plan = plan_roles(whole(Statements(chunks)), read_target(connection), existing, update=update)
         rehearsed, tolerated = _rehearse(server, toolbox, plan.statements, log)
         _perform(server, toolbox, rehearsed, log)
     return ScriptRun(

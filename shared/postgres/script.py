@@ -104,6 +104,8 @@ _UNREMARKABLE = re.compile(
 """A run of tokens that change nothing; reading them one by one takes twice as long."""
 _NEEDS_MORE = frozenset({"word", "number", "maybe"})
 _BLANK = frozenset({"space", "line_comment", "block_comment"})
+_COMMENTS = re.compile(rb"(?:[ \t\n\r\f\v]++|--[^\n]*+)++")
+_DUMP_MARK = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump(?P<end> complete)?\r?$", re.MULTILINE)
 _QUOTE = re.compile(rb"'")
 _NAME_QUOTE = re.compile(rb'"')
 _ESCAPED = re.compile(rb"'|\\.", re.DOTALL)
@@ -341,6 +343,22 @@ def _tail_after(tail: str, blanks: bytes) -> str:
     if not tail or b"\n" in blanks:
         return ""
     return "continued" if tail == "continued" or b"\r" in blanks else "blank"
+
+
+def whole(events: Iterable[Event]) -> Iterator[Event]:
+    """The events of a script; one that pg_dump or pg_dumpall began ends with the line that they write last.
+
+    Raises:
+        UnreadableFile: at the script's end, when that line is missing: a script may be cut off between two statements.
+    """
+    open_dumps = 0
+    for event in events:
+        if isinstance(event, Blank | Statement) and (comments := _COMMENTS.match(event.source)):
+            for mark in _DUMP_MARK.finditer(comments[0]):
+                open_dumps += -1 if mark["end"] else 1
+        yield event
+    if open_dumps > 0:
+        raise UnreadableFile("the script is not whole: the line with which pg_dump ends what it writes is missing")
 
 
 def without_data(events: Iterable[Event]) -> Iterator[Event]:

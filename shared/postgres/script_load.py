@@ -28,6 +28,7 @@ from shared.postgres.script import (
     quote_identifier,
     redact,
     tokens,
+    whole,
     without_data,
 )
 from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
@@ -89,9 +90,10 @@ class ScriptLoad:
             destination.server,
             self.archive.toolbox,
             destination.dbname,
-            adapter.events(Statements(self.archive.source.chunks())),
+            adapter.events(whole(Statements(self.archive.source.chunks()))),
             log=destination.log,
             on_error="go on",
+            settings=destination.settings,
             timeout_seconds=destination.deadline.left(),
             still_wanted=destination.still_wanted,
         )

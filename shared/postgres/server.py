@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +42,7 @@ _SETTINGS = {
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "default_transaction_read_only": "off",
-}
+} | {f"tcp_{name}": str(value) for name, value in _KEEPALIVES.items()}
 """Limits that a server or a database has for applications are none for an import."""
 
 
@@ -124,7 +124,7 @@ class TargetServer:
                 application_name=application_name,
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 client_encoding="utf8",
-                options=_options({f"tcp_{name}": str(value) for name, value in _KEEPALIVES.items()}),
+                options=_options({}),
                 autocommit=True,
                 **_KEEPALIVES,
             )
@@ -134,7 +134,7 @@ class TargetServer:
                 raise TargetRefused(f"the target server refused the connection: {text}") from error
             raise TargetUnavailable(f"the target server does not answer: {text}") from error
 
-    def environment(self, dbname: str, *, settings: dict[str, str] | None = None) -> dict[str, str]:
+    def environment(self, dbname: str, *, settings: Mapping[str, str] | None = None) -> dict[str, str]:
         """The variables with which psql and pg_restore find the server, and further settings of their session.
 
         A setting that the server's version does not know fails the connection. Values have no spaces.
@@ -250,6 +250,6 @@ def _allow_list(setting: str) -> frozenset[str]:
     return frozenset(name.strip().strip('"').lower() for name in setting.split(",") if name.strip())
 
 
-def _options(settings: dict[str, str]) -> str:
+def _options(settings: Mapping[str, str]) -> str:
     """The value of libpq's `options`: our defaults and the given settings."""
-    return " ".join(f"-c {name}={value}" for name, value in (_SETTINGS | settings).items())
+    return " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, **settings}.items())

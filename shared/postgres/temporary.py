@@ -12,7 +12,7 @@ from psycopg import sql
 from pydantic import ValidationError
 
 from shared.contracts.base import Contract
-from shared.contracts.imports import DatabaseLoad
+from shared.contracts.imports import DatabaseLoad, Notes
 from shared.contracts.plan import Finding
 from shared.postgres.server import Connection
 
@@ -58,6 +58,8 @@ class Replaced(Contract):
 
     replaced_by: int
     """OID of the loaded one."""
+    notes: Notes = Notes()
+    """What was said when the loaded one got the name: who is asked again answers it again."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,10 @@ class Database:
             return None
 
     @property
-    def replaced_by(self) -> int | None:
-        """OID of the database that this one made way for."""
+    def replaced(self) -> Replaced | None:
+        """Which database this one made way for."""
         try:
-            return Replaced.model_validate_json(self.comment).replaced_by
+            return Replaced.model_validate_json(self.comment)
         except ValidationError:
             return None
 
@@ -127,7 +129,7 @@ def name_taken(name: str) -> Finding:
 def replaced(connection: Connection, oid: int) -> list[Database]:
     """Databases that made way for the one of that OID and were not dropped yet."""
     databases = [Database(*row) for row in connection.execute(_DATABASES)]
-    return [database for database in databases if database.replaced_by == oid]
+    return [database for database in databases if database.replaced and database.replaced.replaced_by == oid]
 
 
 def create(connection: Connection, name: str, options: str) -> int:

@@ -17,6 +17,7 @@ _UNREADABLE = re.compile(
     r"|did not find magic string|corrupt|could not uncompress data|unrecognized data block|bad magic|truncated"
 )
 _DISK_FULL = re.compile(r"No space left on device|could not extend file|disk is full|read-only transaction")
+_NOT_PRELOADED = re.compile(r"(?:can only|must) be loaded via \W*shared_preload_libraries")
 _INTERRUPTED = re.compile(r"a worker process died unexpectedly|parallel worker .* failed|^deadlock detected$")
 
 _SUPERUSER_ONLY = Harmless(
@@ -153,9 +154,17 @@ def _failed(fatal: list[Diagnostic], by_id: Mapping[int, Entry]) -> ImportFailed
         if _INTERRUPTED.search(failure.message):
             return LoadInterrupted(f"the load was interrupted: {describe(failure, by_id)}")
     details = [describe(failure, by_id) for failure in fatal]
-    full = next((failure for failure in fatal if _DISK_FULL.search(failure.message)), None)
-    if full:
+    if full := _first(fatal, _DISK_FULL):
         text = f"the target server ran out of storage: {full.message}; give it more storage and restore again"
+    elif library := _first(fatal, _NOT_PRELOADED):
+        text = (
+            f"the target server does not load a library: {library.message}; name it in the server parameter "
+            "shared_preload_libraries, restart the server and restore again"
+        )
     else:
         text = f"{len(fatal)} statements failed; the first, for {_subject(fatal[0], by_id)}: {fatal[0].message}"
     return ImportFailed(text, details=details)
+
+
+def _first(failures: Iterable[Diagnostic], message: re.Pattern[str]) -> Diagnostic | None:
+    return next((failure for failure in failures if message.search(failure.message)), None)

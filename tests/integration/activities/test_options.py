@@ -1,11 +1,13 @@
 """What the request says about roles, owners, grants and rows reaches the imports; each activity may run twice."""
 
+import json
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from activities.databases import load_database, promote_database, verify_database
+from activities.databases import discard_database, load_database, promote_database, verify_database
 from activities.scripts import import_roles, run_script
 from local.servers.postgres import FlexibleServer
 from shared.contracts.importing import DatabaseImport, ScriptImport
@@ -132,3 +134,44 @@ def test_a_database_is_imported_as_the_request_says_and_its_schema_file_changes_
     assert verification
     assert [note.subject for note in load.notes.items if note.subject in {"owners", "grants", "rows"}] == notes
     assert verification.rows == found[2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted", "outcome"),
+    [
+        ({}, "SELECT count(*) = 1 FROM t", [("rows", True)]),
+        ({}, "SELECT count(*) = 2 FROM t", "check rows: False"),
+        ({"schemaOnly": True}, "SELECT count(*) = 1 FROM t", []),
+    ],
+    ids=["well", "not well", "no rows"],
+)
+@pytest.mark.usefixtures("clerk")
+def test_a_database_is_asked_the_checks_of_its_target_before_it_gets_its_name(
+    *,
+    put: Put,
+    begin: Begin,
+    configure: Callable[..., None],
+    asked: dict[str, object],
+    wanted: str,
+    outcome: list[tuple[str, bool]] | str,
+) -> None:
+    targets = json.loads(os.environ["FLEX_RESTORE_TARGETS"])
+    checks = {"rows": {"database": "sh*", "sql": wanted}, "of another": {"database": "crm", "sql": "SELECT false"}}
+    targets["drill"]["checks"] = checks
+    configure(FLEX_RESTORE_TARGETS=json.dumps(targets))
+    put("b_database_shop.sql", content=TABLE + ROWS)
+    ledger = begin(**asked)
+    database = subject(DatabaseImport, "b_database_shop.sql", final_name="shop")
+    value(load_database(database))
+
+    for _ in range(2):
+        verified = verify_database(database)
+
+    found = ledger.read(database_record("shop", "verification"), Verification)
+    if isinstance(outcome, str):
+        assert (verified["ok"], found) == (False, None)
+        assert outcome in verified["error"]["details"]
+    else:
+        assert found
+        assert [(check.name, check.ok) for check in found.checks] == outcome
+    value(discard_database({"job": database, "error": {"code": "x", "message": "y"}}))

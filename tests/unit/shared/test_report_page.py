@@ -14,6 +14,7 @@ from shared.contracts.files import FileKind
 from shared.contracts.imports import (
     ArchiveFormat,
     ArchiveSummary,
+    CheckResult,
     DatabaseLoad,
     LoadMethod,
     Note,
@@ -69,7 +70,13 @@ def database(name: str = "orders", *notes: Note, **more: Any) -> FileReport:
     return FileReport(
         file=progress,
         load=load,
-        verification=Verification(tables=12, rows=1_234_567, exact=False, objects={"TABLE": 12, "FK CONSTRAINT": 1}),
+        verification=Verification(
+            tables=12,
+            rows=1_234_567,
+            exact=False,
+            objects={"TABLE": 12, "FK CONSTRAINT": 1},
+            checks=(CheckResult(name=f"{name} is recent", ok=True, answer=f"True {name}"),),
+        ),
         promotion=Promotion(name=name, oid=7, replaced=True),
         **more,
     )
@@ -148,7 +155,7 @@ def test_a_hostile_text_is_shown_as_it_is_wherever_it_stands() -> None:
 
     assert not {"script", "img"} & {*found.tags}
     assert not [name for name, _ in found.attributes if name.startswith("on")]
-    assert "".join(found.texts).count(HOSTILE) >= 24
+    assert "".join(found.texts).count(HOSTILE) >= 26
 
 
 def test_a_saved_page_is_as_safe_as_a_served_one() -> None:
@@ -187,6 +194,7 @@ def test_a_database_is_told_with_its_figures_in_words() -> None:
         "1 h 03 min",
         "Downloaded, then loaded with 4 jobs side by side: there is room.",
         "in the place of a database that is gone now",
+        "orders is recent: True orders",
     ):
         assert words in text
 

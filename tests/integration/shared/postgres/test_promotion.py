@@ -1,24 +1,30 @@
 """Loaded databases get their names, whatever is there already and however often it is asked for."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from types import ModuleType
 
 import psycopg
 import pytest
 
 from local.servers.postgres import FlexibleServer
 from shared.contracts.imports import DatabaseLoad, Promotion
-from shared.errors import DatabaseExists, ImportFailed, TargetRefused
-from shared.postgres import temporary
+from shared.errors import DatabaseExists, ImportFailed, RestoreEnded, TargetRefused, TargetUnavailable
+from shared.postgres import promotion, temporary
 from shared.postgres.load import LoadJob
-from shared.postgres.promotion import OnConflict, discard, promote
-from shared.postgres.server import TargetServer
+from shared.postgres.promotion import OnConflict, discard, promote, replaced_name
+from shared.postgres.server import Connection, TargetServer
 from shared.postgres.source import LocalFile
 from shared.postgres.temporary import Record
 
 type Load = Callable[[LocalFile, LoadJob], DatabaseLoad]
 type Names = Callable[[], set[str]]
+
+DATED = re.compile(r"shop_replaced_\d{8}_\d{6}_[0-9a-f]{4}")
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,12 @@ class Shop:
 
     def promote(self, name: str, on_conflict: OnConflict = "fail") -> Promotion:
         return promote(self.server, self.job.key, self.load.oid, name, on_conflict=on_conflict)
+
+    def close_with(self, *statements: str) -> None:
+        """Let statements wait for the name."""
+        record = Record(load=self.load, source_name="shop", closing=statements)
+        with self.target.connect(autocommit=True) as connection:
+            temporary.comment(connection, self.load.temporary_name, record.model_dump_json())
 
     def tables(self, database: str) -> list[str]:
         query = "SELECT relname FROM pg_class WHERE relname IN ('old', 'new')"
@@ -100,20 +112,131 @@ def test_an_existing_database_is_replaced_with_sessions_on_it(shop: Shop, existi
     assert shop.tables(existing) == ["new"]
 
 
-def test_what_a_killed_promotion_left_of_the_replaced_database_is_dropped_by_the_next(
-    shop: Shop, existing: str, databases: Names, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("module", "function", "call", "stands"),
+    [
+        (promotion, "_check_replaceable", 1, "old"),
+        (promotion, "_end_sessions", 2, "old"),
+        (promotion, "_alter", 1, "old"),
+        (promotion, "_alter", 2, "old"),
+        (promotion, "_close", 1, "old"),
+        (promotion, "_alter", 4, "old"),
+        (temporary, "comment", 2, "old"),
+        (promotion, "_drop_replaced", 1, "new"),
+        (temporary, "drop", 1, "new"),
+    ],
+    ids=[
+        "before the rename",
+        "when sessions have ended",
+        "at the old one's rename",
+        "at the new one's rename",
+        "before the closing statements",
+        "at the closing statements",
+        "when the old one gets its comment",
+        "before the drop",
+        "at the drop",
+    ],
+)
+def test_a_promotion_that_breaks_off_leaves_one_whole_database_and_the_next_brings_it_to_its_end(
+    *,
+    shop: Shop,
+    existing: str,
+    databases: Names,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    function: str,
+    call: int,
+    stands: str,
 ) -> None:
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
+    """The connection is lost at each point in turn."""
+    shop.close_with("ALTER DATABASE shop OWNER TO nobody_here")
+    before, calls = databases(), count(1)
+    original = getattr(module, function)
+
+    def lose_connection(connection: Connection, *args: object) -> object:
+        if next(calls) == call:
+            with shop.target.connect(as_superuser=True) as superuser:
+                superuser.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
+        return original(connection, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(temporary, "drop", killed)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, function, lose_connection)
+        with pytest.raises(TargetUnavailable):
             shop.promote(existing, "replace")
+
+    kept = [name for name in databases() if DATED.fullmatch(name)]
+    if stands == "old":
+        assert databases() == before
+    else:
+        assert databases() == {*before, *kept} - {shop.load.temporary_name}
+        assert [shop.tables(name) for name in kept] == [["old"]]
+    assert shop.tables(existing) == [stands]
+    again = shop.promote(existing, "replace")
+    assert again.replaced
+    assert [note.reason for note in again.notes.items] == ['role "nobody_here" does not exist']
     assert shop.tables(existing) == ["new"]
-    assert [name for name in databases() if name.startswith("shop_replaced_")] != []
+    assert databases() == before - {shop.load.temporary_name}
+
+
+def test_what_nobody_wants_any_more_replaces_nothing(shop: Shop, existing: str, databases: Names) -> None:
+    def ended() -> None:
+        raise RestoreEnded
+
+    before = databases()
+    with pytest.raises(RestoreEnded):
+        promote(shop.server, shop.job.key, shop.load.oid, existing, on_conflict="replace", still_wanted=ended)
+    assert databases() == before
+    assert shop.tables(existing) == ["old"]
+
+
+def test_a_replaced_database_that_cannot_be_dropped_stays_under_its_dated_name_and_is_told(
+    shop: Shop, existing: str, databases: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promotion, "_QUIET_SECONDS", 0)
+    with shop.target.connect(existing, as_superuser=True, autocommit=True) as connection:
+        connection.execute(
+            "CREATE SUBSCRIPTION s CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE)"
+        )
+    promoted = shop.promote(existing, "replace")
+    [kept] = [name for name in databases() if DATED.fullmatch(name)]
+    with shop.target.connect(kept, as_superuser=True, autocommit=True) as connection:
+        connection.execute("DROP SUBSCRIPTION s")
+    assert promoted.replaced
+    assert [(note.subject, note.matters) for note in promoted.notes.items] == [(f'database "{kept}"', True)]
+    assert "could not be dropped" in promoted.notes.items[0].reason
+    assert (shop.tables(existing), shop.tables(kept)) == (["new"], ["old"])
     assert shop.promote(existing, "replace").replaced
-    assert [name for name in databases() if name.startswith("shop_replaced_")] == []
+    assert kept not in databases()
+
+
+def test_a_replaced_database_is_dropped_as_soon_as_the_superuser_has_left_it(
+    shop: Shop, existing: str, databases: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that came after the rename, which nobody else may end."""
+    before, sessions = databases(), list[object]()
+    drop = temporary.drop
+
+    def drop_beside_a_superuser(connection: Connection, name: str) -> None:
+        if sessions or not DATED.fullmatch(name):
+            drop(connection, name)
+            return
+        with shop.target.connect(name, as_superuser=True) as session:
+            sessions.append(session)
+            drop(connection, name)
+
+    monkeypatch.setattr(temporary, "drop", drop_beside_a_superuser)
+    promoted = shop.promote(existing, "replace")
+    assert (promoted.replaced, promoted.notes.items, len(sessions)) == (True, (), 1)
+    assert databases() == before - {shop.load.temporary_name}
+
+
+@pytest.mark.parametrize("name", ["shop", "ü" * 31, "x" * 63])
+def test_the_name_of_a_replaced_database_tells_what_it_was_and_since_when(name: str) -> None:
+    names = {replaced_name(name, datetime(2026, 11, 25, 10, 15, tzinfo=UTC)) for _ in range(2)}
+    assert len(names) == 2
+    for made in names:
+        assert re.fullmatch(rf"{name[0]}+.*_replaced_20261125_101500_[0-9a-f]{{4}}", made)
+        assert len(made.encode()) <= 63
 
 
 def test_a_database_that_belongs_to_someone_else_is_not_replaced_and_stays_open(shop: Shop) -> None:
@@ -151,10 +274,9 @@ def test_a_loaded_database_that_is_gone_is_said_so(shop: Shop, databases: Names)
 
 def test_a_statement_about_another_database_is_left_out_and_noted(shop: Shop) -> None:
     closing = ("RESET ROLE", "ALTER DATABASE bystander CONNECTION LIMIT 3")
-    record = Record(load=shop.load, source_name="shop", closing=(*closing, "ALTER DATABASE shop CONNECTION LIMIT 4"))
+    shop.close_with(*closing, "ALTER DATABASE shop CONNECTION LIMIT 4")
     with shop.target.connect(autocommit=True) as connection:
         connection.execute("CREATE DATABASE bystander")
-        temporary.comment(connection, shop.load.temporary_name, record.model_dump_json())
         notes = shop.promote("shop closed").notes.items
         limits = connection.execute(
             "SELECT datconnlimit FROM pg_database WHERE datname IN ('bystander', 'shop closed') ORDER BY datname"

@@ -268,6 +268,13 @@ def test_a_file_that_breaks_off_creates_no_role(importer: Importer) -> None:
     assert read_roles(importer.server) == importer.existing
 
 
+def test_a_file_that_is_cut_off_between_two_statements_creates_no_role(importer: Importer) -> None:
+    with pytest.raises(UnreadableFile, match="not whole"):
+        importer("--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE first;\n")
+
+    assert read_roles(importer.server) == importer.existing
+
+
 def test_an_update_makes_existing_roles_what_they_are_in_the_backup(
     importer: Importer, roles_file: str, existing: Callable[[str], None]
 ) -> None:

@@ -171,7 +171,7 @@ def test_messages_follow_each_other_and_name_their_entries() -> None:
         ("222", 'must be able to SET ROLE "nogo"'),
     ]
     assert read[0].statement == "CREATE TABLE public.a (\n    x integer NOT NULL\n);"
-    assert reader.missed == 0
+    assert (reader.missed, reader.counted) == (0, True)
 
 
 def test_processes_that_write_over_each_other_hide_no_failure_and_make_none_up() -> None:
@@ -187,7 +187,7 @@ def test_failures_that_pg_restore_counted_and_nobody_read_are_told() -> None:
     reader.feed("pg_restore: error: could not execute query: ERROR:  x")
     reader.feed("pg_restore: warning: errors ignored on restore: 3")
 
-    assert reader.missed == 2
+    assert (reader.missed, reader.counted) == (2, True)
 
 
 def test_a_message_without_end_is_held_in_part() -> None:

@@ -23,6 +23,7 @@ from shared.postgres.script import (
     redact,
     split,
     tokens,
+    whole,
 )
 
 
@@ -32,6 +33,38 @@ def _events(script: str | bytes) -> list[Event]:
 
 def _statements(script: str) -> list[str]:
     return [event.text.strip() for event in _events(script) if isinstance(event, Statement) and event.complete]
+
+
+BEGUN, ENDED = "--\n-- PostgreSQL database dump\n--\n", "--\n-- PostgreSQL database dump complete\n--\n\n"
+CLUSTER = [mark.replace("database", "database cluster") for mark in (BEGUN, ENDED)]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "SELECT 1;",
+        f"{BEGUN}SET a = b;\n{ENDED}\\unrestrict x\n",
+        f"{BEGUN}SET a = b;\n{ENDED}SELECT 'added';",
+        f"{CLUSTER[0]}SELECT 1;\n{BEGUN}SELECT 1;\n{ENDED}{CLUSTER[1]}",
+        f"SELECT $$\n{BEGUN}$$;",
+    ],
+)
+def test_a_script_with_all_its_ends_is_whole(script: str) -> None:
+    assert list(whole(_events(script))) == _events(script)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        BEGUN,
+        f"{BEGUN}SET a = b;\nCOPY a FROM stdin;\n{ENDED}\\.\n",
+        f"{CLUSTER[0]}SELECT 1;\n{BEGUN}SELECT 1;\n{ENDED}",
+        f"{CLUSTER[0]}\\connect a\n{BEGUN}SELECT 1;\n".replace("\n", "\r\n"),
+    ],
+)
+def test_a_script_without_its_end_is_not_whole(script: str) -> None:
+    with pytest.raises(UnreadableFile, match="not whole"):
+        list(whole(_events(script)))
 
 
 FRAGMENTS = [
