@@ -29,8 +29,12 @@ class Restorer:
     """As for `classify`."""
     options: ImportOptions
 
-    def run(self, entries: Sequence[Entry], file: Path | None, *, jobs: int = 1) -> Findings:
+    def run(
+        self, entries: Sequence[Entry], file: Path | None, *, jobs: int = 1, row_security: bool = False
+    ) -> Findings:
         """Restore these entries in their order, from a local file or, with None, streamed from the source.
+
+        With `row_security` queries see the rows that policies show; without they fail where a policy hides some.
 
         Raises:
             ImportFailed: statements failed that are not known to be harmless.
@@ -43,7 +47,8 @@ class Restorer:
             return Findings()
         how = f"from {file.name} with {jobs} jobs" if file else "streamed"
         self.destination.write(f"-- pg_restore: {len(entries)} entries, {how}")
-        failures, exit_code = self._run(self._command(entries, file, jobs), stream=file is None)
+        argv = [*self._command(entries, file, jobs), *(["--enable-row-security"] if row_security else [])]
+        failures, exit_code = self._run(argv, stream=file is None)
         if exit_code < 0:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
         if exit_code != 0 and not failures:
