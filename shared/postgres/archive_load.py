@@ -15,7 +15,7 @@ from shared.postgres.options import ImportOptions
 from shared.postgres.pg_restore import Restorer
 from shared.postgres.privileges import describe, grantors, plan_grants, run_grants
 from shared.postgres.properties import Properties, read_properties
-from shared.postgres.schemas import close_schemas, open_schemas
+from shared.postgres.schemas import close_schemas, open_schemas, to_close
 from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
 from shared.postgres.staging import Route, stage
 from shared.postgres.toc import Entry
@@ -80,9 +80,12 @@ class ArchiveLoad:
         second = restorer.run(main, file, jobs=route.jobs)
         third = restorer.run(self.selection.trees, head)
         with destination.connect() as connection:
+            if self.options.grants:
+                opened = to_close(opened, self.archive.summary.dumped_by)
             close_schemas(connection, opened)
             grant_notes = self._grant(connection)
-        fourth = restorer.run(self.selection.refreshes, head)
+        # A view's owner computed it under the policies that hold for the owner.
+        fourth = restorer.run(self.selection.refreshes, head, row_security=True)
         closing, closing_notes = self._closing()
         notes = [*self.selection.notes, *self._role_notes(destination.server.user), *comment_notes, *grant_notes]
         findings = (first, second, third, fourth)

@@ -38,7 +38,8 @@ SELECT 'DEFAULT', r.nspname, r.relname || ' ' || a.attname
   JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
 UNION ALL
 SELECT 'TRIGGER', r.nspname, r.relname || ' ' || t.tgname
-  FROM pg_catalog.pg_trigger t JOIN relation r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
+  FROM pg_catalog.pg_trigger t JOIN relation r ON r.oid = t.tgrelid
+ WHERE NOT t.tgisinternal OR (t.tgparentid <> 0 AND t.tgconstraint = 0) -- a partition's are internal before PostgreSQL 15
 UNION ALL
 SELECT 'RULE', r.nspname, r.relname || ' ' || w.rulename
   FROM pg_catalog.pg_rewrite w JOIN relation r ON r.oid = w.ev_class

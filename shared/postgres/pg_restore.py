@@ -32,8 +32,12 @@ class Restorer:
     """As for `classify`."""
     options: ImportOptions
 
-    def run(self, entries: Sequence[Entry], file: Path | None, *, jobs: int = 1) -> Findings:
+    def run(
+        self, entries: Sequence[Entry], file: Path | None, *, jobs: int = 1, row_security: bool = False
+    ) -> Findings:
         """Restore these entries in their order, from a local file or, with None, streamed from the source.
+
+        With `row_security` queries see the rows that policies show; without they fail where a policy hides some.
 
         Raises:
             ImportFailed: statements failed that are not known to be harmless, or whose failure was not read.
@@ -49,6 +53,7 @@ class Restorer:
         reader, failures = DiagnosticReader(), list[Diagnostic]()
         passfile = self._passfile(jobs)
         argv = self._command(entries, file, jobs, passfile)
+        argv += ["--enable-row-security"] if row_security else []
         exit_code = self._run(argv, reader, failures, stream=file is None, passfile=passfile)
         if exit_code < 0:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")

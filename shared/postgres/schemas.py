@@ -8,6 +8,7 @@ grants that come at the end of an archive.
 from psycopg import sql
 
 from shared.postgres.server import Connection
+from shared.postgres.tools import parse_version
 
 _MISSING = """
 SELECT n.nspname, wanted.privilege
@@ -32,8 +33,18 @@ def open_schemas(connection: Connection) -> Opened:
     return missing
 
 
+def to_close(opened: Opened, dumped_by: str) -> Opened:
+    """What of it is to be taken back: everything that a dump of this pg_dump would tell if it were to stay.
+
+    Before PostgreSQL 15 everyone could create in schema public, and pg_dump told only what differed from that.
+    """
+    version = parse_version(dumped_by)
+    told = version is None or version[0] >= 15
+    return [one for one in opened if told or one != ("public", "CREATE")]
+
+
 def close_schemas(connection: Connection, opened: Opened) -> None:
-    """Take back what `open_schemas` granted."""
+    """Take back what `open_schemas` granted, or some of it."""
     for schema, privilege in opened:
         connection.execute(_statement("REVOKE {} ON SCHEMA {} FROM PUBLIC", schema, privilege))
 

@@ -48,7 +48,14 @@ _GRANTED_BACK = Harmless(
     re.compile(r"grant options cannot be granted back to your own grantor"),
     re.compile(rf"\s*GRANT .* TO (?:{'|'.join(SYSTEM_ROLES)})\b", re.IGNORECASE | re.DOTALL),
 )
-_OURS = (_SUPERUSER_ONLY, _OWNER_OF_SERVER, _NEWER_SETTING, _GRANTED_BACK)
+_DATABASE_SETTING = Harmless(
+    "setting of the database",
+    "the target server does not take this setting",
+    "settings go from version to version, and some are the service's own; of an archive they are tolerated too",
+    re.compile(""),
+    re.compile(r"\s*ALTER (?:DATABASE|ROLE) .* SET ", re.IGNORECASE | re.DOTALL),
+)
+_OURS = (_SUPERUSER_ONLY, _OWNER_OF_SERVER, _NEWER_SETTING, _GRANTED_BACK, _DATABASE_SETTING)
 _READS_BY_GRANT = Harmless(
     "view that reads by grants",
     "the request drops the rights with which its owner read what it shows: it stays empty",
@@ -143,7 +150,7 @@ def _note(subject: str, failure: Diagnostic, harmless: Harmless) -> Note:
         subject=subject,
         reason=f"{failure.message} ({harmless.reason})",
         statement=cut(failure.statement, 600),
-        matters=harmless in {_SUPERUSER_ONLY, _OWNER_OF_SERVER, _READS_BY_GRANT},
+        matters=harmless in {_SUPERUSER_ONLY, _OWNER_OF_SERVER, _DATABASE_SETTING, _READS_BY_GRANT},
     )
 
 

@@ -95,3 +95,12 @@ def test_a_setting_that_an_older_server_does_not_know_is_harmless() -> None:
     failure = error('unrecognized configuration parameter "transaction_timeout"', "SET transaction_timeout = 0;")
     (note,) = sort_out([failure]).notes
     assert not note.matters
+
+
+@pytest.mark.parametrize("about", ["DATABASE old", 'ROLE app IN DATABASE "o;ld"'])
+def test_a_setting_that_the_target_does_not_take_is_told_and_fails_no_load(about: str) -> None:
+    statement = f"ALTER {about} SET force_parallel_mode TO 'on';"
+    (note,) = sort_out([error('unrecognized configuration parameter "force_parallel_mode"', statement)]).notes
+    assert (note.kind, note.matters, note.statement) == (NoteKind.TOLERATED, True, statement)
+    with pytest.raises(ImportFailed):
+        sort_out([error('database "old" does not exist', "ALTER DATABASE old OWNER TO app;")])
