@@ -15,6 +15,7 @@ from shared.postgres.globals import run_globals
 from shared.postgres.options import ImportOptions
 from shared.postgres.roles import import_roles as run_roles
 from shared.postgres.roles import read_roles
+from shared.settings import settings
 from shared.storage.landing import BlobFile
 from shared.storage.ledger import Ledger, promotions
 from shared.storage.logs import import_log
@@ -33,7 +34,8 @@ def import_roles(subject: dict[str, Any]) -> Json:
     request = ledger.plan().request
     server = target_server(request.target)
     existing = frozenset(ledger.first("roles-before", {"roles": sorted(read_roles(server))})["roles"])
-    run = partial(run_roles, server, toolbox(), update=request.roles == "all")
+    left_out = settings().targets[request.target].leave_out_roles
+    run = partial(run_roles, server, toolbox(), update=request.roles == "all", left_out=left_out)
     return _recorded(job, ledger, lambda chunks, log: run(chunks, existing, log))
 
 

@@ -128,6 +128,20 @@ class CheckResult(Published):
     """The first column of the answer, or the server's message, cut."""
 
 
+class TableRows(Published):
+    """The rows of one table, as loaded."""
+
+    table: str
+    """Schema and name."""
+    rows: int
+    exact: bool
+    """Whether they were counted; else it is ANALYZE's estimate."""
+
+
+TABLES_LIMIT = 1_000
+"""Tables whose rows a record tells one by one."""
+
+
 class Verification(Published):
     """What was compared between the archive's table of contents and the loaded database."""
 
@@ -135,6 +149,8 @@ class Verification(Published):
     rows: int
     exact: bool
     """Whether every table was counted; else some are ANALYZE's estimates."""
+    by_table: tuple[TableRows, ...] = ()
+    """The tables with the most rows, at most 1,000."""
     objects: dict[str, int]
     """Objects found, by the table of contents' kind: `{"TABLE": 12, "INDEX": 9}`."""
     checks: tuple[CheckResult, ...] = ()

@@ -48,6 +48,8 @@ class RoleTarget:
     """The attributes of each role: `{"app": {"LOGIN", "INHERIT"}}`."""
     expiring: frozenset[str] = frozenset()
     """Roles whose password is valid until some time."""
+    left_out: frozenset[str] = frozenset()
+    """Roles that the operator keeps out: they are neither created nor changed."""
 
     def may_give(self, flag: str) -> bool:
         """Whether the user may set or clear a role's attribute, by the rules of CREATE ROLE and ALTER ROLE."""
@@ -152,6 +154,8 @@ class _Planner:
         self, target: RoleTarget, existing: frozenset[str], statements: Sequence[RoleStatement], *, update: bool
     ) -> None:
         self._target = target
+        self._left_out = sorted({name for found in statements for name in _concerned(found)} & target.left_out)
+        statements = [found for found in statements if target.left_out.isdisjoint(_concerned(found))]
         self._statements = statements
         named = [found.role for found in statements if isinstance(found, CreateRole)]
         present = [name for name in named if name in existing and not is_system_role(name)]
@@ -304,6 +308,9 @@ class _Planner:
         if self._system:
             reason = "the service makes these roles on every server, with their rights and memberships"
             self._add(NoteKind.SKIPPED, f"system roles {_names(self._system)}", reason, matters=False)
+        if self._left_out:
+            reason = "the operator keeps these roles out of this target"
+            self._add(NoteKind.SKIPPED, f"roles {_names(self._left_out)}", reason, matters=False)
         if self._grantors:
             reason = (
                 f'recorded as granted by "{admin}", because nobody may grant in the name of {_names(self._grantors)}'
@@ -327,6 +334,19 @@ class _Planner:
 
     def _add(self, kind: NoteKind, subject: str, reason: str, *, statement: str = "", matters: bool = True) -> None:
         self._notes.append(make_note(kind=kind, subject=subject, reason=reason, statement=statement, matters=matters))
+
+
+def _concerned(found: RoleStatement) -> set[str]:
+    """The roles that a statement is about; who granted what is not one of them."""
+    match found:
+        case Membership():
+            return {found.role, found.member}
+        case ParameterGrant():
+            return {found.grantee}
+        case SessionSetting() | Unknown():
+            return set()
+        case _:
+            return {found.role}
 
 
 def _merged(memberships: Iterable[Membership]) -> list[Membership]:

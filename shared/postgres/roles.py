@@ -40,6 +40,7 @@ def import_roles(  # noqa: PLR0913  where, with what, and what is known
     log: BinaryIO,
     *,
     update: bool = False,
+    left_out: frozenset[str] = frozenset(),
 ) -> ScriptRun:
     """Create the roles of a roles file that were not there before, in one transaction; repeatable.
 
@@ -51,6 +52,7 @@ def import_roles(  # noqa: PLR0913  where, with what, and what is known
             was made by an earlier attempt: it is not created again, and its attributes are set again.
         log: gets what psql says.
         update: whether roles that were there before get the file's attributes, comment, settings and memberships.
+        left_out: roles that are neither created nor changed.
 
     Raises:
         ImportFailed: statements fail for reasons that are not known to be harmless; nothing was changed.
@@ -60,7 +62,8 @@ def import_roles(  # noqa: PLR0913  where, with what, and what is known
     started = time.monotonic()
     # One restore at a time: two could create the same role at once.
     with server.advisory_lock(_LOCK) as connection:
-        plan = plan_roles(whole(Statements(chunks)), read_target(connection), existing, update=update)
+        target = replace(read_target(connection), left_out=left_out)
+        plan = plan_roles(whole(Statements(chunks)), target, existing, update=update)
         rehearsed, tolerated = _rehearse(server, toolbox, plan.statements, log)
         _perform(server, toolbox, rehearsed, log)
     return ScriptRun(

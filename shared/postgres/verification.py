@@ -9,7 +9,16 @@ from importlib import resources
 
 from psycopg import sql
 
-from shared.contracts.imports import ArchiveFormat, DatabaseLoad, Note, NoteKind, Notes, Verification
+from shared.contracts.imports import (
+    TABLES_LIMIT,
+    ArchiveFormat,
+    DatabaseLoad,
+    Note,
+    NoteKind,
+    Notes,
+    TableRows,
+    Verification,
+)
 from shared.errors import VerificationFailed
 from shared.postgres.archive import Archive
 from shared.postgres.contents import Selection, select
@@ -29,6 +38,7 @@ class Rows:
     tables: int
     rows: int
     exact: bool
+    by_table: tuple[TableRows, ...]
     notes: tuple[Note, ...]
 
 
@@ -57,7 +67,12 @@ def verify_database(
             objects = _compare(connection, select(archive.entries, options), load, found)
         rows = _count_rows(connection, count_limit)
     return Verification(
-        tables=rows.tables, rows=rows.rows, exact=rows.exact, objects=objects, notes=Notes.bounded(rows.notes)
+        tables=rows.tables,
+        rows=rows.rows,
+        exact=rows.exact,
+        by_table=rows.by_table,
+        objects=objects,
+        notes=Notes.bounded(rows.notes),
     )
 
 
@@ -181,24 +196,28 @@ SELECT n.nspname, c.relname, pg_catalog.pg_table_size(c.oid), greatest(c.reltupl
 
 def _count_rows(connection: Connection, limit: int) -> Rows:
     """Count the rows of the smaller tables, estimate those of the others and of tables that hide rows from us."""
-    rows = size = 0
-    exact = True
+    size = 0
+    counted: list[TableRows] = []
     notes: list[Note] = []
     tables = connection.execute(_TABLES).fetchall()
     for schema, name, table_size, estimate, hidden, may_read in tables:
         size += table_size
-        if size <= limit and may_read and not hidden:
-            rows += _count(connection, schema, name)
-            continue
-        exact = False
-        rows += estimate
+        exact = size <= limit and may_read and not hidden
+        found = _count(connection, schema, name) if exact else estimate
+        counted.append(TableRows(table=readable(f"{schema}.{name}"), rows=found, exact=exact))
         if hidden or not may_read:
             reason = "row security hides rows from the import's user" if hidden else "the import's user may not read it"
             subject = f"TABLE {schema} {name}"
             notes.append(
                 make_note(kind=NoteKind.SKIPPED, subject=subject, reason=f"{reason}: rows are estimated", matters=False)
             )
-    return Rows(tables=len(tables), rows=rows, exact=exact, notes=tuple(notes))
+    return Rows(
+        tables=len(tables),
+        rows=sum(one.rows for one in counted),
+        exact=all(one.exact for one in counted),
+        by_table=tuple(sorted(counted, key=lambda one: (-one.rows, one.table))[:TABLES_LIMIT]),
+        notes=tuple(notes),
+    )
 
 
 def _count(connection: Connection, schema: str, name: str) -> int:

@@ -563,6 +563,10 @@ def test_large_databases_are_estimated_instead_of_counted(
     estimated = verify(loaded, file, count_limit=100_000)
     counted = verify(loaded, file)
     assert (counted.rows, counted.exact) == (10001, True)
+    by_table = {one.table.rpartition(".")[2]: (one.rows, one.exact) for one in counted.by_table}
+    assert by_table["small"] == (1, True)
+    assert sum(rows for rows, _ in by_table.values()) == 10001
+    assert {one.exact for one in estimated.by_table} == {True, False}
     assert not estimated.exact
     assert estimated.rows == pytest.approx(10001, rel=0.05)
 

