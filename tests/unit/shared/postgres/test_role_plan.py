@@ -350,7 +350,8 @@ def test_roles_that_the_operator_keeps_out_are_neither_created_nor_changed_and_t
     target = replace(TARGET, left_out=frozenset({"dba@example.org", "old"}))
     plan = _plan(
         'CREATE ROLE "dba@example.org"; ALTER ROLE "dba@example.org" WITH LOGIN;'
-        ' CREATE ROLE old; ALTER ROLE old WITH LOGIN; CREATE ROLE app; ALTER ROLE app WITH LOGIN; GRANT app TO "dba@example.org"; GRANT old TO app;'
+        " CREATE ROLE old; ALTER ROLE old WITH LOGIN; CREATE ROLE app; ALTER ROLE app WITH LOGIN;"
+        ' GRANT app TO "dba@example.org"; GRANT old TO app;'
         " COMMENT ON ROLE old IS 'x'; ALTER ROLE old SET search_path TO 'a';",
         target,
         update=True,
