@@ -115,12 +115,15 @@ def _known_kinds() -> frozenset[str]:
     return frozenset(re.findall(r"'([A-Z][A-Z ]+)'", _inventory().decode()))
 
 
+_UNCHECKED = re.compile(r"NOT (?:VALID|ENFORCED);\s*\Z")
+
+
 def _not_valid(connection: Connection, wanted: Sequence[Entry]) -> list[str]:
     """Constraints that the server has not checked, although they were valid on the source."""
     meant = {
         (entry.schema, entry.name)
         for entry in wanted
-        if entry.desc.endswith("CONSTRAINT") and "NOT VALID" in entry.definition
+        if entry.desc.endswith("CONSTRAINT") and _UNCHECKED.search(entry.definition)
     }
     rows = connection.execute(
         "SELECT n.nspname, c.relname || ' ' || k.conname FROM pg_catalog.pg_constraint k"
