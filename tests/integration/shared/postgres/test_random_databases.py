@@ -97,7 +97,7 @@ class Road:
     def import_roles(self) -> list[Note]:
         """Bring the source's roles; answers the notes of the report."""
         url = self.source.url(as_superuser=True)
-        argv = [BIN / "pg_dumpall", "--roles-only", "--no-role-passwords", "--dbname", url]
+        argv: list[str | Path] = [BIN / "pg_dumpall", "--roles-only", "--no-role-passwords", "--dbname", url]
         dumped = subprocess.run(argv, check=True, capture_output=True).stdout
         run = roles.import_roles(self.server, self.toolbox, [dumped], self.kept, io.BytesIO())
         return list(run.notes.items)
@@ -204,7 +204,7 @@ def test_a_random_database_comes_out_as_it_went_in(road: Road) -> None:
         max_examples=ROUND,
         database=None,
         deadline=None,
-        phases=[Phase.generate],
+        phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
     @given(JOURNEYS)
