@@ -34,7 +34,6 @@ class Relation:
     kind: str
     """As ALTER, COMMENT and GRANT name it: `TABLE`, `VIEW`, `MATERIALIZED VIEW`."""
     columns: list[Column]
-    owner: str = ""
     rows: int = 0
     primary: list[Column] = field(default_factory=list)
     partition_key: Column | None = None
@@ -56,7 +55,6 @@ class Thing:
     sql: str
     rights: tuple[str, ...] = ()
     owned: bool = True
-    schema: str = ""
 
 
 @dataclass
@@ -104,9 +102,9 @@ class Draft:
         name = self.naming.new(f"{scope} {schema}")
         return schema, name, f"{identifier(schema)}.{identifier(name)}"
 
-    def add(self, kind: str, name: str, *rights: str, owned: bool = True, schema: str = "") -> None:
+    def add(self, kind: str, name: str, *rights: str, owned: bool = True) -> None:
         """Note something that can be owned, commented and granted."""
-        self.things.append(Thing(kind, name, rights, owned, schema))
+        self.things.append(Thing(kind, name, rights, owned))
 
     def value(self, kind: Kind) -> str:
         """A literal of a kind."""

@@ -3,7 +3,6 @@
 from local.random_database.draft import Draft, Relation
 from local.random_database.naming import identifier, literal
 
-_NOT_COMMENTED = frozenset({"nothing"})
 _DEFAULTS = (
     ("TABLES", "SELECT, INSERT"),
     ("SEQUENCES", "USAGE"),
@@ -28,13 +27,9 @@ def add_owners(draft: Draft) -> None:
     everyone = ", ".join(map(identifier, draft.roles))
     for schema in draft.schemas:
         draft.say(f"GRANT CREATE, USAGE ON SCHEMA {identifier(schema)} TO {everyone}")
-    owners: dict[str, str] = {}
     for thing in draft.things:
         if thing.owned and draft.maybe(50):
-            owners[thing.sql] = draft.pick(draft.roles)
-            draft.say(f"ALTER {thing.kind} {thing.sql} OWNER TO {identifier(owners[thing.sql])}")
-    for relation in [*draft.tables, *draft.views]:
-        relation.owner = owners.get(relation.sql, draft.admin)
+            draft.say(f"ALTER {thing.kind} {thing.sql} OWNER TO {identifier(draft.pick(draft.roles))}")
     for schema in draft.some(draft.schemas, 30):
         draft.say(f"REVOKE CREATE ON SCHEMA {identifier(schema)} FROM {everyone}")
 
