@@ -69,7 +69,8 @@ def _composite(draft: Draft) -> None:
 
 def _range(draft: Draft) -> None:
     schema, _, name = draft.qualified()
-    multirange = identifier(draft.naming.new(f"relation {schema}"))
+    # The server makes up a name for its array type too, and that of a long name may be taken.
+    multirange = identifier(f"multirange {len(draft.statements)}")
     draft.say(
         f"CREATE TYPE {name} AS RANGE (SUBTYPE = pg_catalog.float8, SUBTYPE_DIFF = pg_catalog.float8mi,"
         f" MULTIRANGE_TYPE_NAME = {identifier(schema)}.{multirange})"

@@ -166,10 +166,10 @@ def _on_each_object(entry: Entry, entries: Sequence[Entry]) -> Entry:
     """The entry; where it grants rights on a group of large objects, it names the first one only."""
     if entry.desc != "ACL" or not entry.name.startswith("LARGE OBJECTS "):
         return entry
-    group = next(one for one in entries if one.desc == "BLOB METADATA" and one.dump_id in entry.dependencies)
-    first, *others = group.definition.split()
+    groups = (one for one in entries if one.desc == "BLOB METADATA" and one.dump_id in entry.dependencies)
+    oids = [oid for group in groups for oid in group.definition.split()]
     statements = [statement.text for statement in split(entry.definition)]
-    copies = [_on_object(statement, first, other) for other in others for statement in statements]
+    copies = [_on_object(statement, oids[0], other) for other in oids[1:] for statement in statements]
     return replace(entry, definition="\n".join([*statements, *copies]))
 
 
@@ -193,9 +193,12 @@ def _pass_of(entry: Entry) -> str:
 
 
 def _locks_tree(entry: Entry) -> bool:
-    """Whether it locks a partitioned table or index and its partitions; pg_dump writes no ONLY for such tables."""
-    on_partitioned = entry.desc == "FK CONSTRAINT" and not entry.definition.startswith("ALTER TABLE ONLY ")
-    return entry.desc == "INDEX ATTACH" or on_partitioned
+    """Whether it locks a partitioned table or index, or a table that others inherit from, with what belongs to it.
+
+    pg_dump writes no ONLY for such tables, nor for any table's checks.
+    """
+    whole = entry.definition.startswith("ALTER TABLE ") and not entry.definition.startswith("ALTER TABLE ONLY ")
+    return entry.desc == "INDEX ATTACH" or (entry.desc.endswith("CONSTRAINT") and whole)
 
 
 def _why_not(entry: Entry, left_out: dict[int, str]) -> str | None:
