@@ -9,7 +9,7 @@ NODE_READY := node_modules/.ready
 POSTGRESQL_READY := .local/postgresql/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local cli tests
 
-.PHONY: help setup browser postgresql demo up test screenshots fuzz bench-host lint types lock format clean
+.PHONY: help setup browser postgresql demo up test screenshots fuzz fuzz-import bench-host lint types lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,10 @@ fuzz: setup ## random orchestrators, then crashes of the host, SECONDS=600 each;
 	HOST_FUZZ_SECONDS=$(or $(SECONDS),600) HOST_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
 		$(PYTHON) -m pytest --quiet --capture=no \
 		tests/unit/local/host/test_replay_fuzz.py tests/integration/local/host/test_crash_fuzz.py
+
+fuzz-import: setup ## random databases, dumped, imported and compared, SECONDS=600; SEED=1 repeats what failed
+	IMPORT_FUZZ_SECONDS=$(or $(SECONDS),600) IMPORT_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
+		$(PYTHON) -m pytest --quiet --capture=no tests/integration/shared/postgres/test_random_databases.py
 
 bench-host: setup ## speed and size of the functions host, in a table (JSON=out.json writes the figures)
 	@$(PYTHON) -m local.bench.host $(if $(JSON),--json $(JSON))

@@ -8,18 +8,18 @@ from typing import Any
 from activities.answers import answering
 from shared.contracts.base import Contract, Json
 from shared.contracts.importing import DatabaseImport, LandingRef
-from shared.contracts.imports import DatabaseLoad, Notes, Verification
+from shared.contracts.imports import DatabaseLoad, Notes, Promotion, Verification
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
 from shared.decisions import StillWanted, require_running
-from shared.errors import DatabaseExists, VerificationFailed
+from shared.errors import DatabaseExists, ImportFailed, VerificationFailed
 from shared.postgres.archive import inspect
 from shared.postgres.checks import require_ok, run_checks
 from shared.postgres.load import LoadJob
 from shared.postgres.load import load_database as load
 from shared.postgres.options import ImportOptions
 from shared.postgres.promotion import discard, promote
-from shared.postgres.server import TargetServer
+from shared.postgres.server import TargetServer, server_errors
 from shared.postgres.temporary import LoadKey, taken
 from shared.postgres.verification import verify_database as verify
 from shared.settings import settings
@@ -55,6 +55,17 @@ class _Work:
             raise LookupError(f"the ledger holds no load of {self.job.file.database}")
         return load
 
+    def finished(self) -> DatabaseLoad | None:
+        """The load that the ledger holds, if any, for a load that holds its lock.
+
+        Raises:
+            ImportFailed: the database was given up, so that nobody would drop what is loaded now.
+        """
+        load = self.recorded_load()
+        if load is None and (failure := self.ledger.read(self.record("failure"), Failure)):
+            raise ImportFailed(f"the import of {self.job.file.database} was given up before: {failure.message}")
+        return load
+
     @property
     def key(self) -> LoadKey:
         """What the load is fenced by on the server."""
@@ -84,7 +95,7 @@ def load_database(subject: dict[str, Any]) -> Json:
         if reason := _kept(work):
             return {"skipped": reason}
         with import_log(work.job.request_id, work.job.file.name) as log:
-            result = load(work.server, toolbox(), work.file, _load_job(work), log, finished=work.recorded_load)
+            result = load(work.server, toolbox(), work.file, _load_job(work), log, finished=work.finished)
     return work.answer("load", result, result.notes)
 
 
@@ -140,10 +151,15 @@ def promote_database(subject: dict[str, Any]) -> Json:
     loaded = work.loaded()
     wanted = partial(require_running, work.ledger)
     conflict = work.plan.request.on_conflict
-    result = promote(work.server, work.key, loaded.oid, work.job.final_name, on_conflict=conflict, still_wanted=wanted)
-    if result.skipped:
-        return {"skipped": f"database {work.job.final_name!r} appeared on the target server meanwhile"}
-    answer = work.answer("promotion", result, result.notes)
+    # Whoever comes second would not know any more what was replaced, and what was noted about it.
+    with server_errors(), work.server.advisory_lock(f"promotion, {work.key.lock}"):
+        result = work.ledger.read(work.record("promotion"), Promotion)
+        if result is None:
+            name = work.job.final_name
+            result = promote(work.server, work.key, loaded.oid, name, on_conflict=conflict, still_wanted=wanted)
+        if result.skipped:
+            return {"skipped": f"database {work.job.final_name!r} appeared on the target server meanwhile"}
+        answer = work.answer("promotion", result, result.notes)
     verification = work.ledger.read(work.record("verification"), Verification)
     notes = [loaded.notes, result.notes, *([verification.notes] if verification else [])]
     answer["warnings"] = sum(_warnings(part) for part in notes)

@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from shared.contracts.imports import Note, NoteKind
 from shared.errors import TargetRefused
 from shared.postgres.diagnostics import SYSTEM_EXTENSIONS
 from shared.postgres.notes import make_note, readable
 from shared.postgres.options import EVERYTHING, ImportOptions
+from shared.postgres.script import split, tokens
 from shared.postgres.server import Capabilities
 from shared.postgres.toc import Entry
 
@@ -81,7 +83,7 @@ def select(entries: Sequence[Entry], options: ImportOptions = EVERYTHING) -> Sel
 
     What the request does not want is left out without a note on each entry; entries of dropped owners have none.
     """
-    entries = _wanted(entries, options)
+    entries = [_on_each_object(entry, entries) for entry in _wanted(entries, options)]
     left_out: dict[int, str] = {}
     for entry in entries:
         if reason := _why_not(entry, left_out):
@@ -160,6 +162,25 @@ def _wanted(entries: Iterable[Entry], options: ImportOptions) -> list[Entry]:
     return kept
 
 
+def _on_each_object(entry: Entry, entries: Sequence[Entry]) -> Entry:
+    """The entry; where it grants rights on a group of large objects, it names the first one only."""
+    if entry.desc != "ACL" or not entry.name.startswith("LARGE OBJECTS "):
+        return entry
+    groups = (one for one in entries if one.desc == "BLOB METADATA" and one.dump_id in entry.dependencies)
+    oids = [oid for group in groups for oid in group.definition.split()]
+    statements = [statement.text for statement in split(entry.definition)]
+    copies = [_on_object(statement, oids[0], other) for other in oids[1:] for statement in statements]
+    return replace(entry, definition="\n".join([*statements, *copies]))
+
+
+def _on_object(statement: str, old: str, new: str) -> str:
+    """The statement about a large object, about another one."""
+    for before, token in pairwise(tokens(statement)):
+        if before.is_word("object") and token.value == old:
+            return statement[: token.start] + new + statement[token.end :]
+    return statement
+
+
 def _pass_of(entry: Entry) -> str:
     about_database = entry.desc in _ATTACHED and not entry.schema and entry.name.startswith("DATABASE ")
     if entry.desc in _DATABASE or about_database:
@@ -172,9 +193,12 @@ def _pass_of(entry: Entry) -> str:
 
 
 def _locks_tree(entry: Entry) -> bool:
-    """Whether it locks a partitioned table or index and its partitions; pg_dump writes no ONLY for such tables."""
-    on_partitioned = entry.desc == "FK CONSTRAINT" and not entry.definition.startswith("ALTER TABLE ONLY ")
-    return entry.desc == "INDEX ATTACH" or on_partitioned
+    """Whether it locks a partitioned table or index, or a table that others inherit from, with what belongs to it.
+
+    pg_dump writes no ONLY for such tables, nor for any table's checks.
+    """
+    whole = entry.definition.startswith("ALTER TABLE ") and not entry.definition.startswith("ALTER TABLE ONLY ")
+    return entry.desc == "INDEX ATTACH" or (entry.desc.endswith("CONSTRAINT") and whole)
 
 
 def _why_not(entry: Entry, left_out: dict[int, str]) -> str | None:

@@ -317,4 +317,4 @@ def _replaced(event: Statement, statement: str) -> Statement:
 
 
 def _injected(statement: str, after: Statement | None = None) -> Statement:
-    return Statement(f" {statement};".encode(), after.line if after else 0)
+    return Statement(f" {statement};".encode("utf-8", "surrogateescape"), after.line if after else 0)

@@ -42,6 +42,8 @@ _SETTINGS = {
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "default_transaction_read_only": "off",
+    # Else a dump's NULL within an array is a text, and pg_dump's scripts do not set it.
+    "array_nulls": "on",
 } | {f"tcp_{name}": str(value) for name, value in _KEEPALIVES.items()}
 """Limits that a server or a database has for applications are none for an import."""
 

@@ -130,7 +130,7 @@ def _known_kinds() -> frozenset[str]:
     return frozenset(re.findall(r"'([A-Z][A-Z ]+)'", _inventory().decode()))
 
 
-_NOT_CHECKED = re.compile(r"NOT (?:VALID|ENFORCED)")
+_UNCHECKED = re.compile(r"NOT (?:VALID|ENFORCED);\s*\Z")
 
 
 def _not_valid(connection: Connection, wanted: Sequence[Entry]) -> list[str]:
@@ -138,7 +138,7 @@ def _not_valid(connection: Connection, wanted: Sequence[Entry]) -> list[str]:
     meant = {
         (entry.schema, entry.name)
         for entry in wanted
-        if entry.desc.endswith("CONSTRAINT") and _NOT_CHECKED.search(entry.definition)
+        if entry.desc.endswith("CONSTRAINT") and _UNCHECKED.search(entry.definition)
     }
     rows = connection.execute(
         "SELECT n.nspname, c.relname || ' ' || k.conname FROM pg_catalog.pg_constraint k"

@@ -20,9 +20,9 @@ from shared.contracts.files import FileKind, Listing, Marker, RestoredFile
 from shared.errors import FileChanged, LandingFailed
 from shared.storage.accounts import landing_container
 
-_MARKER = re.compile(r"^(?:.*/)?backupstarttimestamp$", re.IGNORECASE)
-_DATABASE = re.compile(r"^(?P<set>.+?)_database_(?P<database>.+)\.sql$", re.IGNORECASE | re.DOTALL)
-_OTHER = re.compile(r"^(?P<set>.+)_(?P<kind>roles?|schemas?|tablespaces?)\.sql$", re.IGNORECASE | re.DOTALL)
+_MARKER = re.compile(r"^(?:.*/)?backupstarttimestamp\Z", re.IGNORECASE)
+_DATABASE = re.compile(r"^(?P<set>.+?)_database_(?P<database>.+)\.sql\Z", re.IGNORECASE | re.DOTALL)
+_OTHER = re.compile(r"^(?P<set>.+)_(?P<kind>roles?|schemas?|tablespaces?)\.sql\Z", re.IGNORECASE | re.DOTALL)
 _KINDS = {"role": FileKind.ROLES, "schema": FileKind.SCHEMA, "tablespace": FileKind.TABLESPACES}
 
 _TIME = re.compile(r"(?P<date>\d{4}-\d{2}-\d{2})[T ](?P<time>\d{2}:\d{2}:\d{2})")

@@ -130,6 +130,39 @@ def test_a_database_in_latin1_keeps_its_encoding_and_names(
     assert dump(target, name, "--create") == dump(source, name, "--create")
 
 
+@pytest.mark.parametrize("options", [("-Fc",), ("-Ft",), ("-Fp", "--create")], ids=["custom", "tar", "plain"])
+def test_what_random_databases_have_found_stays_mended(
+    *,
+    source: FlexibleServer,
+    target: FlexibleServer,
+    server: TargetServer,
+    make_database: MakeDatabase,
+    dump: Dump,
+    dump_file: DumpFile,
+    load: Load,
+    verify: Verify,
+    options: tuple[str, ...],
+) -> None:
+    """Large objects with the same rights are one entry of an archive; the database's settings hold for the load too."""
+    name = make_database(
+        "found",
+        "CREATE TABLE große (a integer PRIMARY KEY, b text[])",
+        "INSERT INTO große VALUES (1, ARRAY['x', NULL])",
+        "ALTER TABLE große ADD CONSTRAINT later FOREIGN KEY (a) REFERENCES große NOT ENFORCED",
+        "CREATE SCHEMA straße",
+        "SELECT lo_from_bytea(oid, 'x') FROM unnest(ARRAY[100001, 100002, 100003]::oid[]) AS oid",
+        "GRANT SELECT ON LARGE OBJECT 100001, 100002, 100003 TO reporting",
+        "ALTER DATABASE found SET array_nulls TO off",
+        options="ENCODING 'LATIN1' LOCALE 'C'",
+    )
+    file = dump_file(name, *options)
+    loaded = load(file, job(name))
+    verify(loaded, file)
+    promote(server, job(name).key, loaded.oid, name, on_conflict="replace")
+    assert [note for note in loaded.notes.items if note.matters] == []
+    assert dump(target, name, "--create") == dump(source, name, "--create")
+
+
 def test_an_archive_without_offsets_is_restored_in_parallel(
     *, source: FlexibleServer, target: FlexibleServer, make_database: MakeDatabase, load: Load, tmp_path: Path
 ) -> None:

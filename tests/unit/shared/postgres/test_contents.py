@@ -5,6 +5,7 @@ import pytest
 from shared.errors import TargetRefused
 from shared.postgres.contents import check_extensions, select
 from shared.postgres.options import ImportOptions
+from shared.postgres.script import split
 from shared.postgres.server import Capabilities
 from shared.postgres.toc import Entry
 
@@ -80,10 +81,22 @@ def test_what_locks_whole_partition_trees_has_a_pass_of_its_own_with_what_needs_
     comment = entry(4, "COMMENT", "CONSTRAINT t_fk ON t", "public", "app", 3)
     partitioned = Entry(5, "FK CONSTRAINT", "", "p p_fk", "app", "ALTER TABLE public.p\n    ADD …", (1,))
     plain = Entry(6, "FK CONSTRAINT", "", "u u_fk", "app", "ALTER TABLE ONLY public.u\n    ADD …", (1,))
-    selection = select([index, attach, referencing, comment, partitioned, plain])
-    assert selection.trees == (attach, referencing, comment, partitioned)
-    assert selection.main == (index, plain)
-    assert set(selection.objects) == {index, attach, referencing, comment, partitioned, plain}
+    check = Entry(7, "CHECK CONSTRAINT", "", "p positive", "app", "ALTER TABLE public.p\n    ADD … NOT VALID", (1,))
+    domain = Entry(8, "CHECK CONSTRAINT", "", "d small", "app", "ALTER DOMAIN public.d\n    ADD … NOT VALID", (1,))
+    selection = select([index, attach, referencing, comment, partitioned, plain, check, domain])
+    assert selection.trees == (attach, referencing, comment, partitioned, check)
+    assert selection.main == (index, plain, domain)
+    assert set(selection.objects) == {index, attach, referencing, comment, partitioned, plain, check, domain}
+
+
+def test_rights_on_a_group_of_large_objects_are_granted_on_each() -> None:
+    """The archive names the first one; the text of a role's name may look like it."""
+    group = Entry(1, "BLOB METADATA", "", "7..9", "app", "7\n8\n9\n", ())
+    granted = 'GRANT SELECT ON LARGE OBJECT 7 TO "object 7";'
+    rights = Entry(2, "ACL", "", "LARGE OBJECTS 7..9", "app", f"{granted}\n\n", (1,))
+    [entry] = select([group, rights]).privileges
+    statements = [statement.text.strip() for statement in split(entry.definition)]
+    assert statements == [granted.replace("OBJECT 7", f"OBJECT {oid}") for oid in (7, 8, 9)]
 
 
 def test_settings_of_the_archive_are_no_entries_to_choose() -> None:

@@ -1,0 +1,1 @@
+"""Random databases that are valid by construction: SQL for a server's admin who is no superuser, and no two alike."""
