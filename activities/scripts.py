@@ -34,7 +34,7 @@ def import_roles(subject: dict[str, Any]) -> Json:
     request = ledger.plan().request
     server = target_server(request.target)
     existing = frozenset(ledger.first("roles-before", {"roles": sorted(read_roles(server))})["roles"])
-    left_out = settings().targets[request.target].leave_out_roles
+    left_out = frozenset(settings().targets[request.target].leave_out_roles)
     run = partial(run_roles, server, toolbox(), update=request.roles == "all", left_out=left_out)
     return _recorded(job, ledger, lambda chunks, log: run(chunks, existing, log))
 

@@ -57,7 +57,7 @@ class Target(BaseModel):
     approval: Literal["on-request", "to-replace", "always"] = "on-request"
     """When somebody must approve the plan of a restore: when the request says so, also when it may replace a database,
     or always."""
-    leave_out_roles: frozenset[str] = frozenset()
+    leave_out_roles: tuple[str, ...] = ()
     """Roles of backups that are neither created nor changed here: administrators of Microsoft Entra, for example."""
     checks: dict[str, Check] = {}
     """Asked of each database before it gets its name, by the names that the report gives them."""

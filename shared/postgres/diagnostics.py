@@ -129,6 +129,7 @@ _FIELD = re.compile(
 )
 _ENTRY = re.compile(r"from TOC entry (?P<entry>.*)")
 _STAGE = re.compile(r"while (?:INITIALIZING|PROCESSING TOC|FINALIZING):")
+_WRITTEN_OVER = re.compile(r"(?:info|warning|error|fatal): (?P<rest>from TOC entry .*|while [A-Z ]+:)")
 _AGAIN = re.compile(r"(?:pg_restore: ?)+")
 _FAILURE = re.compile(r"\b(?:(?:error|fatal): |(?:ERROR|FATAL|PANIC):  )")
 _IGNORED = re.compile(r"errors ignored on restore: (?P<count>\d+)")
@@ -199,6 +200,8 @@ class DiagnosticReader:
     def _open(self, header: re.Match[str]) -> None:
         self._spoken = True
         rest, line = _AGAIN.sub("", header["rest"], count=1), header["line"]
+        if written_over := _WRITTEN_OVER.fullmatch(rest):  # the failure itself follows on a line without a name
+            rest = written_over["rest"]
         if _STAGE.fullmatch(rest):
             self._entry = ""
         elif found := _ENTRY.fullmatch(rest):

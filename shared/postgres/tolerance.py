@@ -39,7 +39,8 @@ _NEWER_SETTING = Harmless(
     "pg_dump and pg_restore set it for their session, whatever the server's version",
     "PostgreSQL source of pg_backup_archiver.c",
     re.compile(r'unrecognized configuration parameter "(?:transaction_timeout|idle_in_transaction_session_timeout)"'),
-    re.compile(r"\s*SET ", re.IGNORECASE),
+    # Parallel jobs say it at the same moment, and the statement may then stand at another one's message.
+    re.compile(r"\s*(?:SET |\Z)", re.IGNORECASE),
 )
 _GRANTED_BACK = Harmless(
     "granted back",
@@ -107,7 +108,7 @@ def sort_out(
             fatal.append(failure)
         elif not changes_owner or harmless is _OWNER_OF_SERVER:
             notes.append(_note(_subject(failure, by_id), failure, harmless))
-            absent.update([] if changes_owner else [_dump_id(failure)])
+            absent.update([] if changes_owner or harmless is _NEWER_SETTING else [_dump_id(failure)])
     if fatal:
         raise _failed(fatal, by_id)
     return Findings(tuple(notes), tuple(sorted(absent & by_id.keys())))

@@ -120,13 +120,18 @@ class Road:
         before, after = (read_roles(server, [server.admin, *self.kept]) for server in (self.source, self.target))
         return [explained(difference, notes) for difference in differences(before, after)]
 
+    def clear_databases(self) -> None:
+        """Drop every database on both sides."""
+        for server in (self.source, self.target):
+            with server.connect(as_superuser=True, autocommit=True) as connection:
+                for name in map(sql.Identifier, user_databases(server)):
+                    connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
     def clear(self, database: RandomDatabase) -> None:
         """Drop everything of it on both sides."""
+        self.clear_databases()
         for server in (self.source, self.target):
-            names = user_databases(server)
             with server.connect(as_superuser=True, autocommit=True) as connection:
-                for name in map(sql.Identifier, names):
-                    connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
                 for role in map(sql.Identifier, database.roles):
                     connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
 
@@ -154,7 +159,9 @@ def _without_chance(text: str) -> str:
 def road(
     source: FlexibleServer, target: FlexibleServer, server: TargetServer, toolbox: Toolbox, tmp_path: Path
 ) -> Road:
-    return Road(source, target, server, toolbox, tmp_path)
+    found = Road(source, target, server, toolbox, tmp_path)
+    found.clear_databases()  # what other tests have left has names that a random database may have
+    return found
 
 
 @dataclass(frozen=True)

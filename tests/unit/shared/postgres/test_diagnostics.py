@@ -321,3 +321,16 @@ def test_nothing_is_expected_unless_it_was_said() -> None:
 )
 def test_roles_of_the_service_are_known(name: str, expected: bool) -> None:
     assert is_system_role(name) is expected
+
+
+def test_a_failure_whose_name_went_to_another_jobs_line_is_read_by_itself() -> None:
+    stderr = """\
+pg_restore: while PROCESSING TOC:
+pg_restore: error: pg_restore: from TOC entry 3275; 2613 424243 BLOB 424243 flexadmin
+could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"
+Command was: SET transaction_timeout = 0;
+"""
+    (said,) = _read(stderr)
+
+    assert said.message.endswith('unrecognized configuration parameter "transaction_timeout"')
+    assert (said.statement, said.entry) == ("SET transaction_timeout = 0;", "3275; 2613 424243 BLOB 424243 flexadmin")

@@ -104,3 +104,13 @@ def test_a_setting_that_the_target_does_not_take_is_told_and_fails_no_load(about
     assert (note.kind, note.matters, note.statement) == (NoteKind.TOLERATED, True, statement)
     with pytest.raises(ImportFailed):
         sort_out([error('database "old" does not exist', "ALTER DATABASE old OWNER TO app;")])
+
+
+@pytest.mark.parametrize("statement", ["SET transaction_timeout = 0;", ""])
+def test_a_setting_of_a_newer_version_is_no_failure_whatever_entry_it_was_said_at(statement: str) -> None:
+    """Each job of a parallel pg_restore sets it, and the jobs write over each other."""
+    failure = error('unrecognized configuration parameter "transaction_timeout"', statement, "215; 1259 1 TABLE …")
+    found = sort_out([failure], frozenset(), [TABLE])
+
+    assert found.absent == ()
+    assert not any(note.matters for note in found.notes)
