@@ -2,11 +2,10 @@
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Steps, attempt
+from orchestrators.steps import Steps, attempt, was_cancelled
 from shared.contracts.outcome import Failure
 from shared.contracts.progress import FileProgress, Phase, PhaseEntry, RestoreProgress
 from shared.contracts.status import About
-from shared.errors import RestoreCancelled
 
 
 class Stopped(Exception):
@@ -16,11 +15,6 @@ class Stopped(Exception):
         super().__init__(error.message)
         self.phase = phase
         self.error = error
-
-
-def was_cancelled(error: Failure) -> bool:
-    """Whether somebody cancelled the restore."""
-    return error.code == RestoreCancelled.__name__
 
 
 class Course:

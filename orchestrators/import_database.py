@@ -2,12 +2,12 @@
 
 import azure.durable_functions as df
 
-from orchestrators.steps import LOAD_AGAIN, TRY_AGAIN, Steps, attempt
+from orchestrators.steps import LOAD_AGAIN, TRY_AGAIN, Steps, attempt, given_up
 from shared.contracts.base import Json
 from shared.contracts.importing import DatabaseImport, Lane
 from shared.contracts.outcome import Failure, Outcome, success
 from shared.contracts.progress import FileProgress, FileState
-from shared.errors import FileChanged, RestoreCancelled
+from shared.errors import FileChanged
 
 
 def import_database(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
@@ -40,8 +40,7 @@ def _discard(context: df.DurableOrchestrationContext, job: DatabaseImport, error
     """Drop what was loaded of a database that failed; what could not be dropped is said."""
     outcome = yield from attempt(context, "discard_database", {"job": job.to_wire(), "error": error.to_wire()})
     left = " Its temporary database could not be dropped; drop flexrestore_* by hand." if outcome.error else ""
-    state = FileState.CANCELLED if error.code == RestoreCancelled.__name__ else FileState.FAILED
-    return _ended(job, state, reason=f"{error.message[:500]}{left}")
+    return _ended(job, given_up(error), reason=f"{error.message[:500]}{left}")
 
 
 def _skipped(outcome: Outcome) -> str:

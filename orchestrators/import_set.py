@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Steps, attempt, pause
+from orchestrators.steps import Steps, attempt, given_up, pause
 from shared.contracts.base import Json
 from shared.contracts.files import FileKind
 from shared.contracts.importing import DatabaseImport, ImportSet, Lane, ScriptImport, Survey
@@ -56,9 +56,8 @@ _ENDINGS = (RestoreCancelled.__name__, RestoreEnded.__name__)
 
 def _stopped(job: ImportSet, error: Failure) -> Json:
     """What was done until the restore ended."""
-    state = FileState.CANCELLED if error.code == RestoreCancelled.__name__ else FileState.FAILED
     waiting = [file for file in job.files.values() if not file.state.is_final]
-    stopped = (file.model_copy(update={"state": state, "reason": error.message[:500]}) for file in waiting)
+    stopped = (file.model_copy(update={"state": given_up(error), "reason": error.message[:500]}) for file in waiting)
     return success(SetResult(files=tuple(job.with_files(*stopped).files.values())).to_wire())
 
 
@@ -114,8 +113,8 @@ def _run_script(
     )
     outcome = yield from attempt(context, activity, script)
     if outcome.error is not None:
-        state = FileState.CANCELLED if outcome.error.code in _ENDINGS else FileState.FAILED
-        done = file.model_copy(update={"state": state, "reason": outcome.error.message[:500]})
+        reason = outcome.error.message[:500]
+        done = file.model_copy(update={"state": given_up(outcome.error), "reason": reason})
     else:
         state = FileState.WARNED if outcome.value["warnings"] else FileState.IMPORTED
         done = file.model_copy(update={"state": state})

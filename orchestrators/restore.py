@@ -6,8 +6,8 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from orchestrators.course import Course, Stopped, was_cancelled
-from orchestrators.steps import Steps, attempt, later, watched
+from orchestrators.course import Course, Stopped
+from orchestrators.steps import Steps, attempt, later, was_cancelled, watched
 from shared.contracts.base import Json
 from shared.contracts.briefing import Briefing
 from shared.contracts.decisions import Approval, Decision, End, Statement, Verdict

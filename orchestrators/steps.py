@@ -8,8 +8,9 @@ import azure.durable_functions as df
 
 from shared.contracts.base import Contract, Json, wire
 from shared.contracts.outcome import Failure, Outcome
+from shared.contracts.progress import FileState
 from shared.contracts.watch import Watch
-from shared.errors import cut
+from shared.errors import RestoreCancelled, cut
 from shared.topology import WAKE, child_instance
 
 type Steps[T] = Generator[Any, Any, T]
@@ -52,6 +53,16 @@ def pause(context: df.DurableOrchestrationContext, seconds: float) -> Steps[None
     yield context.task_any([woken, timer])
     if not timer.is_completed:
         timer.cancel()
+
+
+def was_cancelled(error: Failure) -> bool:
+    """Whether it is that somebody cancelled the restore."""
+    return error.code == RestoreCancelled.__name__
+
+
+def given_up(error: Failure) -> FileState:
+    """The state of a file whose import came to this."""
+    return FileState.CANCELLED if was_cancelled(error) else FileState.FAILED
 
 
 def later(context: df.DurableOrchestrationContext, *, hours: float) -> datetime:
