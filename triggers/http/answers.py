@@ -130,11 +130,21 @@ def query_of[C: Contract](req: func.HttpRequest, model: type[C]) -> C:
     return read(model, {name: text for name, text in req.params.items() if name != "code"}, "The query")
 
 
+def etag(body: bytes) -> str:
+    """The tag that tells one content from another (RFC 9110, section 8.8.3)."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def is_known(req: func.HttpRequest, tag: str) -> bool:
+    """Whether the caller has the content of this tag already."""
+    known = req.headers.get("if-none-match") or ""
+    return tag in known or known.strip() == "*"
+
+
 def _response(req: func.HttpRequest, answer: Answer) -> func.HttpResponse:
     body, headers = answer.body, dict(answer.headers)
     if req.method == "GET" and answer.status == HTTPStatus.OK:
-        headers |= {"ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
-        known = req.headers.get("if-none-match") or ""
-        if headers["ETag"] in known or known.strip() == "*":
+        headers |= {"ETag": etag(body), "Cache-Control": "no-cache"}
+        if is_known(req, headers["ETag"]):
             return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return func.HttpResponse(body, status_code=answer.status, headers=headers, mimetype=answer.mimetype)

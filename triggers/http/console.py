@@ -1,11 +1,13 @@
 """The console's files: a page, its style and its scripts. They hold nothing of anybody's, so they need no key."""
 
-import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import azure.functions as func
+
+from triggers.http.answers import etag, is_known
 
 _FOLDER = Path(__file__).parents[2] / "shared" / "console"
 _PAGE = "index.html"
@@ -28,11 +30,13 @@ class _File:
     @classmethod
     def read(cls, path: Path) -> "_File":
         content = path.read_bytes()
-        return cls(content, _TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+        return cls(content, _TYPES[path.suffix], etag(content))
 
 
-_FILES = {path.name: _File.read(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
-"""All that is ever served, by name; what a caller asks for never becomes a path."""
+@cache
+def _files() -> dict[str, _File]:
+    """All that is ever served, by name; what a caller asks for never becomes a path."""
+    return {path.name: _File.read(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
 
 
 async def get_console(req: func.HttpRequest) -> func.HttpResponse:
@@ -48,10 +52,10 @@ async def get_console_file(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _answer(req: func.HttpRequest, name: str) -> func.HttpResponse:
-    file = _FILES.get(name)
+    file = _files().get(name)
     if file is None:
         return func.HttpResponse("The console has no such file.", status_code=404, headers=_HEADERS)
     headers = {**_HEADERS, "ETag": file.etag}
-    if file.etag in (req.headers.get("if-none-match") or ""):
+    if is_known(req, file.etag):
         return func.HttpResponse(status_code=304, headers=headers)
     return func.HttpResponse(file.content, headers=headers, mimetype=file.mimetype)
