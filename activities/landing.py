@@ -97,12 +97,12 @@ def close_landing(subject: dict[str, Any]) -> None:
 
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
-    """Delete the files that nobody needs any more, and give up what the restore has reserved."""
+    """Delete the files that nobody needs any more, and give up what the restore has reserved; who may be next."""
     request_id, phase = subject["requestId"], Phase(subject["phase"])
     if (leftovers := done_with(request_id, phase, subject["brought"])) is not None:
         landing.delete_files(leftovers)
-    waiting.leave(request_id)
+    waiting.leave(waiting.LANDING, request_id)
     containers = reservations.owned_by(request_id)
     for container in containers:
         reservations.release(container, request_id)
-    return {"containers": containers}
+    return {"line": waiting.LANDING, "containers": containers}

@@ -57,6 +57,8 @@ class Target(BaseModel):
     approval: Literal["on-request", "to-replace", "always"] = "on-request"
     """When somebody must approve the plan of a restore: when the request says so, also when it may replace a database,
     or always."""
+    imports_at_once: Annotated[int, Field(ge=1, le=32)] = 2
+    """File sets that are imported into it at once; more wait in line."""
     leave_out_roles: tuple[str, ...] = ()
     """Roles of backups that are neither created nor changed here: administrators of Microsoft Entra, for example."""
     checks: dict[str, Check] = {}

@@ -34,21 +34,21 @@ def reserve(
     Restores that wait are served by their priority, and within it in the order in which they came.
     """
     for owned in owned_by(request_id)[:1]:
-        waiting.leave(request_id)
+        waiting.leave(waiting.LANDING, request_id)
         return read(owned), []
     free, reasons = _free()
-    first = waiting.ahead(request_id, priority)
+    first = waiting.ahead(waiting.LANDING, request_id, priority)
     if len(first) >= len(free):
-        waiting.stay(request_id, priority)
+        waiting.stay(waiting.LANDING, request_id, priority)
         return None, [*reasons, *(f"restore {other} is first" for other in first)]
     for container in free:
         reservation = Reservation(container=container, request_id=request_id, imported=imported)
         # Whose it is when the answer to a first try was lost, only the document tells.
         standing = documents.create_or_read(control_container(), _document(container), reservation.to_wire())
         if standing is not None and standing["requestId"] == request_id:
-            waiting.leave(request_id)
+            waiting.leave(waiting.LANDING, request_id)
             return Reservation.from_wire(standing), []
-    waiting.stay(request_id, priority)
+    waiting.stay(waiting.LANDING, request_id, priority)
     return None, ["somebody else was faster"]
 
 

@@ -39,7 +39,7 @@ def test_priority_beats_time() -> None:
     assert [reserve("low", Priority.LOW), reserve("normal"), reserve("high", Priority.HIGH)] == [None] * 3
     reservations.release(FIRST, "one")
 
-    assert waiting.ahead("low", Priority.LOW) == ["high", "normal"]
+    assert waiting.ahead(waiting.LANDING, "low", Priority.LOW) == ["high", "normal"]
     assert [reserve("low", Priority.LOW), reserve("normal"), reserve("high", Priority.HIGH)] == [None, None, FIRST]
 
 
@@ -66,7 +66,7 @@ def test_who_waits_is_told_who_is_first() -> None:
 def test_who_gave_up_holds_nobody_up() -> None:
     reserve("early")
     reserve("late")
-    waiting.leave("early")
+    waiting.leave(waiting.LANDING, "early")
     reservations.release(FIRST, "one")
 
     assert reserve("late") == FIRST
@@ -89,7 +89,7 @@ def test_who_was_killed_after_it_was_served_leaves_the_line_when_it_comes_back()
     documents.create(control_container(), f"reservations/{FIRST}.json", reservation.to_wire())
 
     assert reserve("served") == FIRST
-    assert waiting.ahead("next", Priority.NORMAL) == []
+    assert waiting.ahead(waiting.LANDING, "next", Priority.NORMAL) == []
 
 
 @pytest.mark.usefixtures("taken")
@@ -97,5 +97,5 @@ def test_a_name_with_dashes_keeps_its_place() -> None:
     reserve("a-1")
     reserve("1")
 
-    assert waiting.ahead("1", Priority.NORMAL) == ["a-1"]
-    assert waiting.ahead("a-1", Priority.NORMAL) == []
+    assert waiting.ahead(waiting.LANDING, "1", Priority.NORMAL) == ["a-1"]
+    assert waiting.ahead(waiting.LANDING, "a-1", Priority.NORMAL) == []
