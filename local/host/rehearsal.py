@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,7 +34,7 @@ class Rehearsal:
     def __init__(
         self,
         store: Store,
-        orchestrators: dict[str, Orchestrator],
+        orchestrators: Mapping[str, Orchestrator],
         activities: list[str],
         *,
         replace_running: bool = False,
@@ -147,7 +147,7 @@ def _function(name: str, trigger: str) -> Function:
 
 @contextmanager
 def rehearsal(
-    activities: list[str], orchestrators: dict[str, Orchestrator], *, replace_running: bool = False
+    activities: list[str], orchestrators: Mapping[str, Orchestrator], *, replace_running: bool = False
 ) -> Iterator[Rehearsal]:
     """An engine whose clock stands until it is set."""
     database = Database(Path(":memory:"))
