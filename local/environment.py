@@ -146,7 +146,7 @@ class Services:
     target: FlexibleServer
     vault: VaultProcess
 
-    def app_settings(self, directory: Path, more: Mapping[str, object]) -> dict[str, str]:
+    def app_settings(self, directory: Path, more: Mapping[str, object] = MappingProxyType({})) -> dict[str, str]:
         """The function app's settings; intervals are short, for nothing here takes hours."""
         config = self.vault.config
         target = {

@@ -12,7 +12,7 @@ LAYERS = {
     "activities": {"activities", "shared"},
     "orchestrators": {"orchestrators", "shared"},
     "triggers": {"triggers", "shared"},
-    "local": {"local", "shared"},
+    "local": {"local", "shared", "orchestrators"},
     "cli": {"flexrestore"},
 }
 OURS = {*LAYERS, "flexrestore", "function_app", "tests"}
@@ -36,7 +36,7 @@ def imported(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_imports_point_one_way(layer: str) -> None:
-    """Triggers, orchestrators and activities import shared; nothing of the app imports local; cli stands alone."""
+    """Triggers, orchestrators and activities import shared; nothing of the app imports local, which rehearses orchestrators; cli stands alone."""
     strangers = [
         (str(path.relative_to(ROOT)), name)
         for path in modules(layer)
