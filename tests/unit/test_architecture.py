@@ -36,7 +36,7 @@ def imported(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_imports_point_one_way(layer: str) -> None:
-    """Triggers, orchestrators and activities import shared; nothing of the app imports local, which rehearses orchestrators; cli stands alone."""
+    """Triggers, orchestrators and activities import shared; nothing of the app imports local; cli stands alone."""
     strangers = [
         (str(path.relative_to(ROOT)), name)
         for path in modules(layer)
