@@ -118,8 +118,8 @@ class Settings(BaseSettings):
     """What events for webhooks are signed with: `whsec_` and base64 of 24 to 64 random bytes; while it is exchanged the
     new and the old one, separated by a space. As a Key Vault reference."""
     webhook_url: SecretStr = SecretStr("")
-    """Where every event is posted besides the queue `restore-events`: `https`, or `http` for 127.0.0.1. Its host must be
-    in `FLEX_RESTORE_WEBHOOK_HOSTS`, and there must be a secret. As a Key Vault reference where it holds a key."""
+    """Where every event is posted besides the queue `restore-events`: `https`, or `http` for 127.0.0.1. Its host must
+    be in `FLEX_RESTORE_WEBHOOK_HOSTS`, and there must be a secret. As a Key Vault reference where it holds a key."""
     webhooks: dict[Annotated[str, Field(pattern=WEBHOOK_NAME)], Annotated[SecretStr, AfterValidator(_allowed)]] = {}
     """Further webhooks by the names that requests give in `notify`: `{"audit": "https://audit.example.org/hook"}`; a
     name is up to 40 letters, digits, `.`, `_`, `-`; the addresses as the one above."""

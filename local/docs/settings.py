@@ -4,7 +4,6 @@
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,11 @@ def written(page: str) -> str:
     """The page with its tables as the models are now."""
     for model, prefix in ((Settings, "FLEX_RESTORE_"), (Target, ""), (Check, "")):
         begin = _MARK.format(model.__name__)
-        table = "\n".join((begin, "", *_table(model, prefix), "", _END))
-        page, count = re.subn(f"{re.escape(begin)}.*?{_END}", lambda _, text=table: text, page, flags=re.DOTALL)
-        if count != 1:
-            raise ValueError(f"the page has {count} places marked {begin}, and needs one")
+        before, mark, rest = page.partition(begin)
+        _, end, after = rest.partition(_END)
+        if not (mark and end):
+            raise ValueError(f"the page has no place marked {begin}")
+        page = "\n".join((before + begin, "", *_table(model, prefix), "", _END + after))
     return page
 
 
