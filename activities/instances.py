@@ -48,13 +48,9 @@ async def call_next(subject: dict[str, Any], client: df.DurableOrchestrationClie
     """Have the first of a line look at once whether it is their turn; the others are not far behind."""
     line = subject["line"]
     sleeper = "landing" if line == waiting.LANDING else "import"
-    for request_id in (await asyncio.to_thread(waiting.first, line))[:_CALLED]:
+    for request_id in (await asyncio.to_thread(waiting.first, line))[: waiting.CALLED]:
         await wake(client, request_id, [sleeper])
     return success(None)
-
-
-_CALLED = 2
-"""More than one, for the first may be gone."""
 
 
 @plain

@@ -19,6 +19,7 @@ from shared.settings import settings
 from shared.storage import landing, reservations, waiting
 from shared.storage.landing import BlobFile
 from shared.storage.ledger import Ledger, remember_set, use_set
+from shared.storage.waiting import Wait
 from shared.survey import survey
 from shared.targets import toolbox
 from shared.topology import SYSTEM_DATABASES
@@ -30,10 +31,10 @@ _log = logging.getLogger(__name__)
 def reserve_landing(subject: dict[str, Any]) -> Sighting:
     """Reserve a free landing container, or say why none is free, or who is first."""
     request_id, priority = subject["requestId"], Priority(subject["priority"])
-    reservation, reasons = reservations.reserve(request_id, priority, imported=subject["mode"] == Mode.FULL)
-    if reservation is None:
-        return Sighting(ended=False, status="; ".join(reasons))
-    return Sighting(ended=True, value={"container": reservation.container})
+    reserved = reservations.reserve(request_id, priority, imported=subject["mode"] == Mode.FULL)
+    if isinstance(reserved, Wait):
+        return Sighting(ended=False, status="; ".join(reserved.reasons), retry_after=reserved.retry_after)
+    return Sighting(ended=True, value={"container": reserved.container})
 
 
 @answering

@@ -16,8 +16,8 @@ def enter_target(subject: dict[str, Any]) -> Sighting:
     """Take a place at the target server, or say who imports into it."""
     where = LandingRef.from_wire(subject)
     request = Ledger(where.request_id).plan().request
-    reasons = imports.reserve(request.target, where.request_id, request.priority, import_limit(request.target))
-    return Sighting(ended=not reasons, status="; ".join(reasons))
+    wait = imports.reserve(request.target, where.request_id, request.priority, import_limit(request.target))
+    return Sighting(ended=wait is None, status="; ".join(wait.reasons) if wait else "")
 
 
 @answering

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from shared.contracts.request import Priority
 from shared.storage import documents, waiting
 from shared.storage.accounts import control_container
+from shared.storage.waiting import Wait
 
 
 def line(target: str) -> str:
@@ -16,24 +17,24 @@ def line(target: str) -> str:
     return f"import-{quote(target, safe='')}"
 
 
-def reserve(target: str, request_id: str, priority: Priority, limit: int) -> list[str]:
-    """Take one of the target's places, or keep the one that was taken before; else the reasons why there is none."""
+def reserve(target: str, request_id: str, priority: Priority, limit: int) -> Wait | None:
+    """Take one of the target's places, or keep the one that was taken before; or why there is none yet."""
     holders = importing(target)
     if request_id in holders.values():
         waiting.leave(line(target), request_id)
-        return []
+        return None
+    first = waiting.join(line(target), request_id, priority)
     free = [place for number in range(limit) if (place := f"{_folder(target)}{number}.json") not in holders]
     free = free[: max(0, limit - len(holders))]
-    first = waiting.ahead(line(target), request_id, priority)
     for place in free if len(first) < len(free) else ():
         # Whose it is when the answer to a first try was lost, only the document tells.
         standing = documents.create_or_read(control_container(), place, {"requestId": request_id})
         if standing is not None and standing["requestId"] == request_id:
             waiting.leave(line(target), request_id)
-            return []
-    waiting.stay(line(target), request_id, priority)
+            return None
     taken = [f"restore {holder} imports into {target}" for holder in holders.values()]
-    return [*taken, *(f"restore {other} is first" for other in first)] or ["somebody else was faster"]
+    before = [f"restore {other} is first" for other in first[: waiting.CALLED]]
+    return Wait((*taken, *before) or ("somebody else was faster",), len(first))
 
 
 def release(target: str, request_id: str) -> None:

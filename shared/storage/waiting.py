@@ -19,6 +19,9 @@ LANDING = "landing"
 _FOLDER = "waiting/"
 GONE_AFTER = timedelta(minutes=30)
 """Twice the longest pause that the settings allow between two looks."""
+CALLED = 2
+"""How many of a line are woken when something is given back: more than one, for the first may be gone."""
+_FAR = 300.0
 _RANKS = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 
@@ -38,39 +41,47 @@ class _Place:
         return cls(int(rank), int(since), request_id)
 
 
+@dataclass(frozen=True)
+class Wait:
+    """That it is not yet somebody's turn, and why."""
+
+    reasons: tuple[str, ...]
+    ahead: int
+    """How many are served before."""
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until the next look; who is called when it is their turn need not look often; 0 means soon."""
+        return 0 if self.ahead < CALLED else _FAR
+
+
 def first(line: str) -> list[str]:
     """The restores that wait, in the order in which they are served."""
-    return [place.request_id for place in sorted(_places(line, within=GONE_AFTER))]
+    return [place.request_id for place in sorted(place for place, seen in _places(line) if _is_lately(seen))]
 
 
-def ahead(line: str, request_id: str, priority: Priority) -> list[str]:
-    """The restores that are served before this one."""
-    places = list(_places(line, within=GONE_AFTER))
-    mine = _mine(places, request_id, priority)
-    return [place.request_id for place in sorted(places) if place < mine and place.request_id != request_id]
-
-
-def stay(line: str, request_id: str, priority: Priority) -> None:
-    """Take a place in the line, or keep the one that was taken before."""
-    mine = _mine(list(_places(line)), request_id, priority)
+def join(line: str, request_id: str, priority: Priority) -> list[str]:
+    """Take a place in the line, or come back to the one that was taken before; who is served before it."""
+    places = list(_places(line))
+    standing = (place for place, _ in places if place.request_id == request_id)
+    mine = next(standing, _Place(_RANKS[priority], int(time.time() * 1000), request_id))
     documents.write(control_container(), mine.document(line), {"requestId": request_id})
+    lately = sorted(place for place, seen in places if _is_lately(seen))
+    return [place.request_id for place in lately if place < mine and place.request_id != request_id]
 
 
 def leave(line: str, request_id: str) -> None:
     """Give up the place in the line, if there is one."""
-    for place in _places(line):
+    for place, _ in _places(line):
         if place.request_id == request_id:
             documents.delete(control_container(), place.document(line))
 
 
-def _mine(places: list[_Place], request_id: str, priority: Priority) -> _Place:
-    standing = (place for place in places if place.request_id == request_id)
-    return next(standing, _Place(_RANKS[priority], int(time.time() * 1000), request_id))
-
-
-def _places(line: str, within: timedelta | None = None) -> Iterator[_Place]:
-    """The places; with `within` only those that somebody came back to lately."""
-    oldest = None if within is None else datetime.now(UTC) - within
+def _places(line: str) -> Iterator[tuple[_Place, datetime]]:
+    """The places, and when somebody came back to each last."""
     for blob in control_container().list_blobs(name_starts_with=f"{_FOLDER}{line}/"):
-        if oldest is None or blob.last_modified >= oldest:
-            yield _Place.parse(blob.name)
+        yield _Place.parse(blob.name), blob.last_modified
+
+
+def _is_lately(seen: datetime) -> bool:
+    return seen >= datetime.now(UTC) - GONE_AFTER

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("storage")
 
 
 def enter(request_id: str, priority: Priority = Priority.NORMAL, *, target: str = "drill", limit: int = 2) -> bool:
-    return not imports.reserve(target, request_id, priority, limit)
+    return imports.reserve(target, request_id, priority, limit) is None
 
 
 def test_a_target_takes_as_many_as_the_operator_allows() -> None:
@@ -29,8 +29,9 @@ def test_who_is_turned_away_is_told_why() -> None:
     enter("a", limit=1)
     enter("b", limit=1)
 
-    reasons = imports.reserve("drill", "c", Priority.NORMAL, 1)
-    assert reasons == ["restore a imports into drill", "restore b is first"]
+    wait = imports.reserve("drill", "c", Priority.NORMAL, 1)
+    assert wait is not None
+    assert wait.reasons == ("restore a imports into drill", "restore b is first")
 
 
 def test_the_line_is_served_by_priority_and_then_by_time() -> None:
