@@ -71,7 +71,7 @@ bench-load: setup ## a burst of 1,000 requests: how each ends, limits, memory, c
 	@$(PYTHON) -m local.bench.load $(if $(JSON),--json $(JSON)) $(if $(REQUESTS),--requests $(REQUESTS))
 
 docs: setup ## the parts of docs/ that are made from the code, then the site (site/)
-	$(PYTHON) -m local.docs.settings
+	$(PYTHON) -m local.docs
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 lint: setup ## ruff: style and format

@@ -1,30 +1,18 @@
-"""The settings reference: tables of docs/settings.md that are made from the settings' model.
-
-`make docs` writes them between their marks; a test says when they are not as the model is.
-"""
+"""The settings reference: tables of docs/settings.md that are made from the settings' model."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from local.docs.pages import filled
 from shared.settings import Check, Settings, Target
-
-PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
-_MARK = "<!-- made from the model by `make docs`: {} -->"
-_END = "<!-- end -->"
 
 
 def written(page: str) -> str:
     """The page with its tables as the models are now."""
     for model, prefix in ((Settings, "FLEX_RESTORE_"), (Target, ""), (Check, "")):
-        begin = _MARK.format(model.__name__)
-        before, mark, rest = page.partition(begin)
-        _, end, after = rest.partition(_END)
-        if not (mark and end):
-            raise ValueError(f"the page has no place marked {begin}")
-        page = "\n".join((before + begin, "", *_table(model, prefix), "", _END + after))
+        page = filled(page, f"made from the model by `make docs`: {model.__name__}", _table(model, prefix))
     return page
 
 
@@ -70,12 +58,3 @@ def _default(value: Any) -> str:
 
 def _meaning(field: dict[str, Any]) -> str:
     return " ".join(field["description"].split()).replace("|", "\\|")
-
-
-def main() -> None:
-    """Write the tables."""
-    PAGE.write_text(written(PAGE.read_text("utf-8")), "utf-8")
-
-
-if __name__ == "__main__":
-    main()
