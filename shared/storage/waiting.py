@@ -56,6 +56,12 @@ def leave(request_id: str) -> None:
             documents.delete(control_container(), place.document)
 
 
+def abandoned() -> list[str]:
+    """The restores whose place nobody came back to for a while."""
+    lately = {place.request_id for place in _places(within=GONE_AFTER)}
+    return sorted({place.request_id for place in _places()} - lately)
+
+
 def _mine(places: list[_Place], request_id: str, priority: Priority) -> _Place:
     standing = (place for place in places if place.request_id == request_id)
     return next(standing, _Place(_RANKS[priority], int(time.time() * 1000), request_id))
