@@ -61,7 +61,7 @@ async def _ended(
     client: df.DurableOrchestrationClient, since: datetime, until: datetime
 ) -> AsyncIterator[DurableOrchestrationStatus]:
     """The instances that were created in a span of time and have ended."""
-    found = await client.get_status_by(created_time_from=since, created_time_to=until, runtime_status=sorted(OVER))
+    found = await client.get_status_by(created_time_from=since, created_time_to=until, runtime_status=list(OVER))
     if len(found) < _PAGE or until - since < _SHORTEST:
         for status in found:
             yield status

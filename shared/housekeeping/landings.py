@@ -67,7 +67,7 @@ def look(abandoned: Abandoned, *, brought: bool) -> Iterator[Item]:
         name=f"reservation of {container}",
         restores=(request_id,),
         why="nothing works for the restore any more, and its backup job has ended",
-        facts={"container": container, "brought": brought},
+        facts={"container": container, "brought": brought, "leftovers": leftovers and leftovers.to_wire()},
         problem="" if abandoned.order else unclear,
     )
 
@@ -78,11 +78,20 @@ def remove(item: Item) -> bool:
         landing.delete_files(Listing.from_wire(item.facts))
         return True
     container, (request_id,) = item.facts["container"], item.restores
+    if (leftovers := item.facts["leftovers"]) is not None:
+        _require_deleted(Listing.from_wire(leftovers))
     if item.facts["brought"] and container in reservations.owned_by(request_id):
         _remember(container, request_id)
     waiting.leave(request_id)
     reservations.release(container, request_id)
     return True
+
+
+def _require_deleted(listing: Listing) -> None:
+    """See to it that no container is given back with files that were to be deleted."""
+    gone = {(file.name, file.etag) for file in listing.files}
+    if left := [file.name for file in landing.restored_files(listing.container) if (file.name, file.etag) in gone]:
+        raise LandingFailed(f"{listing.container} still holds {len(left)} file(s) to be deleted, {left[0]} first.")
 
 
 def _remember(container: str, request_id: str) -> None:

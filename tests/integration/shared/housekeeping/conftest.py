@@ -1,27 +1,32 @@
 """Restores that ended some days ago, as they leave their records; and an engine that says what is at work."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
 import pytest
+from azure.core.exceptions import ResourceNotFoundError
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 from azure.storage.blob import BlobServiceClient
 
 from activities import housekeeping
 from shared.contracts.events import HousekeepingData
 from shared.contracts.files import Listing
-from shared.contracts.plan import Plan, TargetRef
+from shared.contracts.plan import Plan, RecoveryPointRef, TargetRef
 from shared.contracts.progress import Phase, PhaseEntry, RestoreProgress
 from shared.contracts.request import read_request
 from shared.contracts.status import About
+from shared.contracts.vaultjobs import RestoreOrder
 from shared.storage import landing, register
+from shared.storage.accounts import queue_service
 from shared.storage.ledger import Ledger, remember_set
-from shared.topology import LANDING_CONTAINERS
+from shared.topology import APP_STORAGE, EVENT_QUEUE, LANDING_CONTAINERS
 
 FIRST = LANDING_CONTAINERS[0]
 OVER = {"Completed", "Failed", "Terminated"}
@@ -73,7 +78,14 @@ class House:
     engine: Engine
     storage: BlobServiceClient
 
-    def restore(self, request_id: str, phase: Phase = Phase.COMPLETED, days: float = 100, **request: Any) -> Ledger:
+    def restore(
+        self,
+        request_id: str,
+        phase: Phase = Phase.COMPLETED,
+        days: float = 100,
+        order: RestoreOrder | None = None,
+        **request: Any,
+    ) -> Ledger:
         """The row and the plan of a restore that entered its last phase so many days ago."""
         at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         asked = {
@@ -86,7 +98,11 @@ class House:
         register.enter(request_id, About.of(asked), progress)
         ledger = Ledger(request_id)
         target = TargetRef(alias="drill", host="127.0.0.1", version="18.6")
-        ledger.write("plan", Plan(request=read_request(asked), target=target))
+        plan = Plan(request=read_request(asked), target=target)
+        if order is not None:
+            point = RecoveryPointRef(id=order.recovery_point, time=datetime.now(UTC))
+            plan = plan.model_copy(update={"instance": order.instance, "recovery_point": point})
+        ledger.write("plan", plan)
         return ledger
 
     def bring(self, request_id: str, *names: str, container: str = FIRST, backup: str = "b") -> Listing:
@@ -106,6 +122,15 @@ class House:
         outcome = self.call(chore, {"began": began or uuid.uuid4().hex, **subject})
         assert outcome["ok"], outcome
         return HousekeepingData.from_wire(outcome["value"])
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events in the queue, which are taken from it."""
+        with queue_service(APP_STORAGE).get_queue_client(EVENT_QUEUE) as queue, suppress(ResourceNotFoundError):
+            messages = list(queue.receive_messages(max_messages=32))
+            for message in messages:
+                queue.delete_message(message)
+            return [json.loads(message.content) for message in messages]
+        return []
 
     def call(self, activity: str, subject: dict[str, Any]) -> dict[str, Any]:
         work: Callable[..., Coroutine[Any, Any, dict[str, Any]]] = getattr(housekeeping, activity)

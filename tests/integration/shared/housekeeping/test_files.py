@@ -137,7 +137,7 @@ NUMBERS = itertools.count()
 
 
 @given(left=LEFT)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_lies_there_only_old_files_of_ours_that_nobody_works_with_are_deleted(
     house: Any, storage: BlobServiceClient, left: dict[str, Any]
 ) -> None:
