@@ -10,6 +10,7 @@ from shared.contracts.progress import Phase
 from shared.decisions import end
 from shared.housekeeping import stuck
 from shared.storage import register
+from shared.storage.events import publish
 from shared.storage.ledger import Ledger
 
 RUNNING = [phase for phase in Phase if not phase.is_terminal]
@@ -98,8 +99,6 @@ def test_a_restore_that_came_to_its_end_between_two_looks_is_not_dead(house: Any
 def test_a_crash_around_the_event_tells_it_again_under_the_same_id(
     house: Any, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
-    publish = stuck.publish
-
     def crash(event: Event) -> None:
         if dies == "after":
             publish(event)
