@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import datetime
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ from shared.contracts.outcome import failure, success
 from shared.errors import PermanentError, cut
 from shared.housekeeping import databases, files, histories, landings, places, records, reports, stuck, told
 from shared.housekeeping.census import Census
-from shared.housekeeping.sweep import in_thread, sweep
+from shared.housekeeping.sweep import ROUNDS_KEPT, forget_rounds, in_thread, sweep
 from shared.instances import at_work
 
 type Client = df.DurableOrchestrationClient
@@ -108,6 +109,7 @@ async def delete_records(subject: dict[str, Any], client: Client) -> dict[str, A
             return False
         return await asyncio.to_thread(records.remove, item)
 
+    await asyncio.to_thread(forget_rounds, datetime.fromisoformat(subject["began"]) - ROUNDS_KEPT)
     return await _answer(sweep(client, subject["began"], "records", records.look, remove))
 
 

@@ -1,27 +1,22 @@
 """Ledger records and register rows past their retention; with them goes the memory of a request id."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from shared.contracts.housekeeping import Item, Kind
 from shared.housekeeping.census import Census
 from shared.housekeeping.files import standing
-from shared.housekeeping.sweep import forget_rounds
 from shared.settings import settings
 from shared.storage import register, reservations
 from shared.storage.ledger import FileSet, Ledger, file_sets, forget_set
 from shared.topology import LANDING_CONTAINERS
 
-_ROUNDS_KEPT = timedelta(days=7)
-
 
 def look() -> Iterator[Item]:
     """The restores to forget: all that is left of them is what we know of them."""
-    census = Census.take()
-    forget_rounds(census.taken - _ROUNDS_KEPT)
     days = settings().keep_records_days
     if not days:
         return
+    census = Census.take()
     needed = {one.owner for one in file_sets() if _stands(one)} | _owners()
     for request_id in census.ended_before(census.before(days)):
         if request_id not in needed:

@@ -7,7 +7,7 @@ same. Whatever belongs to a restore stays while anything works for that restore,
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 import azure.durable_functions as df
@@ -23,6 +23,7 @@ from shared.storage.ledger import quoted
 LIMIT = 100
 """Items of one chore in one round; the others have their turn in the next one."""
 FOLDER = "housekeeping/"
+ROUNDS_KEPT = timedelta(days=7)
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def planned(began: str, chore: str, look: Look) -> list[Item]:
 
 
 def forget_rounds(before: datetime) -> None:
-    """Delete what was written down in rounds that are over."""
+    """Delete what was written down in rounds before that."""
     container = control_container()
     for blob in list(container.list_blobs(name_starts_with=FOLDER)):
         if blob.last_modified < before:

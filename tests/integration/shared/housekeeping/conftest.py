@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import uuid
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -119,7 +118,7 @@ class House:
 
     def keep(self, chore: str, began: str = "", **subject: Any) -> HousekeepingData:
         """Carry out a chore in a round of its own."""
-        outcome = self.call(chore, {"began": began or uuid.uuid4().hex, **subject})
+        outcome = self.call(chore, {"began": began or datetime.now(UTC).isoformat(), **subject})
         assert outcome["ok"], outcome
         return HousekeepingData.from_wire(outcome["value"])
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -111,6 +112,18 @@ def test_a_repeated_attempt_answers_what_the_first_one_deleted_before_it_died(ho
 
     assert again == first
     assert house.names() == set(SET)
+
+
+def test_two_attempts_at_once_answer_the_same(house: Any) -> None:
+    house.restore("r")
+    house.bring("r", *SET)
+    with ThreadPoolExecutor() as threads:
+        answers = [threads.submit(house.keep, "delete_files", began="2026-04-01T00:17:00+00:00") for _ in range(4)]
+    first, *others = [answer.result() for answer in answers]
+
+    assert [one.restore for one in first.removed] == ["r"]
+    assert others == [first] * 3
+    assert house.names() == set()
 
 
 def test_a_container_that_is_gone_holds_up_no_other(house: Any) -> None:

@@ -104,7 +104,7 @@ def test_a_repeated_attempt_leaves_the_files_of_the_next_restore(house: Any, gon
     reservations.reserve("next")
     house.storage.get_blob_client(order.container, FILES[0]).upload_blob(b"of the next one")
     again = house.keep("give_back_landing", BEGAN, abandoned=abandoned, brought=True)
-    late = house.keep("give_back_landing", "another round", abandoned=abandoned, brought=True)
+    late = house.keep("give_back_landing", "2026-04-01T01:17:00+00:00", abandoned=abandoned, brought=True)
 
     assert again == first
     assert late.removed == ()
@@ -140,7 +140,7 @@ def test_files_that_cannot_be_deleted_keep_their_container(
     assert [one.kind for one in done.failed] == ["files", "reservation"]
     assert reservations.read(order.container) is not None
 
-    give_back(house, order, brought=True, began="next round")
+    give_back(house, order, brought=True, began="2026-04-01T01:17:00+00:00")
     assert (house.names(), reservations.read(order.container)) == (set(), None)
 
 

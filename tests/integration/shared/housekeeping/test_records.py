@@ -10,8 +10,9 @@ import pytest
 from activities.housekeeping import tell_housekeeping
 from shared.contracts.progress import Phase
 from shared.contracts.request import Priority
+from shared.decisions import close
 from shared.housekeeping import sweep
-from shared.instances import progress_of, start_restore_once, status_of
+from shared.instances import progress_of, request_of, start_restore_once, status_of
 from shared.storage import register, reservations
 from shared.storage.accounts import control_container, report_container
 from shared.storage.ledger import Ledger, use_set
@@ -149,6 +150,24 @@ def test_a_purged_request_is_not_restored_again_while_its_records_are_kept(house
     house.keep("delete_records")
     asyncio.run(start_restore_once(house.engine, "r", {"requestId": "r"}))
     assert started == ["r"]
+
+
+@pytest.mark.parametrize(("phase", "times"), [(Phase.COMPLETED, 0), (Phase.REJECTED, 1)])
+def test_a_history_that_somebody_purged_by_hand_frees_no_request_id(house: Any, phase: Phase, times: int) -> None:
+    """Only a rejected request may be sent again, as ever."""
+    started: list[str] = []
+
+    async def start_new(_name: str, instance_id: str, _subject: Any) -> None:
+        started.append(instance_id)
+
+    house.engine.start_new = start_new
+    ledger = house.restore("r", phase)
+    close(ledger)
+    existing = asyncio.run(start_restore_once(house.engine, "r", {"requestId": "r"}))
+
+    assert started == ["r"] * times
+    assert (existing is None) == bool(times)
+    assert existing is None or request_of(existing)["target"] == "drill"
 
 
 def test_a_place_in_the_line_goes_with_its_restore(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
