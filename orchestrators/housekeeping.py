@@ -77,4 +77,4 @@ def _tell(context: df.DurableOrchestrationContext, began: str, chore: str, outco
     else:
         done = HousekeepingData.from_wire(outcome.value or {})
     if done.removed or done.failed:
-        yield from attempt(context, "tell_housekeeping", Told(round=began, chore=chore, done=done), AGAIN)
+        yield from attempt(context, "tell_housekeeping", Told(round=began, chore=chore, done=done))

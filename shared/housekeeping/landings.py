@@ -18,11 +18,11 @@ _log = logging.getLogger(__name__)
 
 
 def held(container: str) -> Abandoned | None:
-    """The reservation of a container, with what the vault may have been asked for; None where nobody owns it."""
-    reservation = reservations.read(container)
-    if reservation is None:
+    """The reservation of a container by a restore that is over, with what the vault may have been asked for."""
+    reservation, census = reservations.read(container), Census.take()
+    if reservation is None or census.runs(reservation.request_id):
         return None
-    row = Census.take().rows.get(reservation.request_id)
+    row = census.rows.get(reservation.request_id)
     plan = Ledger(reservation.request_id).read("plan", Plan)
     order = None
     if plan is not None and plan.instance is not None and plan.recovery_point is not None:
@@ -35,7 +35,7 @@ def held(container: str) -> Abandoned | None:
     return Abandoned(
         container=container,
         request_id=reservation.request_id,
-        phase=row.phase if row is not None and row.phase.is_terminal else Phase.FAILED,
+        phase=row.phase if row is not None else Phase.FAILED,
         order=order,
     )
 

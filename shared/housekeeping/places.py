@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 
 from shared.contracts.housekeeping import Item, Kind
+from shared.housekeeping.census import Census
 from shared.storage import waiting
 
 
 def look() -> Iterator[Item]:
     """The places to give up."""
+    census = Census.take()
     for request_id in waiting.abandoned():
+        if census.runs(request_id):
+            continue
         yield Item(
             kind=Kind.PLACE,
             name=f"place of restore {request_id} in the line for a landing container",

@@ -19,22 +19,23 @@ from shared.storage.events import publish
 from shared.storage.ledger import Ledger
 
 
-def examine(restore: RestoreSummary, status: DurableOrchestrationStatus | None) -> bool:
-    """Report a restore that has no end, if it does not go on; whether it does not."""
+def examine(restore: RestoreSummary, status: DurableOrchestrationStatus | None) -> None:
+    """Report a restore that has no end, if it does not go on; one that nothing works for gets its end.
+
+    One that the engine does not know may be at work in another task hub, for as long as its phase may take.
+    """
+    limit = settings().phase_limit(restore.phase)
+    is_late = datetime.now(UTC) - datetime.fromisoformat(restore.updated_at) > limit
     if status and not is_over(status):
-        since = datetime.fromisoformat(restore.updated_at)
-        limit = settings().phase_limit(restore.phase)
-        if datetime.now(UTC) - since <= limit:
-            return False
-        _tell_once(restore, None, _too_long(restore, limit))
-        return True
-    if register.current(restore).phase.is_terminal:  # it came to its end since the register was read
-        return False
+        if is_late:
+            _tell_once(restore, None, _too_long(restore, limit))
+        return
+    if not (status or is_late) or register.current(restore).phase.is_terminal:  # it came to its end meanwhile
+        return
     ended, how = _end(status)
     _tell_once(restore, ended, how)
     decisions.close(Ledger(restore.request_id))  # an import that still works for it stops
     register.close(restore, ended, datetime.now(UTC).isoformat())
-    return True
 
 
 def _end(status: DurableOrchestrationStatus | None) -> tuple[Phase, str]:
@@ -42,7 +43,7 @@ def _end(status: DurableOrchestrationStatus | None) -> tuple[Phase, str]:
     if not status:
         return (
             Phase.FAILED,
-            "Its orchestration is gone: somebody purged it, or the task hub is another one.",
+            "Its orchestration is gone: somebody purged it, or the task hub is another one now.",
         )
     progress = progress_of(status)
     state = status.runtime_status.value

@@ -68,11 +68,11 @@ def planned(began: str, chore: str, look: Look) -> list[Item]:
     """What is to go in this round: what an earlier attempt wrote down, else what there is."""
     container, name = control_container(), f"{FOLDER}{quoted(began)}/{chore}.json"
     document = documents.read(container, name)
-    if document is None:
-        document = [item.to_wire() for item in islice(look(), LIMIT)]
-        if document:
-            document = documents.create_or_read(container, name, document)
-    return [Item.from_wire(item) for item in document]
+    if document is None and (found := [item.to_wire() for item in islice(look(), LIMIT)]):
+        document = documents.create_or_read(container, name, found)
+    elif document is None:
+        document = documents.read(container, name)  # what another attempt has deleted meanwhile, it has written down
+    return [Item.from_wire(item) for item in document or ()]
 
 
 def forget_rounds(before: datetime) -> None:

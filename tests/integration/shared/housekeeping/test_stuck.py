@@ -9,10 +9,12 @@ from shared.contracts.events import Event
 from shared.contracts.progress import Phase
 from shared.decisions import end
 from shared.housekeeping import stuck
-from shared.storage import register
+from shared.storage import register, reservations
 from shared.storage.events import publish
 from shared.storage.ledger import Ledger
+from shared.topology import LANDING_CONTAINERS
 
+FIRST = LANDING_CONTAINERS[0]
 RUNNING = [phase for phase in Phase if not phase.is_terminal]
 
 
@@ -73,7 +75,7 @@ def test_each_phase_is_told_of_its_own(house: Any) -> None:
 def test_a_restore_that_nothing_works_for_is_told_once_and_gets_its_end(
     house: Any, status: str | None, shown: dict[str, Any], ended: Phase
 ) -> None:
-    house.restore("r", Phase.IMPORTING, days=0)
+    house.restore("r", Phase.IMPORTING, days=0 if status else 2)
     if status:
         house.engine.add("r", status, customStatus={"phase": "Importing"}, **shown)
     for _ in range(3):
@@ -85,12 +87,23 @@ def test_a_restore_that_nothing_works_for_is_told_once_and_gets_its_end(
     assert end(Ledger("r")) is not None
 
 
+def test_a_restore_that_the_engine_does_not_know_may_be_at_work_in_another_task_hub(house: Any) -> None:
+    """A deployment slot with a hub of its own must not end the restores of the app."""
+    house.restore("r", Phase.RESTORING, days=0.9)
+    reservations.reserve("r")
+    house.keep("report_stuck")
+
+    assert house.events() == []
+    assert row("r") is Phase.RESTORING
+    assert house.call("find_abandoned", {"container": FIRST})["value"] is None
+
+
 def test_a_restore_that_came_to_its_end_between_two_looks_is_not_dead(house: Any) -> None:
-    house.restore("r", Phase.VERIFYING, days=1)
+    house.restore("r", Phase.VERIFYING, days=2)
     (seen,) = register.restores()
     register.close(seen, Phase.COMPLETED, seen.updated_at)
 
-    assert not stuck.examine(seen, None)
+    stuck.examine(seen, None)
     assert house.events() == []
     assert row("r") is Phase.COMPLETED
 
