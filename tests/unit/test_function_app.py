@@ -5,9 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import function_app
 from shared.topology import LANDING_CONTAINERS, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.http.endpoints import ENDPOINTS
+from triggers.timer import schedule
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +36,7 @@ def test_orchestrators() -> None:
         "import_set",
         "import_database",
         "clear_landing",
+        "housekeeping",
     }
 
 
@@ -46,6 +50,8 @@ def test_activities() -> None:
         "import_roles", "run_script",
         "load_database", "verify_database", "promote_database", "discard_database", "verify_restore",
         "write_report", "publish_phase",
+        "report_stuck", "find_abandoned", "give_back_landing", "remove_places", "drop_databases",
+        "delete_files", "delete_reports", "purge_histories", "delete_records", "tell_housekeeping",
     }  # fmt: skip
 
 
@@ -64,6 +70,14 @@ def test_queues_of_requests_of_those_that_could_not_be_handled_and_of_events_for
         f"{REQUEST_QUEUE}-poison",
         WEBHOOK_QUEUE,
     }
+
+
+def test_housekeeping_is_due_every_hour_unless_the_operator_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    (timer,) = by_trigger("timerTrigger")
+    assert trigger(timer)["schedule"] == schedule() == "0 17 * * * *"
+
+    monkeypatch.setenv("FLEX_RESTORE_HOUSEKEEPING_SCHEDULE", "0 0 3 * * *")
+    assert schedule() == "0 0 3 * * *"
 
 
 def test_http_routes_are_those_of_the_table_and_ask_for_a_function_key() -> None:
