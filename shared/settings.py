@@ -80,10 +80,23 @@ def _allowed(url: SecretStr, earlier: ValidationInfo) -> SecretStr:
     return url
 
 
-class Settings(BaseSettings):
-    """The app's settings."""
+class TelemetrySettings(BaseSettings):
+    """Where spans and metrics go. Read apart from the others, too: what is wrong with those is told all the same."""
 
     model_config = SettingsConfigDict(env_prefix="FLEX_RESTORE_", frozen=True, extra="ignore")
+
+    telemetry_folder: str = ""
+    """Where spans and metrics are written, as JSON lines in files of each process; empty: nowhere."""
+    telemetry_seconds: Annotated[float, Field(gt=0, le=300)] = 10
+    """How long spans and metrics are gathered before they are sent; a worker that is killed takes so much with it."""
+    application_insights: Annotated[SecretStr, Field(validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING")] = (
+        SecretStr("")
+    )
+    """Where Azure has them received, under the name that the Functions host gives it."""
+
+
+class Settings(TelemetrySettings):
+    """The app's settings."""
 
     vault: Annotated[
         str, Field(pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+/backupVaults/[^/]+$")
