@@ -12,6 +12,7 @@ from shared.settings import TelemetrySettings
 from shared.telemetry.records import Record
 
 _log = logging.getLogger(__name__)
+_starting = threading.Lock()
 _AT_EXIT = 5
 """Seconds that a process gives its last deliveries."""
 
@@ -74,5 +75,7 @@ def delivery() -> Delivery | None:
 
 def send(record: Record) -> None:
     """Tell it where something is configured; never raises, never waits."""
-    if (standing := delivery()) is not None:
+    with _starting:
+        standing = delivery()
+    if standing is not None:
         standing.take(record)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from shared.telemetry.about import known
 
 _PLAIN = re.compile(r"[^\s\"=\[\]\\]+")
-_CHATTER = "azure.core.pipeline.policies.http_logging_policy"
+_CHATTER = ("azure.core", "azure.identity", "azure.monitor")
 
 
 class AboutRecord(logging.LogRecord):
@@ -33,8 +33,8 @@ class AboutRecord(logging.LogRecord):
 def install() -> None:
     """Have every record of this process say what it is about; a second time changes nothing."""
     logging.setLogRecordFactory(_record)
-    # Its lines repeat the headers of each request to storage, at INFO: they would be most of the log.
-    logging.getLogger(_CHATTER).setLevel(logging.WARNING)
+    for name in _CHATTER:  # at INFO, lines on each request to storage and each token would be most of the log
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _record(*args: object, **kwargs: object) -> AboutRecord:

@@ -51,7 +51,7 @@ def pipelines(chosen: TelemetrySettings) -> "list[Pipeline]":
     if chosen.telemetry_folder:
         found.append(Pipeline(_to_files(Path(chosen.telemetry_folder)), resource, chosen.telemetry_seconds))
     if connection := chosen.application_insights.get_secret_value():
-        found.append(Pipeline(_to_application_insights(connection), resource, chosen.telemetry_seconds))
+        found.append(Pipeline(_to_application_insights(connection, resource), resource, chosen.telemetry_seconds))
     return found
 
 
@@ -163,7 +163,7 @@ def _to_files(folder: Path) -> Place:
     )
 
 
-def _to_application_insights(connection: str) -> Place:
+def _to_application_insights(connection: str, resource: Resource) -> Place:
     """The exporters sign in with a managed identity when APPLICATIONINSIGHTS_AUTHENTICATION_STRING says so."""
     from azure.monitor.opentelemetry.exporter import (  # noqa: PLC0415 -- heavy, and needed in Azure only
         AzureMonitorMetricExporter,
@@ -172,6 +172,10 @@ def _to_application_insights(connection: str) -> Place:
 
     return Place(
         "Application Insights",
-        AzureMonitorTraceExporter(connection_string=connection),
+        AzureMonitorTraceExporter(
+            connection_string=connection,
+            # The global one otherwise, which is not set; it is asked for its resource only.
+            tracer_provider=TracerProvider(resource=resource, shutdown_on_exit=False),
+        ),
         AzureMonitorMetricExporter(connection_string=connection),
     )

@@ -79,7 +79,7 @@ def answering(handler: Handler) -> Callable[..., Coroutine[Any, Any, func.HttpRe
         with about(restore=restore), working(handler.__name__, work, "server", own_trace=True):
             answer = await _answer(handler, req, client)
             work.attributes["http.response.status_code"] = int(answer.status)
-            if answer.status >= HTTPStatus.BAD_REQUEST:
+            if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 work.failed(HTTPStatus(answer.status).name)
             return _response(req, answer)
 
