@@ -65,10 +65,15 @@ def test_restores_rows_and_bytes_are_counted_as_the_reports_tell_them(
     environment.restart_host()
     others = set(telemetry_folder.glob("metrics-*"))
 
-    done = ticketing.restore("m1", databases=[{"name": name, "as": f"{name}_m1"} for name in ("shop", "brittle")])
+    both = [{"name": name, "as": f"{name}_m1"} for name in ("shop", "brittle")]
+    for ticket in (
+        ticketing.ticket("m1", databases=both),
+        ticketing.ticket("m2", dryRun=True),
+        ticketing.ticket("m3", target="nobody-knows-it"),
+    ):
+        ticketing.send(ticket)
+    done = ticketing.ended("m1")
     ticketing.send(ticketing.ticket("m1"))
-    ticketing.restore("m2", dryRun=True)
-    ticketing.restore("m3", target="nobody-knows-it")
     expected = {
         ("restores", "False", done.phase, "drill"): 1,
         ("restores", "True", "Completed", "drill"): 1,
