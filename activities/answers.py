@@ -36,6 +36,8 @@ PHASES = {
     "open_import": Phase.IMPORTING,
     "check_import": Phase.IMPORTING,
     "survey_landing": Phase.IMPORTING,
+    "enter_target": Phase.IMPORTING,
+    "leave_target": Phase.IMPORTING,
     "import_roles": Phase.IMPORTING,
     "run_script": Phase.IMPORTING,
     "load_database": Phase.IMPORTING,

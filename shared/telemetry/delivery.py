@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import os
 import threading
 from functools import cache
 from queue import SimpleQueue
@@ -20,8 +21,9 @@ _AT_EXIT = 5
 class Delivery:
     """The thread, which sets OpenTelemetry up and hands on what it is given."""
 
-    def __init__(self, chosen: TelemetrySettings) -> None:
+    def __init__(self, chosen: TelemetrySettings, application_insights: str) -> None:
         self._chosen = chosen
+        self._application_insights = application_insights
         self._given: SimpleQueue[Record | threading.Event | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
         self._thread.start()
@@ -47,7 +49,7 @@ class Delivery:
             # Here, because the import takes time for which no start and no restore shall wait.
             from shared.telemetry.pipeline import pipelines  # noqa: PLC0415
 
-            ready = pipelines(self._chosen)
+            ready = pipelines(self._chosen, self._application_insights)
         except Exception:  # noqa: BLE001 -- of whatever kind: a restore needs none of this
             _log.exception("Spans and metrics go nowhere; docs/telemetry.md tells of their settings.")
             ready = []
@@ -70,7 +72,8 @@ def delivery() -> Delivery | None:
         chosen = TelemetrySettings()
     except ValidationError:
         return None
-    return Delivery(chosen) if chosen.telemetry_folder or chosen.application_insights.get_secret_value() else None
+    connection = os.environ.get("APPLICATIONINSIGHTS_CONNECTION_STRING", "")  # the Functions host's own setting
+    return Delivery(chosen, connection) if chosen.telemetry_folder or connection else None
 
 
 def send(record: Record) -> None:

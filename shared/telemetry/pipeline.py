@@ -37,7 +37,7 @@ _DELTA: dict[type, AggregationTemporality] = dict.fromkeys((Counter, Histogram),
 """Each line tells what came since the last one: the sum over all lines of all processes is the whole."""
 
 
-def pipelines(chosen: TelemetrySettings) -> "list[Pipeline]":
+def pipelines(chosen: TelemetrySettings, application_insights: str) -> "list[Pipeline]":
     """One for each place that is configured.
 
     Raises:
@@ -50,8 +50,9 @@ def pipelines(chosen: TelemetrySettings) -> "list[Pipeline]":
     found = []
     if chosen.telemetry_folder:
         found.append(Pipeline(_to_files(Path(chosen.telemetry_folder)), resource, chosen.telemetry_seconds))
-    if connection := chosen.application_insights.get_secret_value():
-        found.append(Pipeline(_to_application_insights(connection, resource), resource, chosen.telemetry_seconds))
+    if application_insights:
+        place = _to_application_insights(application_insights, resource)
+        found.append(Pipeline(place, resource, chosen.telemetry_seconds))
     return found
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import function_app
+from activities.answers import PHASES
 from shared.topology import LANDING_CONTAINERS, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.http.endpoints import ENDPOINTS
 
@@ -42,10 +43,19 @@ def test_activities() -> None:
         "start_validation", "check_operation", "start_restore", "check_job", "find_job",
         "reserve_landing", "survey_landing", "settle_landing", "close_landing", "release_landing",
         "open_import", "check_import", "open_clearing", "check_running", "check_approval", "close_restore",
+        "enter_target", "leave_target", "call_next",
         "import_roles", "run_script",
         "load_database", "verify_database", "promote_database", "discard_database", "verify_restore",
         "write_report", "publish_phase",
     }  # fmt: skip
+
+
+def test_every_activity_has_a_phase_or_takes_it_from_its_input_or_serves_all_phases() -> None:
+    """Its log lines and spans tell it."""
+    told = {"publish_phase", "write_report", "release_landing"}
+    of_all = {"check_running", "close_restore", "open_clearing", "call_next"}
+
+    assert PHASES.keys() == by_trigger("activityTrigger") - told - of_all
 
 
 def test_every_activity_that_an_orchestrator_calls_is_registered() -> None:

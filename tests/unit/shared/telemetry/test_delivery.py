@@ -33,7 +33,7 @@ metrics.add(metrics.BYTES, 7, target="drill")
 
 
 def deliver(folder: Path, *records: Span | Measurement) -> None:
-    delivery = Delivery(TelemetrySettings(telemetry_folder=str(folder), telemetry_seconds=300))
+    delivery = Delivery(TelemetrySettings(telemetry_folder=str(folder), telemetry_seconds=300), "")
     for record in records:
         delivery.take(record)
     delivery.close(30)
