@@ -11,7 +11,7 @@ from shared.contracts.progress import RestoreProgress
 from shared.contracts.status import About
 from shared.storage import register
 from shared.storage.events import publish
-from shared.telemetry import delivery, metrics, spans
+from shared.telemetry import metrics, spans
 
 _log = logging.getLogger(__name__)
 
@@ -29,14 +29,13 @@ def publish_phase(subject: dict[str, Any]) -> None:
     progress = RestoreProgress.from_wire(subject["progress"])
     about = About.from_wire(subject["about"])
     known = register.enter(subject["requestId"], about, progress)
-    if known < len(progress.phases):
+    if known < len(progress.phases):  # whoever writes the row first tells it
         _log.info("the restore has entered the phase %s", progress.phase)
         metrics.count_phases(about, progress, known)
+        spans.tell_phases(subject["requestId"], progress, known)
     notify = _names(subject.get("notify"))
     for number in range(subject["told"] + 1, len(progress.phases) + 1):
         publish(_entered(subject["requestId"], progress, number), notify)
-    for span in spans.phases(subject["requestId"], progress, subject["told"]):
-        delivery.send(span)
 
 
 def _names(notify: Any) -> list[str]:

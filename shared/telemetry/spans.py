@@ -1,7 +1,6 @@
 """Spans: one trace for each restore, whichever workers its activities ran in.
 
-The trace's id follows from the request's id, so that nobody has to hand it on. The spans of the restore and of its
-phases have ids that follow from what they tell: told twice, they are the same span.
+The ids of the trace and of its root follow from the request's id, so that nobody has to hand them on.
 """
 
 import hashlib
@@ -85,25 +84,21 @@ def working(name: str, work: Work, kind: Kind = "internal", *, own_trace: bool =
             )
 
 
-def phases(restore: str, progress: RestoreProgress, told: int) -> list[Span]:
-    """The phases that have ended since so many were told, and the whole restore when it has ended."""
-    entries = progress.phases
-    spans = [
-        Span(
-            name=str(entry.phase),
-            kind="internal",
-            began=_nanoseconds(entry.at),
-            ended=_nanoseconds(following.at),
-            attributes=_attributes({"restore": restore, "phase": entry.phase}),
-            restore=restore,
-            id=_number(8, "phase", restore, entries[0].at, str(number)),
-        )
-        for number, (entry, following) in enumerate(pairwise(entries), start=1)
-        if number >= told
-    ]
+def tell_phases(restore: str, progress: RestoreProgress, before: int) -> None:
+    """Tell what has ended since the register knew of so many phases: those phases, and at its end the restore."""
+    for number, (entry, following) in enumerate(pairwise(progress.phases), start=1):
+        if number >= before:
+            span = Span(
+                name=str(entry.phase),
+                kind="internal",
+                began=_nanoseconds(entry.at),
+                ended=_nanoseconds(following.at),
+                attributes=_attributes({"restore": restore, "phase": entry.phase}),
+                restore=restore,
+            )
+            delivery.send(span)
     if progress.phase.is_terminal:
-        spans.append(_whole(restore, progress))
-    return spans
+        delivery.send(_whole(restore, progress))
 
 
 def _whole(restore: str, progress: RestoreProgress) -> Span:

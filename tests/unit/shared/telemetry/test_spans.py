@@ -8,7 +8,7 @@ from shared.contracts.outcome import Failure
 from shared.contracts.progress import Phase, PhaseEntry, RestoreProgress
 from shared.errors import TargetUnavailable
 from shared.telemetry.about import about
-from shared.telemetry.spans import Work, phases, root_of, trace_of, working
+from shared.telemetry.spans import Work, root_of, tell_phases, trace_of, working
 
 COURSE = (
     PhaseEntry(phase=Phase.ACCEPTED, at="2026-04-01T02:30:00+00:00"),
@@ -67,33 +67,32 @@ def test_an_exception_is_told_by_its_type_and_goes_on(told: list[Any]) -> None:
     assert "planted" not in repr(told)
 
 
-def test_each_phase_is_told_when_it_has_ended_and_the_restore_at_its_end() -> None:
-    spans = [span for told, count in ((0, 1), (1, 2), (2, 3)) for span in phases("r", progress(count), told)]
+def test_each_phase_is_told_when_it_has_ended_and_the_restore_at_its_end(told: list[Any]) -> None:
+    for count in (1, 2, 3):
+        tell_phases("r", progress(count), before=count - 1)
 
-    assert [span.name for span in spans] == ["Accepted", "Planning", "restore"]
-    assert [(span.ended - span.began) / SECOND for span in spans] == [1.5, 58.5, 60]
-    assert [span.error for span in spans] == ["", "", "Failed"]
-    assert spans[-1].id == root_of("r")
-
-
-def test_phases_that_could_not_be_told_are_told_with_the_next_one() -> None:
-    assert [span.name for span in phases("r", progress(3), 0)] == ["Accepted", "Planning", "restore"]
+    assert [span.name for span in told] == ["Accepted", "Planning", "restore"]
+    assert [(span.ended - span.began) / SECOND for span in told] == [1.5, 58.5, 60]
+    assert [span.error for span in told] == ["", "", "Failed"]
+    assert told[-1].id == root_of("r")
 
 
-def test_what_is_told_twice_is_the_same_span() -> None:
-    assert phases("r", progress(3), 1) == phases("r", progress(3), 1)
-    assert len({span.id for span in phases("r", progress(3), 0)}) == 3
+def test_phases_that_could_not_be_told_are_told_with_the_next_one(told: list[Any]) -> None:
+    tell_phases("r", progress(3), before=0)
+
+    assert [span.name for span in told] == ["Accepted", "Planning", "restore"]
 
 
-def test_a_failed_restore_has_the_code_of_its_first_error() -> None:
+def test_a_failed_restore_has_the_code_of_its_first_error(told: list[Any]) -> None:
     failure = Failure(code="BackupJobFailed", message="m")
-    ended = progress(3).model_copy(update={"errors": (failure,)})
+    tell_phases("r", progress(3).model_copy(update={"errors": (failure,)}), before=2)
 
-    assert phases("r", ended, 2)[-1].error == "BackupJobFailed"
+    assert told[-1].error == "BackupJobFailed"
 
 
 @pytest.mark.parametrize("phase", [Phase.COMPLETED, Phase.COMPLETED_WITH_WARNINGS, Phase.REJECTED, Phase.CANCELLED])
-def test_who_rejects_or_cancels_a_restore_makes_no_error_of_it(phase: Phase) -> None:
-    ended = RestoreProgress(phase=phase, phases=(COURSE[0], PhaseEntry(phase=phase, at=COURSE[2].at)))
+def test_who_rejects_or_cancels_a_restore_makes_no_error_of_it(told: list[Any], phase: Phase) -> None:
+    entries = (COURSE[0], PhaseEntry(phase=phase, at=COURSE[2].at))
+    tell_phases("r", RestoreProgress(phase=phase, phases=entries), before=1)
 
-    assert phases("r", ended, 1)[-1].error == ""
+    assert told[-1].error == ""
