@@ -18,6 +18,7 @@ IMPORTING = {"load_database", "verify_database", "promote_database"}
 ACTIVITIES = IMPORTING | {
     "publish_phase", "check_running", "make_plan", "start_validation", "check_operation", "reserve_landing",
     "start_restore", "check_job", "close_landing", "open_import", "check_import", "survey_landing", "import_roles",
+    "enter_target", "leave_target",
     "verify_restore", "close_restore", "write_report", "release_landing",
 }  # fmt: skip
 """What the restore of one database runs."""
