@@ -22,6 +22,7 @@ from orchestrators.import_database import import_database
 from orchestrators.import_set import import_set
 from orchestrators.restore import restore
 from orchestrators.watch_job import watch_job
+from shared.telemetry import logs
 from shared.topology import APP_STORAGE, LANDING_CONTAINERS, LANDING_STORAGE, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.blob import file_landed
 from triggers.http.answers import answering
@@ -32,6 +33,7 @@ from triggers.queue import request_poisoned, request_queued
 from triggers.timer import housekeeping_due, schedule
 from triggers.webhook import delivery_due
 
+logs.install()
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 for orchestrator in (restore, watch_job, import_set, import_database, clear_landing, keep_house):

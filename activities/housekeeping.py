@@ -9,7 +9,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.answers import answering, plain
+from activities.answers import answering, answering_with_client
 from shared.contracts.events import HousekeepingData, NotRemovedData
 from shared.contracts.housekeeping import Abandoned, Item, Told
 from shared.contracts.outcome import failure, success
@@ -35,7 +35,7 @@ async def _answer(work: Awaitable[HousekeepingData]) -> dict[str, Any]:
         return failure(error)
 
 
-@plain
+@answering_with_client
 async def report_stuck(subject: dict[str, Any], client: Client) -> dict[str, Any]:  # noqa: ARG001 -- nothing differs
     """Report the restores that do not go on, and write the end of those that nothing works for."""
     failed: list[NotRemovedData] = []
@@ -50,7 +50,7 @@ async def report_stuck(subject: dict[str, Any], client: Client) -> dict[str, Any
     return success(HousekeepingData(failed=tuple(failed)).to_wire())
 
 
-@plain
+@answering_with_client
 async def find_abandoned(subject: dict[str, Any], client: Client) -> dict[str, Any]:
     """A landing container's reservation that nothing works for any more; None where there is none."""
     abandoned = await asyncio.to_thread(landings.held, subject["container"])
@@ -59,7 +59,7 @@ async def find_abandoned(subject: dict[str, Any], client: Client) -> dict[str, A
     return success(abandoned.to_wire())
 
 
-@plain
+@answering_with_client
 async def give_back_landing(subject: dict[str, Any], client: Client) -> dict[str, Any]:
     """Release an abandoned landing container in which the vault does not write; what its job brought is ours."""
     abandoned = Abandoned.from_wire(subject["abandoned"])
@@ -68,31 +68,31 @@ async def give_back_landing(subject: dict[str, Any], client: Client) -> dict[str
     return await _answer(sweep(client, subject["began"], chore, look, in_thread(landings.remove)))
 
 
-@plain
+@answering_with_client
 async def remove_places(subject: dict[str, Any], client: Client) -> dict[str, Any]:
     """Give up places in the line that nobody comes back to."""
     return await _sweep(subject, client, places)
 
 
-@plain
+@answering_with_client
 async def drop_databases(subject: dict[str, Any], client: Client) -> dict[str, Any]:
     """Drop temporary and replaced databases that restores have left."""
     return await _sweep(subject, client, databases)
 
 
-@plain
+@answering_with_client
 async def delete_files(subject: dict[str, Any], client: Client) -> dict[str, Any]:
     """Delete restored files past their retention."""
     return await _sweep(subject, client, files)
 
 
-@plain
+@answering_with_client
 async def delete_reports(subject: dict[str, Any], client: Client) -> dict[str, Any]:
     """Delete reports and logs past their retention."""
     return await _sweep(subject, client, reports)
 
 
-@plain
+@answering_with_client
 async def purge_histories(subject: dict[str, Any], client: Client) -> dict[str, Any]:
     """Purge histories past their retention."""
     old = await histories.look(client)
@@ -100,7 +100,7 @@ async def purge_histories(subject: dict[str, Any], client: Client) -> dict[str, 
     return await _answer(sweep(client, subject["began"], "histories", lambda: old, remove))
 
 
-@plain
+@answering_with_client
 async def delete_records(subject: dict[str, Any], client: Client) -> dict[str, Any]:
     """Delete the records of restores past their retention, once the engine knows nothing of them any more."""
 

@@ -91,12 +91,22 @@ def _allowed(url: SecretStr, earlier: ValidationInfo) -> SecretStr:
     return url
 
 
-class Settings(BaseSettings):
-    """The app's settings."""
+class TelemetrySettings(BaseSettings):
+    """Where spans and metrics go. Read apart from the others, too: what is wrong with those is told all the same."""
 
     model_config = SettingsConfigDict(
         env_prefix="FLEX_RESTORE_", frozen=True, extra="ignore", use_attribute_docstrings=True
     )
+
+    telemetry_folder: str = ""
+    """Where [spans and metrics](telemetry.md) are written, as JSON lines in files of each process; empty: nowhere."""
+    telemetry_seconds: Annotated[float, Field(gt=0, le=300)] = 10
+    """Seconds for which spans and metrics are gathered before they are sent; a worker that is killed takes so much with
+    it."""
+
+
+class Settings(TelemetrySettings):
+    """The app's settings."""
 
     vault: Annotated[
         str, Field(pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+/backupVaults/[^/]+$")

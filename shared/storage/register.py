@@ -24,8 +24,8 @@ _LAST_MOMENT = 10**14
 """Milliseconds after any restore; what is left until then sorts the newest first."""
 
 
-def enter(request_id: str, about: About, progress: RestoreProgress) -> None:
-    """Write the restore's row as of now; a row that knows of later phases stays as it is."""
+def enter(request_id: str, about: About, progress: RestoreProgress) -> int:
+    """Write the restore's row as of now; how many phases it knew of before. One that knows of later ones stays."""
     summary = RestoreSummary(
         request_id=request_id,
         phase=progress.phase,
@@ -37,7 +37,8 @@ def enter(request_id: str, about: About, progress: RestoreProgress) -> None:
     try:
         blob.upload_blob(b"", metadata=metadata, overwrite=False)
     except ResourceExistsError:
-        _update(blob, metadata)
+        return _update(blob, metadata)
+    return 0
 
 
 def close(restore: RestoreSummary, phase: Phase, at: str) -> None:
@@ -75,16 +76,17 @@ def _metadata(summary: RestoreSummary, phases: int) -> dict[str, str]:
     return {_SUMMARY: json.dumps(summary.to_wire()), _PHASES: str(phases)}
 
 
-def _update(blob: BlobClient, metadata: dict[str, str]) -> None:
+def _update(blob: BlobClient, metadata: dict[str, str]) -> int:
     while True:
         standing = blob.get_blob_properties()
-        if int(standing.metadata[_PHASES]) >= int(metadata[_PHASES]):
-            return
+        known = int(standing.metadata[_PHASES])
+        if known >= int(metadata[_PHASES]):
+            return known
         try:
             blob.set_blob_metadata(metadata, etag=standing.etag, match_condition=MatchConditions.IfNotModified)
         except ResourceModifiedError:
             continue  # somebody else was faster: look again at what stands now
-        return
+        return known
 
 
 def page(query: RestoreQuery) -> RestorePage:

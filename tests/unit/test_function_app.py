@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import function_app
+from activities.answers import PHASES
 from shared.topology import LANDING_CONTAINERS, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.http.endpoints import ENDPOINTS
 from triggers.timer import schedule
@@ -40,6 +41,13 @@ def test_orchestrators() -> None:
     }
 
 
+HOUSEKEEPING = {
+    "report_stuck", "find_abandoned", "give_back_landing", "remove_places", "drop_databases",
+    "delete_files", "delete_reports", "purge_histories", "delete_records", "tell_housekeeping",
+}  # fmt: skip
+"""The chores, which are of no restore."""
+
+
 def test_activities() -> None:
     assert by_trigger("activityTrigger") == {
         "make_plan",
@@ -50,9 +58,16 @@ def test_activities() -> None:
         "import_roles", "run_script",
         "load_database", "verify_database", "promote_database", "discard_database", "verify_restore",
         "write_report", "publish_phase",
-        "report_stuck", "find_abandoned", "give_back_landing", "remove_places", "drop_databases",
-        "delete_files", "delete_reports", "purge_histories", "delete_records", "tell_housekeeping",
+        *HOUSEKEEPING,
     }  # fmt: skip
+
+
+def test_every_activity_has_a_phase_or_takes_it_from_its_input_or_is_of_no_single_one() -> None:
+    """Its log lines and spans tell it."""
+    told = {"publish_phase", "write_report", "release_landing"}
+    of_all = {"check_running", "close_restore", "open_clearing", "call_next"}
+
+    assert PHASES.keys() == by_trigger("activityTrigger") - told - of_all - HOUSEKEEPING
 
 
 def test_every_activity_that_an_orchestrator_calls_is_registered() -> None:
