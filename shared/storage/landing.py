@@ -221,10 +221,10 @@ class BlobFile:
                 match_condition=MatchConditions.IfNotModified,
                 retry_total=0,  # the SDK's own patience takes no notice of how far the file has come
             ).readall()
-        except ResourceModifiedError:
-            raise FileChanged(f"{self.name} was written again while it was read.") from None
-        except ResourceNotFoundError:
-            raise LandingFailed(f"{self.name} was deleted before it was imported.") from None
+        except (ResourceModifiedError, ResourceNotFoundError):
+            if self._blob.exists():  # the condition fails for a blob that is gone, too
+                raise FileChanged(f"{self.name} was written again while it was read.") from None
+            raise LandingFailed(f"{self.name} was deleted before it was imported: restore again.") from None
         if len(content) != wanted:
             raise IncompleteReadError(f"{len(content)} of {wanted} bytes came")
         return content
