@@ -9,7 +9,7 @@ import struct
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from types import TracebackType
 from typing import Self
 
@@ -28,12 +28,21 @@ class Direction(StrEnum):
     TO_CLIENT = "to the client"
 
 
+class _Harm(Enum):
+    """What happens to the connection that carries the byte."""
+
+    CUT = auto()
+    LOST = auto()  #: all connections are cut, and no new one comes through
+    HELD = auto()  #: all connections stand still
+
+
 @dataclass
-class _Cut:
-    """Lose the connection that would carry more than these bytes."""
+class _Mark:
+    """Where something happens: before the byte after so many more."""
 
     direction: Direction
     left: int
+    harm: _Harm
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,8 @@ class FlakyProxy:
         self.port: int = self._listener.getsockname()[1]
         self.passed = dict.fromkeys(Direction, 0)
         """Bytes that went each way."""
-        self._faults: list[_Cut | _Answer] = []
+        self._faults: list[_Mark | _Answer] = []
+        self._lost = False
         self._lock = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
@@ -68,21 +78,28 @@ class FlakyProxy:
         return len(self._faults)
 
     def cut_after(self, size: int, direction: Direction = Direction.TO_CLIENT) -> None:
-        """Reset the connection that would carry the byte after so many, counted from now or from the cut before."""
+        """Reset the connection that would carry the byte after so many, counted from now or from the mark before."""
+        self._mark(size, direction, _Harm.CUT)
+
+    def lose_after(self, size: int, direction: Direction = Direction.TO_CLIENT) -> None:
+        """Reset all connections at that byte, and let no new one through."""
+        self._mark(size, direction, _Harm.LOST)
+
+    def hold_after(self, size: int, direction: Direction = Direction.TO_CLIENT) -> None:
+        """Pass nothing on from that byte, until `resume`; connections stay."""
+        self._mark(size, direction, _Harm.HELD)
+
+    def _mark(self, size: int, direction: Direction, harm: _Harm) -> None:
         with self._lock:
-            self._faults.append(_Cut(direction, size))
+            self._faults.append(_Mark(direction, size, harm))
 
     def answer(self, status: int, code: str, about: str = "") -> None:
         """Answer one HTTP request with this error of Azure Storage; the next one whose head holds `about`."""
         with self._lock:
             self._faults.append(_Answer(status, code, about.encode()))
 
-    def pause(self) -> None:
-        """Pass nothing on; connections stay."""
-        self._flowing.clear()
-
     def resume(self) -> None:
-        """Pass on what was held, and what comes."""
+        """Pass on what is held, and what comes."""
         self._flowing.set()
 
     def cut_now(self) -> None:
@@ -120,6 +137,9 @@ class FlakyProxy:
                 continue
             pair = (client, server)
             self._pairs.add(pair)
+            if self._lost:
+                self._reset(pair)
+                continue
             for source, sink, direction in ((*pair, Direction.TO_SERVER), (server, client, Direction.TO_CLIENT)):
                 threading.Thread(target=self._pump, args=(pair, source, sink, direction), daemon=True).start()
 
@@ -133,11 +153,16 @@ class FlakyProxy:
                 if way is Direction.TO_SERVER and (answer := self._answer_to(data)):
                     source.sendall(answer)
                     break
-                kept = self._kept(len(data), way)
-                self.passed[way] += kept
+                kept, harm = self._harm(len(data), way)
                 sink.sendall(data[:kept])
-                if kept < len(data):
+                self.passed[way] += kept
+                if harm is _Harm.HELD:
+                    self._flowing.wait()
+                    sink.sendall(data[kept:])
+                elif harm is not None:
                     self._reset(pair)
+                    if harm is _Harm.LOST:
+                        self.cut_now()
                     return
             sink.shutdown(socket.SHUT_WR)
         except OSError:  # one end is gone: so is the other
@@ -159,17 +184,19 @@ class FlakyProxy:
             f"Content-Type: application/xml\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
         ).encode()
 
-    def _kept(self, size: int, way: Direction) -> int:
-        """How many of these bytes are passed on before the connection is lost; all of them when it is not."""
+    def _harm(self, size: int, way: Direction) -> tuple[int, _Harm | None]:
+        """How many of these bytes are passed on before something happens, and what."""
         with self._lock:
-            cut = next((one for one in self._faults if isinstance(one, _Cut)), None)
-            if cut is None or cut.direction is not way:
-                return size
-            kept = min(size, cut.left)
-            cut.left -= kept
-            if kept < size:
-                self._faults.remove(cut)
-            return kept
+            mark = next((one for one in self._faults if isinstance(one, _Mark)), None)
+            if mark is None or mark.direction is not way or mark.left >= size:
+                if mark and mark.direction is way:
+                    mark.left -= size
+                return size, None
+            self._faults.remove(mark)
+            if mark.harm is _Harm.HELD:
+                self._flowing.clear()
+            self._lost = mark.harm is _Harm.LOST
+            return mark.left, mark.harm
 
     def _reset(self, pair: tuple[socket.socket, socket.socket]) -> None:
         self._pairs.discard(pair)

@@ -120,7 +120,7 @@ class TargetServer:
             TargetUnavailable: the server does not answer.
         """
         try:
-            return psycopg.connect(
+            connection = psycopg.connect(
                 host=self.host,
                 port=self.port,
                 user=self.user,
@@ -134,11 +134,14 @@ class TargetServer:
                 autocommit=True,
                 **_KEEPALIVES,
             )
+            for setting in newer_limits(connection.info.server_version):
+                connection.execute(f"SET {setting} = 0")
         except psycopg.OperationalError as error:
             text = f"{self.host}:{self.port} as {self.user}: {error}".strip()
             if any(phrase in str(error) for phrase in _REFUSALS):
                 raise TargetRefused(f"the target server refused the connection: {text}") from error
             raise TargetUnavailable(f"the target server does not answer: {text}{way_out(str(error))}") from error
+        return connection
 
     def environment(self, dbname: str, *, settings: Mapping[str, str] | None = None) -> dict[str, str]:
         """The variables with which psql and pg_restore find the server, and further settings of their session.
@@ -165,10 +168,17 @@ class TargetServer:
         of: what is done under it must still be safe when two do it. The connection may be used meanwhile.
         """
         with self.connect(application_name=f"{APPLICATION_NAME} lock") as connection:
-            if connection.info.server_version >= 140_000:
-                connection.execute("SET idle_session_timeout = 0")
             connection.execute("SELECT pg_advisory_lock(%s)", [lock_number(key)])
             yield connection
+
+
+def newer_limits(version: int) -> list[str]:
+    """Further limits that an import lifts, which a server of that version knows: what it does not know, it refuses."""
+    return [
+        name
+        for name, since in (("idle_session_timeout", 140_000), ("transaction_timeout", 170_000))
+        if version >= since
+    ]
 
 
 @contextmanager

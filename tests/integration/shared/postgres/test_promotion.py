@@ -268,7 +268,7 @@ def test_a_replaced_database_stays_open_when_its_sessions_cannot_be_ended(
 
 def test_a_session_of_the_service_that_goes_by_itself_is_waited_for(shop: Shop, existing: str) -> None:
     session = shop.target.connect(existing, as_superuser=True)
-    leaving = threading.Thread(target=lambda: (session.execute("SELECT pg_sleep(1)"), session.close()))
+    leaving = threading.Timer(1, session.close)
     leaving.start()
     try:
         assert shop.promote(existing, "replace").replaced
