@@ -164,7 +164,8 @@ class FlakyProxy:
                     if harm is _Harm.LOST:
                         self.cut_now()
                     return
-            sink.shutdown(socket.SHUT_WR)
+            if pair in self._pairs:
+                sink.shutdown(socket.SHUT_WR)
         except OSError:  # one end is gone: so is the other
             self._reset(pair)
 
@@ -203,5 +204,5 @@ class FlakyProxy:
         for one in pair:
             with suppress(OSError):
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                one.shutdown(socket.SHUT_RDWR)
+                one.shutdown(socket.SHUT_RD)  # wakes who reads it, and says nothing to the other end
             one.close()

@@ -4,11 +4,13 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import azure.durable_functions as df
 import pytest
+from azure.core.exceptions import ResourceExistsError
 
 from shared.contracts.files import FileKind
 from shared.contracts.plan import Plan, TargetRef
@@ -63,6 +65,8 @@ def events(engine: Engine, *names: str) -> None:
 def told() -> list[tuple[str, str]]:
     """Which files were reported, and as what."""
     with queue_service(APP_STORAGE).get_queue_client(EVENT_QUEUE) as queue:
+        with suppress(ResourceExistsError):
+            queue.create_queue()
         found = [json.loads(message.content) for message in queue.receive_messages()]
     return [(event["data"]["name"], event["type"].rpartition(".")[2]) for event in found]
 
