@@ -25,11 +25,12 @@ def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
         return _stopped(job, outcome.error) if outcome.error.code in _ENDINGS else outcome.to_wire()
     survey = Survey.from_wire(outcome.value)
     job = job.with_files(*(file for file in survey.files if file.name not in job.files), *_deleted(job, survey))
-    if survey.problems and survey.closed:
-        return success(SetResult(problems=survey.problems).to_wire())
+    problems = () if _has_begun(job) else survey.problems
+    if problems and survey.closed:
+        return success(SetResult(problems=problems).to_wire())
 
     before = job
-    if not survey.problems:
+    if not problems:
         job = yield from _import_roles(context, job, survey)
         if _roles_are_settled(job, survey):
             imported = yield from _import_databases(context, job, survey)
@@ -54,6 +55,11 @@ def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
 
 _ENDINGS = (RestoreCancelled.__name__, RestoreEnded.__name__)
 _FIRST = (FileKind.ROLES, FileKind.DATABASE)
+
+
+def _has_begun(job: ImportSet) -> bool:
+    """Whether something was imported: what the request names was all there then, and may be gone now."""
+    return any(file.state.is_final and file.state is not FileState.SKIPPED for file in job.files.values())
 
 
 def _deleted(job: ImportSet, survey: Survey) -> list[FileProgress]:

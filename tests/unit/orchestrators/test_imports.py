@@ -164,6 +164,16 @@ def test_a_file_that_is_deleted_before_it_is_imported_has_failed_and_says_so(dri
     assert {state for name, (state, _) in states.items() if name != gone} == {"imported"}
 
 
+def test_a_named_database_whose_file_is_deleted_after_others_were_imported_does_not_deny_them(drive: Any) -> None:
+    files = {"a": progress("a", "imported"), "c": progress("c"), KINDS["roles"]: progress(KINDS["roles"], "imported")}
+    left = survey(progress("a"), progress(KINDS["roles"]), problems=("databases: c is not in the backup",))
+    answer = drive({**JOB, "files": files}, {"survey_landing": left}).run_on(import_set)
+
+    states = {file["name"]: file["state"] for file in answer["value"]["files"]}
+    assert states == {"a": "imported", "c": "failed", KINDS["roles"]: "imported"}
+    assert not answer["value"]["problems"]
+
+
 def test_a_file_that_is_gone_may_come_back_while_the_vault_still_writes(drive: Any) -> None:
     files = {name: progress(name) for name in ("a", KINDS["roles"])}
     run = drive({**JOB, "files": files}, {"survey_landing": survey(progress("a"), closed=False)})
