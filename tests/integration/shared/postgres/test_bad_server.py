@@ -150,7 +150,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
         give(folder)
         yield folder
     finally:
-        subprocess.run(["umount", folder], check=True)  # noqa: S607 -- as the mount command
+        subprocess.run(["umount", "--lazy", folder], check=True)  # noqa: S607 -- as the mount command
         folder.rmdir()
 
 
