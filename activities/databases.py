@@ -49,8 +49,9 @@ class _Work:
         return BlobFile(self.job.container, self.job.file)
 
     def recorded_load(self) -> DatabaseLoad | None:
-        """The load that the ledger holds, if any."""
-        return self.ledger.read(self.record("load"), DatabaseLoad)
+        """The load of this version of the file that the ledger holds, if any."""
+        load = self.ledger.read(self.record("load"), DatabaseLoad)
+        return load if load and load.file_version == self.job.file.etag else None
 
     def loaded(self) -> DatabaseLoad:
         """The load that the ledger holds."""

@@ -308,7 +308,7 @@ def _left_to_vault(course: Course, *, cleared: bool) -> str:
 def _verdict(result: SetResult, course: Course) -> Phase:
     """The terminal phase of an import."""
     states = {file.state for file in result.files}
-    if FileState.FAILED in states:
+    if any(file.is_missing for file in result.files):
         return Phase.PARTIALLY_FAILED if _some_imported(result) else Phase.FAILED
     if FileState.WARNED in states or result.unknown:
         return Phase.COMPLETED_WITH_WARNINGS

@@ -11,16 +11,18 @@ import re
 from datetime import UTC, datetime
 
 import azure.durable_functions as df
+from azure.core.exceptions import ResourceNotFoundError
 from azurefunctions.extensions.bindings.blob import BlobClient
 
 from shared.contracts.events import FileData, FileUnclaimed, FileUnknown, event_id
-from shared.contracts.files import RestoredFile
+from shared.contracts.files import Listing, RestoredFile
 from shared.contracts.importing import LandingRef
 from shared.contracts.request import FilesSource, RestoreRequest
 from shared.instances import is_over, start_import_once, start_restore_once
 from shared.settings import settings
 from shared.storage import landing, reservations
 from shared.storage.events import publish
+from shared.storage.ledger import Ledger
 from shared.telemetry.about import about
 from shared.telemetry.spans import Work, working
 
@@ -49,15 +51,16 @@ async def _hand_over(blob: BlobClient, client: df.DurableOrchestrationClient, fi
             if await start_import_once(client, where):
                 _log.info("%s/%s starts the import of restore %s", container, name, reservation.request_id)
     elif target := settings().auto_import.get(container):
-        await _import_automatically(client, container, file, target)
+        await _import_automatically(client, blob, file, target)
     elif await asyncio.to_thread(blob.exists):
         await _report(FileUnclaimed, container, name, "no restore owns its container")
 
 
 async def _import_automatically(
-    client: df.DurableOrchestrationClient, container: str, file: RestoredFile, target: str
+    client: df.DurableOrchestrationClient, blob: BlobClient, file: RestoredFile, target: str
 ) -> None:
     """Ask for the restore of the file's set, under a name that every file of the set leads to."""
+    container = blob.container_name
     if not file.backup_name:
         return
     request = RestoreRequest(
@@ -68,9 +71,23 @@ async def _import_automatically(
     )
     with about(restore=request.request_id):
         existing = await start_restore_once(client, request.request_id, request.to_wire())
-        if existing is not None and is_over(existing):
+        if (
+            existing is not None
+            and is_over(existing)
+            and not await asyncio.to_thread(_is_old, blob, request.request_id)
+        ):
             why = f"its file set was imported before it landed, by restore {request.request_id}"
             await _report(FileUnclaimed, container, file.name, why)
+
+
+def _is_old(blob: BlobClient, request_id: str) -> bool:
+    """Whether the restore has seen this version of the blob, or nobody can any more: the event is late or doubled."""
+    try:
+        etag = blob.get_blob_properties().etag.strip('"')
+    except ResourceNotFoundError:
+        return True
+    listing = Ledger(request_id).read("listing", Listing)
+    return listing is not None and any(file.name == blob.blob_name and file.etag == etag for file in listing.files)
 
 
 def automatic_id(container: str, backup_name: str) -> str:

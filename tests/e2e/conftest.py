@@ -267,6 +267,7 @@ def ticketing(environment: Environment, event_schema: Draft202012Validator) -> I
     client = Ticketing(environment, event_schema)
     yield client
     environment.vault.clear_faults()
+    environment.blob_events()
     for name in LANDING_CONTAINERS:
         container = client.container(name)
         for blob in container.list_blobs():

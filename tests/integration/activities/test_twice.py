@@ -196,6 +196,34 @@ def test_a_database_is_counted_once(subject: dict[str, Any], begin: Begin, monke
     assert len(executions) == 3
 
 
+@pytest.mark.parametrize("behind", [(load_database,), (load_database, verify_database)], ids=["load", "verification"])
+def test_a_file_that_is_written_again_after_its_load_is_never_mixed_with_the_old_one(
+    *,
+    flexible_server: FlexibleServer,
+    subject: dict[str, Any],
+    put: Put,
+    begin: Begin,
+    names: Names,
+    behind: tuple[Activity, ...],
+) -> None:
+    """Not verified yet, it is loaded again; else the old one stands, whole."""
+    begin()
+    for step in behind:
+        assert run(step, subject)["ok"]
+    put("b_database_shop.sql", content=b"CREATE TABLE public.v AS SELECT 1 AS n;\n")
+    newer = _import(DatabaseImport, "b_database_shop.sql", final_name="shop")
+
+    if verify_database in behind:
+        assert run(promote_database, subject)["ok"]
+        assert _rows(flexible_server, "SELECT count(*) FROM public.v") == [(5000,)]
+    else:
+        assert run(verify_database, subject)["error"]["code"] == "FileChanged"
+        for step in (load_database, verify_database, promote_database):
+            assert run(step, newer)["ok"]
+        assert _rows(flexible_server, "SELECT count(*) FROM public.v") == [(1,)]
+    assert names() == {"shop"}
+
+
 def test_steps_of_a_database_that_meet_each_other_are_brought_to_one_end(
     subject: dict[str, Any], begin: Begin, names: Names
 ) -> None:
