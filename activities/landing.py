@@ -48,8 +48,7 @@ def survey_landing(subject: dict[str, Any]) -> Survey:
     if listing.backup_name:
         (remember_set if where.reserved else use_set)(where.container, listing.backup_name, where.request_id)
     _check_tools(where.container, listing, ledger)
-    if (marker := listing.of(FileKind.MARKER)) and ledger.read("marker") is None:
-        ledger.write("marker", landing.read_marker(where.container, marker).to_wire())
+    _keep_marker(where.container, listing, ledger)
     return survey(listing, ledger.plan().request)
 
 
@@ -62,6 +61,17 @@ def _listing(where: LandingRef) -> Listing:
     return landing.list_files(where.container, where.backup_name, closed=held.closed)
 
 
+def _keep_marker(container: str, listing: Listing, ledger: Ledger) -> None:
+    """Read the marker once; one that is being written again is left to the next look: only the report needs it."""
+    marker = listing.of(FileKind.MARKER)
+    if marker is None or ledger.read("marker") is not None:
+        return
+    try:
+        ledger.write("marker", landing.read_marker(container, marker).to_wire())
+    except (FileChanged, LandingFailed) as error:
+        _log.info("the marker is left to the next look: %s", error)
+
+
 def _check_tools(container: str, listing: Listing, ledger: Ledger) -> None:
     """Refuse tools that are too old for the archives before anything is touched: one backup has one pg_dump."""
     first = next((file for file in listing.databases if file.database not in SYSTEM_DATABASES), None)
@@ -69,7 +79,7 @@ def _check_tools(container: str, listing: Listing, ledger: Ledger) -> None:
         return
     try:
         archive = inspect(BlobFile(container, first), toolbox())
-    except (FileChanged, UnreadableFile) as error:
+    except (FileChanged, LandingFailed, UnreadableFile) as error:
         _log.info("%s is left to its import: %s", first.name, error)
         return
     ledger.write("tools", {"pgRestore": str(archive.toolbox.pg_restore)})
@@ -84,6 +94,8 @@ def settle_landing(subject: dict[str, Any]) -> Sighting:
     newest = landing.newest_change(where.container, where.backup_name)
     if newest is None:
         raise LandingFailed(f"{where.container} holds no file of backup {where.backup_name!r}.")
+    if unfinished := landing.unfinished(where.container, where.backup_name):
+        return Sighting(ended=False, status=f"{unfinished[0]} is still being written: it is empty or not copied yet")
     quiet = datetime.now(UTC) - newest
     settled = quiet >= timedelta(seconds=settings().settle_seconds)
     return Sighting(ended=settled, status=f"the last file landed {quiet.total_seconds():.0f} s ago")
@@ -99,11 +111,13 @@ def close_landing(subject: dict[str, Any]) -> None:
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
     """Delete the files that nobody needs any more, and give up what the restore has reserved; who may be next."""
-    request_id, phase = subject["requestId"], Phase(subject["phase"])
-    if (leftovers := done_with(request_id, phase, subject["brought"])) is not None:
+    request_id, phase, brought = subject["requestId"], Phase(subject["phase"]), subject["brought"]
+    leftovers = done_with(request_id, phase, brought)
+    containers = reservations.owned_by(request_id)
+    # Once it is given back, what lies there is another restore's: a repeated activity leaves it.
+    if leftovers is not None and (leftovers.backup_name or brought in containers):
         landing.delete_files(leftovers)
     waiting.leave(waiting.LANDING, request_id)
-    containers = reservations.owned_by(request_id)
     for container in containers:
         reservations.release(container, request_id)
     return {"line": waiting.LANDING, "containers": containers}

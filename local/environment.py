@@ -9,11 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from local.host.triggers.blob_events import BlobEvents
 from local.servers.azurite import Azurite
 from local.servers.ports import LOOPBACK, free_port
 from local.servers.postgres import FlexibleServer
@@ -119,6 +120,10 @@ class Environment:
         """The process of the functions host; its workers are its children."""
         return self._host.pid
 
+    def blob_events(self, **changes: Any) -> None:
+        """What becomes of blob events from now on, as `BlobEvents` has it; without changes each comes at once."""
+        BlobEvents(**changes).write(BlobEvents.file(self._host.data))
+
     def restart_host(self) -> None:
         """Start the host again at the same address; it is stopped first when it runs."""
         self._host.stop()
@@ -188,9 +193,9 @@ class LeashedHost:
 
     def __init__(self, app: Path, directory: Path, settings: Mapping[str, str]) -> None:
         self._port = free_port()
-        self._data = directory / "host"
+        self.data = directory / "host"
         self._log = directory / "host.log"
-        self._command = [sys.executable, "-m", "local.host", "--app", str(app), "--data", str(self._data)]
+        self._command = [sys.executable, "-m", "local.host", "--app", str(app), "--data", str(self.data)]
         self._settings = settings
         self._process: ServerProcess | None = None
         self.url = f"http://{LOOPBACK}:{self._port}"
@@ -198,7 +203,7 @@ class LeashedHost:
     @property
     def function_key(self) -> str:
         """The key that the host made at its first start."""
-        return str(json.loads((self._data / "keys.json").read_text())["default"])
+        return str(json.loads((self.data / "keys.json").read_text())["default"])
 
     @property
     def pid(self) -> int:

@@ -109,6 +109,80 @@ def test_a_file_is_imported_in_the_version_that_the_last_look_saw(drive: Any) ->
     }
 
 
+@pytest.mark.parametrize("kind", ["database", "roles", "schema"])
+def test_a_file_that_is_written_again_while_it_is_imported_is_imported_again_in_its_new_version(
+    drive: Any, kind: str
+) -> None:
+    """Also when nothing more will land: no restore ends with a file that was asked for and not imported."""
+    name = KINDS.get(kind, "a")
+    others = () if kind == "roles" else (progress(KINDS["roles"]),)
+    first, second = (survey(*others, progress(name) | {"etag": etag}) for etag in ("1", "2"))
+    changed = {"ok": False, "error": {"code": "FileChanged", "message": "changed"}}
+    tried: list[str] = []
+
+    def script(subject: dict[str, Any]) -> dict[str, Any]:
+        if subject["file"]["name"] != name:
+            return DONE
+        tried.append(subject["file"]["etag"])
+        return changed if tried == ["1"] else DONE
+
+    def database(subject: dict[str, Any]) -> dict[str, Any]:
+        tried.append(subject["imports"][0]["file"]["etag"])
+        return {"ok": True, "value": [progress(name)]} if tried == ["1"] else lane(subject)
+
+    looks = {"schema": [first, first, second, second], "database": [first, second, second], "roles": [first, second]}
+    surveys = [*looks[kind], second, second]
+    run = drive(
+        JOB, {"survey_landing": surveys, "import_roles": script, "run_script": script, "import_database": database}
+    )
+    answer = run.run_on(import_set)
+
+    assert tried == ["1", "2"]
+    assert {file["state"] for file in answer["value"]["files"]} == {"imported"}
+
+
+def test_a_file_that_changes_for_ever_ends_with_the_deadline(drive: Any) -> None:
+    landed = survey(progress("a"), progress(KINDS["roles"]))
+    changed = {"ok": True, "value": [progress("a")]}
+    run = drive(JOB, {"survey_landing": landed, "import_roles": DONE, "import_database": changed})
+    answer = run.run_on(import_set)
+
+    assert answer["error"]["code"] == "DeadlinePassed"
+    assert run.slept[-1] == JOB["longestInterval"]
+
+
+@pytest.mark.parametrize("gone", ["a", KINDS["roles"]])
+def test_a_file_that_is_deleted_before_it_is_imported_has_failed_and_says_so(drive: Any, gone: str) -> None:
+    """It had landed, then it was gone; nothing more will land."""
+    files = {name: progress(name) for name in ("a", KINDS["roles"])}
+    left = survey(*(file for name, file in files.items() if name != gone))
+    run = drive({**JOB, "files": files}, {"survey_landing": left, "import_roles": DONE, "import_database": lane})
+    answer = run.run_on(import_set)
+
+    states = {file["name"]: (file["state"], file.get("reason", "")) for file in answer["value"]["files"]}
+    assert states[gone] == ("failed", "it was deleted from landing-1 before it was imported: restore again")
+    assert {state for name, (state, _) in states.items() if name != gone} == {"imported"}
+
+
+def test_a_named_database_whose_file_is_deleted_after_others_were_imported_does_not_deny_them(drive: Any) -> None:
+    files = {"a": progress("a", "imported"), "c": progress("c"), KINDS["roles"]: progress(KINDS["roles"], "imported")}
+    left = survey(progress("a"), progress(KINDS["roles"]), problems=("databases: c is not in the backup",))
+    answer = drive({**JOB, "files": files}, {"survey_landing": left}).run_on(import_set)
+
+    states = {file["name"]: file["state"] for file in answer["value"]["files"]}
+    assert states == {"a": "imported", "c": "failed", KINDS["roles"]: "imported"}
+    assert not answer["value"]["problems"]
+
+
+def test_a_file_that_is_gone_may_come_back_while_the_vault_still_writes(drive: Any) -> None:
+    files = {name: progress(name) for name in ("a", KINDS["roles"])}
+    run = drive({**JOB, "files": files}, {"survey_landing": survey(progress("a"), closed=False)})
+    run.run(import_set)
+
+    assert "import_roles" not in run.names()
+    assert run.continued_with["files"][KINDS["roles"]]["state"] == "landed"
+
+
 def test_nothing_is_imported_before_every_database_that_the_request_names_has_landed(drive: Any) -> None:
     landed = survey(progress("a"), progress(KINDS["roles"]), closed=False, problems=("b is not there",))
     run = drive(JOB, {"survey_landing": landed})

@@ -139,6 +139,7 @@ def test_a_failed_job_after_databases_were_imported_is_a_partial_failure(run: An
         ([file("a", "imported"), file("b", "skipped")], "Completed"),
         ([file("a", "imported"), file("b", "imported-with-warnings")], "CompletedWithWarnings"),
         ([file("a", "imported"), file("b", "failed")], "PartiallyFailed"),
+        ([file("a", "imported"), file("b", "landed")], "PartiallyFailed"),
         ([file("a", "failed"), file("roles.sql", "imported", kind="roles")], "Failed"),
         ([file("a", "imported"), file("roles.sql", "failed", kind="roles")], "PartiallyFailed"),
         ([file("a", "skipped")], "Completed"),
