@@ -5,13 +5,13 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from azure.identity import DefaultAzureCredential
 from pydantic import SecretStr
 
 from shared.errors import Misconfigured, RequestRejected
 from shared.postgres.server import TargetServer
 from shared.postgres.tools import Toolbox
 from shared.settings import Target, settings
+from shared.storage.accounts import identity_of
 
 _TOKEN_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"  # noqa: S105 -- a scope is no secret
 
@@ -58,7 +58,7 @@ def _configured(alias: str) -> Target:
 
 def _secret(alias: str, target: Target) -> SecretStr | Callable[[], str]:
     if target.password_setting is None:
-        identity = DefaultAzureCredential(managed_identity_client_id=target.identity)
+        identity = identity_of(target.identity)
         return lambda: identity.get_token(_TOKEN_SCOPE).token
     if password := os.environ.get(target.password_setting):
         return SecretStr(password)
