@@ -14,6 +14,7 @@ from typing import Self
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from local.host.faults import Faults, call_off
 from local.servers.azurite import Azurite
 from local.servers.ports import LOOPBACK, free_port
 from local.servers.postgres import FlexibleServer
@@ -114,6 +115,19 @@ class Environment:
         """`kill -9` the host, and with it the app's workers."""
         self._host.kill()
 
+    @property
+    def host_runs(self) -> bool:
+        """Whether the host runs: a fault may have killed it."""
+        return self._host.runs
+
+    def order_faults(self, faults: Faults) -> None:
+        """Order faults of the host, instead of others."""
+        faults.order(self._host.data)
+
+    def clear_faults(self) -> None:
+        """Order no faults of the host any more."""
+        call_off(self._host.data)
+
     def __enter__(self) -> Self:
         return self
 
@@ -171,9 +185,9 @@ class LeashedHost:
 
     def __init__(self, app: Path, directory: Path, settings: Mapping[str, str]) -> None:
         self._port = free_port()
-        self._data = directory / "host"
+        self.data = directory / "host"
         self._log = directory / "host.log"
-        self._command = [sys.executable, "-m", "local.host", "--app", str(app), "--data", str(self._data)]
+        self._command = [sys.executable, "-m", "local.host", "--app", str(app), "--data", str(self.data)]
         self._settings = settings
         self._process: ServerProcess | None = None
         self.url = f"http://{LOOPBACK}:{self._port}"
@@ -181,7 +195,7 @@ class LeashedHost:
     @property
     def function_key(self) -> str:
         """The key that the host made at its first start."""
-        return str(json.loads((self._data / "keys.json").read_text())["default"])
+        return str(json.loads((self.data / "keys.json").read_text())["default"])
 
     def start(self) -> None:
         """Start the host and wait until its functions run.
@@ -198,6 +212,11 @@ class LeashedHost:
             env={**os.environ, **self._settings},
         )
         self._process.wait_until(lambda: _READY in self._log.read_bytes()[before:], _START_SECONDS)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.running
 
     def stop(self) -> None:
         """Stop the host; nothing when it does not run."""
