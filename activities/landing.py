@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from activities.answers import answering
@@ -30,7 +31,12 @@ _log = logging.getLogger(__name__)
 def reserve_landing(subject: dict[str, Any]) -> Sighting:
     """Reserve a free landing container, or say why none is free, or who is first."""
     request_id, priority = subject["requestId"], Priority(subject["priority"])
-    reservation, reasons = reservations.reserve(request_id, priority, imported=subject["mode"] == Mode.FULL)
+    reservation, reasons = reservations.reserve(
+        request_id,
+        priority,
+        imported=subject["mode"] == Mode.FULL,
+        still_wanted=partial(require_running, Ledger(request_id)),
+    )
     if reservation is None:
         return Sighting(ended=False, status="; ".join(reasons))
     return Sighting(ended=True, value={"container": reservation.container})
@@ -42,14 +48,22 @@ def survey_landing(subject: dict[str, Any]) -> Survey:
     where = LandingRef.from_wire(subject)
     ledger = Ledger(where.request_id)
     require_running(ledger)
-    listing = _listing(where)
-    ledger.write("listing", listing)
+    listing = _latest_listing(where, ledger)
     if listing.backup_name:
         (remember_set if where.reserved else use_set)(where.container, listing.backup_name, where.request_id)
     _check_tools(where.container, listing, ledger)
     if (marker := listing.of(FileKind.MARKER)) and ledger.read("marker") is None:
         ledger.write("marker", landing.read_marker(where.container, marker).to_wire())
     return survey(listing, ledger.plan().request)
+
+
+def _latest_listing(where: LandingRef, ledger: Ledger) -> Listing:
+    """What lies there now, recorded; a look that was taken before somebody else's is not recorded after it."""
+    while True:
+        _, version = ledger.read_version("listing")
+        listing = _listing(where)
+        if ledger.replace_version("listing", version, listing):
+            return listing
 
 
 def _listing(where: LandingRef) -> Listing:
@@ -97,12 +111,16 @@ def close_landing(subject: dict[str, Any]) -> None:
 
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
-    """Delete the files that nobody needs any more, and give up what the restore has reserved."""
+    """Delete the files that nobody needs any more, and give up what the restore has reserved.
+
+    A cancelled restore's are whatever lies in its container, which may be another restore's by the time this comes.
+    """
     request_id, phase = subject["requestId"], Phase(subject["phase"])
-    if (leftovers := done_with(request_id, phase, subject["brought"])) is not None:
+    leftovers = done_with(request_id, phase, subject["brought"])
+    containers = reservations.owned_by(request_id)
+    if leftovers is not None and (phase is not Phase.CANCELLED or leftovers.container in containers):
         landing.delete_files(leftovers)
     waiting.leave(request_id)
-    containers = reservations.owned_by(request_id)
     for container in containers:
         reservations.release(container, request_id)
     return {"containers": containers}

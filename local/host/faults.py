@@ -122,7 +122,8 @@ class Entry(BaseModel):
         instance: the orchestration that asked for it.
         order: what the store knows the call by; each attempt has its own.
         alike: what the attempts of one call have in common.
-        what: `begun`, `ended`, `failed`, a fault that is met now, or `missed`: a late activity that was too fast.
+        what: `begun`, `ended` or `failed`; a fault that is met now; `missed`: a late activity was too fast to be met;
+            `settled`: an execution whose result need not count is over.
         seconds: how long it took, when it has ended.
     """
 
@@ -244,7 +245,9 @@ class FaultInjector:
             return fire_at
         return min(fire_at, now + faults.longest_timer)
 
-    async def _meet(self, fault: Fault, call: "_Call") -> Value | None:
+    async def _meet(  # noqa: PLR0911  one for each effect
+        self, fault: Fault, call: "_Call"
+    ) -> Value | None:
         self._journal.write(call.entry, fault.effect)
         match fault.effect:
             case Effect.HOST_BEFORE:
@@ -259,9 +262,7 @@ class FaultInjector:
                 await call.execute()
                 return await call.execute()
             case Effect.AT_ONCE:
-                executions = [self._in_background(call.execute()) for _ in range(2)]
-                done, _ = await asyncio.wait(executions, return_when=asyncio.FIRST_COMPLETED)
-                return done.pop().result()
+                return await self._at_once(call)
             case Effect.LATE:
                 return await self._late(fault, call)
             case _:
@@ -279,9 +280,14 @@ class FaultInjector:
         self._at_record[call.id] = partial(self._pool.sacrifice, worker)
         return returned
 
+    async def _at_once(self, call: "_Call") -> Value | None:
+        executions = [self._in_background(call) for _ in range(2)]
+        done, _ = await asyncio.wait(executions, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().result()
+
     async def _late(self, fault: Fault, call: "_Call") -> Value | None:
         worker = await self._pool.least_busy()
-        first = self._in_background(call.execute(worker))
+        first = self._in_background(call, worker)
         await asyncio.wait([first], timeout=fault.seconds)
         if first.done():
             self._journal.write(call.entry, "missed")
@@ -305,15 +311,16 @@ class FaultInjector:
             self._standing.remove(entry)
             asyncio.get_running_loop().call_later(_HANDED_OVER, self._pool.resume, entry[1])
 
-    def _in_background(self, execution: Coroutine[Any, Any, Value | None]) -> asyncio.Task[Value | None]:
+    def _in_background(self, call: "_Call", worker: Worker | None = None) -> asyncio.Task[Value | None]:
         """An execution that goes on even when nobody waits for it any more."""
-        task = asyncio.get_running_loop().create_task(execution)
+        task = asyncio.get_running_loop().create_task(call.execute(worker))
         self._background.add(task)
-        task.add_done_callback(self._settled)
+        task.add_done_callback(partial(self._settled, call.entry))
         return task
 
-    def _settled(self, task: asyncio.Task[Value | None]) -> None:
+    def _settled(self, entry: Entry, task: asyncio.Task[Value | None]) -> None:
         self._background.discard(task)
+        self._journal.write(entry, "settled")
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.info("An execution that need not count has failed: %s", error)
 

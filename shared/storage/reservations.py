@@ -4,8 +4,11 @@ The vault writes fixed names and its only recovery option is FailIfExists, so tw
 destroy each other's chance. A reservation is a document created with `If-None-Match: *` in the control container.
 """
 
+from collections.abc import Callable
+
 from shared.contracts.files import Reservation
 from shared.contracts.request import Priority
+from shared.errors import PermanentError
 from shared.storage import documents, landing, waiting
 from shared.storage.accounts import control_container
 from shared.topology import LANDING_CONTAINERS
@@ -27,11 +30,17 @@ def read(container: str) -> Reservation | None:
 
 
 def reserve(
-    request_id: str, priority: Priority = Priority.NORMAL, *, imported: bool = True
+    request_id: str,
+    priority: Priority = Priority.NORMAL,
+    *,
+    imported: bool = True,
+    still_wanted: Callable[[], None] = lambda: None,
 ) -> tuple[Reservation | None, list[str]]:
     """The container that this restore owns now or already, else None with the reasons.
 
-    Restores that wait are served by their priority, and within it in the order in which they came.
+    Restores that wait are served by their priority, and within it in the order in which they came. `still_wanted`
+    raises when the restore has ended: it is asked once more when a container was reserved, so that whoever comes late
+    takes none that nobody would give back.
     """
     for owned in owned_by(request_id)[:1]:
         waiting.leave(request_id)
@@ -43,13 +52,23 @@ def reserve(
         return None, [*reasons, *(f"restore {other} is first" for other in first)]
     for container in free:
         reservation = Reservation(container=container, request_id=request_id, imported=imported)
+        if documents.create(control_container(), _document(container), reservation.to_wire()):
+            _require_wanted(reservation, still_wanted)
         # Whose it is when the answer to a first try was lost, only the document tells.
-        standing = documents.create_or_read(control_container(), _document(container), reservation.to_wire())
-        if standing is not None and standing["requestId"] == request_id:
+        standing = read(container)
+        if standing is not None and standing.request_id == request_id:
             waiting.leave(request_id)
-            return Reservation.from_wire(standing), []
+            return standing, []
     waiting.stay(request_id, priority)
     return None, ["somebody else was faster"]
+
+
+def _require_wanted(reservation: Reservation, still_wanted: Callable[[], None]) -> None:
+    try:
+        still_wanted()
+    except PermanentError:
+        release(reservation.container, reservation.request_id)
+        raise
 
 
 def _free() -> tuple[list[str], list[str]]:

@@ -1,0 +1,288 @@
+"""A restore ends as if nothing had happened, whatever dies around its activities, and however often they run.
+
+The crash points come from the journal of a restore that is left alone, so an activity that is new is among them.
+"""
+
+import itertools
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+from psycopg import sql
+
+from local.environment import Environment
+from local.host.faults import Effect, Entry, Fault, Faults, read_journal
+from shared.topology import CONTROL_CONTAINER, LANDING_CONTAINERS, REPORT_CONTAINER
+
+DATABASES = {"shop": "crashed_shop", 'Kunden "Süd"': "crashed_kunden"}
+CONTENTS = {
+    "shop": "SELECT count(*), sum(hashtext(m::text)::bigint) FROM stock.movement m",
+    'Kunden "Süd"': 'SELECT count(*), sum(hashtext(k::text)::bigint) FROM public."Kunde ""A""" k',
+}
+POINTS = int(os.environ.get("CHAOS_POINTS", "5"))
+"""How many crash points of the long form one restore meets; with 1 it takes longest and tells most."""
+LONGEST_TIMER = 0.3
+"""Seconds: nobody here waits for the five before a second attempt."""
+SECONDS = 240
+"""In which a restore ends, whatever it meets."""
+VARYING = {"seconds", "at", "began", "writtenAt", "requestId", "job", "oid", "temporaryName", "methodReason"}
+"""What a report says of when, how fast, and under which ids; the rest is what was done."""
+LASTING = {Effect.LATE: 1, Effect.AT_ONCE: 2}
+"""Executions that may outlast the restore."""
+DEADLY = [one for one in Effect if " dies " in one]
+
+type Call = tuple[str, int]
+"""An activity, and which of its calls."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a restore went: what can be seen of it afterwards, and the journal of its activities."""
+
+    seen: dict[str, Any]
+    journal: list[Entry]
+
+    @cached_property
+    def calls(self) -> list[Call]:
+        """The calls in the order in which they began."""
+        return list(dict.fromkeys((entry.activity, entry.number) for entry in self.journal))
+
+    @cached_property
+    def first_calls(self) -> list[Call]:
+        """The first call of each activity."""
+        return [call for call in self.calls if call[1] == 1]
+
+    def fault(self, effect: Effect, call: Call) -> Fault:
+        """A fault for a call; a late one stands still in its middle."""
+        seconds = max(entry.seconds for entry in self.journal if (entry.activity, entry.number) == call)
+        return Fault(effect=effect, activity=call[0], number=call[1], seconds=seconds / 2)
+
+    def met(self, effect: Effect) -> int:
+        """How many calls have met the fault."""
+        kinds = Counter(entry.what for entry in self.journal)
+        return kinds[effect] - (kinds["missed"] if effect is Effect.LATE else 0)
+
+
+@dataclass
+class Site:
+    """Where restores are sent and faults are ordered."""
+
+    environment: Environment
+    ticketing: Any
+    folder: Path
+    names: Iterator[str] = field(default_factory=lambda: (f"crash{number}" for number in itertools.count(1)))
+
+    @cached_property
+    def undisturbed(self) -> Course:
+        """A restore that is left alone."""
+        return self.restore([])
+
+    def restore(self, faults: Sequence[Fault]) -> Course:
+        """Restore with these faults."""
+        name = next(self.names)
+        self._reset_target()
+        jobs = self._jobs()
+        journal = self.folder / f"{name}.jsonl"
+        self.environment.order_faults(
+            Faults(journal=journal, instances=f"^{name}(:|$)", faults=tuple(faults), longest_timer=LONGEST_TIMER)
+        )
+        databases = [{"name": source, "as": final} for source, final in DATABASES.items()]
+        self.ticketing.send(self.ticketing.ticket(name, databases=databases, onConflict="replace"))
+        self.ticketing.wait(lambda: self._is_over(name, journal), f"the end of {name} with {faults}", SECONDS)
+        self.environment.clear_faults()
+        return Course(self._seen(name, jobs), read_journal(journal))
+
+    def _is_over(self, name: str, journal: Path) -> bool:
+        """Whether everything has ended that was begun for the restore."""
+        if not self.environment.host_runs:
+            self.environment.restart_host()
+        url = f"{self.environment.url}/runtime/webhooks/durabletask/instances"
+        try:
+            instances = requests.get(url, params={"instanceIdPrefix": name}, timeout=30).json()
+        except requests.ConnectionError:
+            return False
+        states = {one["instanceId"]: one["runtimeStatus"] for one in instances}
+        mine = {state for instance, state in states.items() if re.match(f"{name}(:|$)", instance)}
+        kinds = Counter(entry.what for entry in read_journal(journal))
+        return (
+            name in states
+            and mine <= {"Completed", "Failed", "Terminated"}
+            and kinds["settled"] == sum(kinds[effect] * count for effect, count in LASTING.items())
+        )
+
+    def _seen(self, name: str, jobs: set[str]) -> dict[str, Any]:
+        events = {event["id"]: event for event in self.ticketing.events(name, "phase")}
+        reports, control = self.ticketing.container(REPORT_CONTAINER), self.ticketing.container(CONTROL_CONTAINER)
+        logs = list(reports.list_blobs(f"{name}/logs/"))
+        return {
+            "report": comparable(self.ticketing.report(name).to_wire(), name),
+            "phases told": [
+                event["data"]["phase"] for event in sorted(events.values(), key=lambda one: one["sequence"])
+            ],
+            "backup jobs": len(self._jobs() - jobs),
+            "databases": self._databases(),
+            "same contents": [self._has_contents(source, final) for source, final in DATABASES.items()],
+            "reservations": list(control.list_blob_names(name_starts_with="reservations/")),
+            "waiting": list(control.list_blob_names(name_starts_with="waiting/")),
+            "files": [name for one in LANDING_CONTAINERS for name in self.ticketing.container(one).list_blob_names()],
+            "logs": sorted((log.name.removeprefix(name), bool(log.size)) for log in logs),
+        }
+
+    def _jobs(self) -> set[str]:
+        """The jobs that the vault has ever made."""
+        return {path.name for path in (self.environment.vault.config.state / "jobs").iterdir()}
+
+    def _databases(self) -> list[str]:
+        """The databases that our restores make, or leave behind."""
+        query = "SELECT datname FROM pg_database WHERE datname ~ '^(crashed|flexrestore)_' ORDER BY 1"
+        with self.environment.target.connect(as_superuser=True) as connection:
+            return [name for (name,) in connection.execute(query).fetchall()]
+
+    def _has_contents(self, source: str, final: str) -> bool:
+        servers = (self.environment.source, source), (self.environment.target, final)
+        found = []
+        for server, database in servers:
+            with server.connect(database, as_superuser=True) as connection:
+                found.append(connection.execute(CONTENTS[source].encode()).fetchall())
+        return bool(found[0] == found[1])
+
+    def _reset_target(self) -> None:
+        """Empty databases wait to be replaced, and the roles are missing, unless others have use for them."""
+        with self.environment.source.connect(as_superuser=True) as connection:
+            roles = connection.execute("SELECT rolname FROM pg_roles WHERE oid >= 16384").fetchall()
+        with self.environment.target.connect(as_superuser=True, autocommit=True) as connection:
+            own = connection.execute("SELECT rolname FROM pg_roles WHERE rolcreaterole").fetchall()
+            for final in DATABASES.values():
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(final)))
+                create = sql.SQL("CREATE DATABASE {} OWNER {}")
+                connection.execute(create.format(sql.Identifier(final), sql.Identifier(self.environment.target.admin)))
+            for (role,) in set(roles) - set(own):
+                drop_role(connection, role)
+
+
+def drop_role(connection: psycopg.Connection[Any], role: str) -> None:
+    """Drop a role that nobody has use for."""
+    try:
+        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
+    except psycopg.errors.DependentObjectsStillExist:
+        return
+
+
+def comparable(document: Any, name: str) -> Any:
+    """What a report says was done."""
+    match document:
+        case dict():
+            return {key: comparable(value, name) for key, value in document.items() if key not in VARYING}
+        case list():
+            return [comparable(value, name) for value in document]
+        case str():
+            return document.replace(name, "ID")
+        case _:
+            return document
+
+
+@pytest.fixture(scope="module")
+def site(environment: Environment, lasting_ticketing: Any, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(environment, lasting_ticketing, tmp_path_factory.mktemp("crash-points"))
+
+
+@pytest.fixture(autouse=True)
+def undisturbed_again(site: Site) -> Iterator[None]:
+    """After a failure, too, no fault is left, and the host runs."""
+    yield
+    site.environment.clear_faults()
+    if not site.environment.host_runs:
+        site.environment.restart_host()
+
+
+def test_a_restore_that_is_left_alone_is_what_the_others_are_measured_by(site: Site) -> None:
+    """Otherwise they might all fail alike."""
+    seen = site.undisturbed.seen
+    assert seen["report"]["phase"].startswith("Completed")
+    assert seen["phases told"] == [*(entry["phase"] for entry in seen["report"]["phases"]), seen["report"]["phase"]]
+    assert seen["backup jobs"] == 1
+    assert seen["databases"] == sorted(DATABASES.values())
+    assert seen["same contents"] == [True, True]
+    assert seen["reservations"] == seen["waiting"] == seen["files"] == []
+    assert all(written for _, written in seen["logs"])
+
+
+def test_a_crash_at_each_activity_changes_nothing(site: Site) -> None:
+    """By turns of the worker and of the host, when it has run and nobody knows of it; `make chaos` has all moments."""
+    alone = site.undisturbed
+    effects = itertools.cycle([Effect.HOST_AFTER, Effect.WORKER_AFTER])
+    crashed = site.restore(
+        [alone.fault(effect, call) for effect, call in zip(effects, alone.first_calls, strict=False)]
+    )
+
+    assert crashed.seen == alone.seen
+    assert crashed.met(Effect.HOST_AFTER) + crashed.met(Effect.WORKER_AFTER) == len(alone.first_calls)
+
+
+@pytest.mark.parametrize("effect", [Effect.TWICE, Effect.AT_ONCE, Effect.LATE])
+def test_activities_that_run_once_more_change_nothing(site: Site, effect: Effect) -> None:
+    alone = site.undisturbed
+    repeated = site.restore([alone.fault(effect, call) for call in alone.calls])
+
+    assert repeated.seen == alone.seen
+    assert repeated.met(effect) >= len(alone.first_calls)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(0)
+def test_every_crash_point_is_survived(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each call of each activity meets each effect. Ends with a table."""
+    alone = site.undisturbed
+    tried: Counter[Effect] = Counter()
+    survived: Counter[Effect] = Counter()
+    failures = []
+    for effect in Effect:
+        for calls in spread(alone.calls, POINTS):
+            began = time.monotonic()
+            try:
+                course = site.restore([alone.fault(effect, call) for call in calls])
+                difference = differences(alone.seen, course.seen)
+            except (AssertionError, pytest.fail.Exception) as error:
+                tried[effect] += len(calls)
+                difference = [str(error)]
+            else:
+                tried[effect] += course.met(effect)
+                survived[effect] += 0 if difference else course.met(effect)
+            with capsys.disabled():
+                told = "survived" if not difference else f"NOT SURVIVED: {difference}"
+                print(f"{time.monotonic() - began:5.1f} s  {effect}: {calls}: {told}", flush=True)  # noqa: T201
+            failures += [f"{effect} {calls}: {one}" for one in difference]
+    with capsys.disabled():
+        print(f"\n{'crash points':36}{'tried':>7}{'survived':>10}")  # noqa: T201
+        for effect in Effect:
+            print(f"{effect:36}{tried[effect]:7}{survived[effect]:10}")  # noqa: T201
+        print(f"{'in all':36}{tried.total():7}{survived.total():10}", flush=True)  # noqa: T201
+
+    assert failures == []
+    assert set(survived) == set(Effect)
+
+
+def spread(calls: Sequence[Call], size: int) -> list[Sequence[Call]]:
+    """The calls in groups of a size, those of one group as far from each other as can be."""
+    count = -(-len(calls) // size)
+    return [calls[first::count] for first in range(count)]
+
+
+def differences(expected: Any, found: Any, path: str = "") -> list[str]:
+    """Where two documents differ."""
+    if isinstance(expected, dict) and isinstance(found, dict) and expected.keys() == found.keys():
+        return [text for key in expected for text in differences(expected[key], found[key], f"{path}/{key}")]
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        return [text for at, (one, other) in pairs for text in differences(one, other, f"{path}/{at}")]
+    return [] if expected == found else [f"{path}: {json.dumps(expected)[:300]} became {json.dumps(found)[:300]}"]
