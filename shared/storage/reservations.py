@@ -52,13 +52,15 @@ def reserve(
         return None, [*reasons, *(f"restore {other} is first" for other in first)]
     for container in free:
         reservation = Reservation(container=container, request_id=request_id, imported=imported)
-        if documents.create(control_container(), _document(container), reservation.to_wire()):
+        created = documents.create(control_container(), _document(container), reservation.to_wire())
+        if created:
             _require_wanted(reservation, still_wanted)
-        # Whose it is when the answer to a first try was lost, only the document tells.
-        standing = read(container)
-        if standing is not None and standing.request_id == request_id:
+        # Whose it is when the answer to a first try was lost, only the documents tell.
+        if owned := owned_by(request_id):
+            if created and container != owned[0]:
+                release(container, request_id)  # an attempt that ran at the same time took another one
             waiting.leave(request_id)
-            return standing, []
+            return read(owned[0]), []
     waiting.stay(request_id, priority)
     return None, ["somebody else was faster"]
 

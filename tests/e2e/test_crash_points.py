@@ -39,6 +39,8 @@ VARYING = {"seconds", "at", "began", "writtenAt", "requestId", "job", "oid", "te
 """What a report says of when, how fast, and under which ids; the rest is what was done."""
 LOOKS = 2
 """Crash points of a watch for each of its activities: how often it looks depends on how busy the machine is."""
+QUICK = 0.03
+"""Seconds."""
 LASTING = {Effect.LATE: 1, Effect.AT_ONCE: 2}
 """Executions that may outlast the restore."""
 DEADLY = [one for one in Effect if " dies " in one]
@@ -71,9 +73,9 @@ class Course:
         return [call for call in self.calls if call[1] == 1]
 
     def fault(self, effect: Effect, call: Call) -> Fault:
-        """A fault for a call; a late one stands still in its middle."""
+        """A fault for a call; a late one stands still before its middle, and a quick one as soon as it has begun."""
         seconds = max(entry.seconds for entry in self.journal if (entry.activity, entry.number) == call)
-        return Fault(effect=effect, activity=call[0], number=call[1], seconds=seconds / 2)
+        return Fault(effect=effect, activity=call[0], number=call[1], seconds=seconds / 3 if seconds > QUICK else 0)
 
     def met(self, effect: Effect) -> int:
         """How many calls have met the fault."""
