@@ -56,11 +56,11 @@ def reserve(
         if created:
             _require_wanted(reservation, still_wanted)
         # Whose it is when the answer to a first try was lost, only the documents tell.
-        if owned := owned_by(request_id):
-            if created and container != owned[0]:
+        if held := owned_by(request_id):
+            if created and container != held[0]:
                 release(container, request_id)  # an attempt that ran at the same time took another one
             waiting.leave(request_id)
-            return read(owned[0]), []
+            return read(held[0]), []
     waiting.stay(request_id, priority)
     return None, ["somebody else was faster"]
 
