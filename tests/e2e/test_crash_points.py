@@ -9,11 +9,11 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -22,31 +22,52 @@ from psycopg import sql
 
 from local.environment import Environment
 from local.host.faults import Effect, Entry, Fault, Faults, read_journal
+from local.vault.faults import JobFault
+from shared.contracts.progress import Phase
+from shared.postgres.diagnostics import is_system_role
 from shared.topology import CONTROL_CONTAINER, LANDING_CONTAINERS, REPORT_CONTAINER
 
-DATABASES = {"shop": "crashed_shop", 'Kunden "Süd"': "crashed_kunden"}
 CONTENTS = {
     "shop": "SELECT count(*), sum(hashtext(m::text)::bigint) FROM stock.movement m",
     'Kunden "Süd"': 'SELECT count(*), sum(hashtext(k::text)::bigint) FROM public."Kunde ""A""" k',
 }
+BY = {"by": "lead@example.org", "reason": "a crash test"}
 POINTS = int(os.environ.get("CHAOS_POINTS", "5"))
 """How many crash points of the long form one restore meets; with 1 it takes longest and tells most."""
 LONGEST_TIMER = 0.3
 """Seconds: nobody here waits for the five before a second attempt."""
 SECONDS = 240
 """In which a restore ends, whatever it meets."""
-VARYING = {"seconds", "at", "began", "writtenAt", "requestId", "job", "oid", "temporaryName", "methodReason"}
-"""What a report says of when, how fast, and under which ids; the rest is what was done."""
+VARYING = {"seconds", "at", "began", "writtenAt", "cancelledAt", "deadline", "oid", "methodReason"}
+"""What a report says of when and how fast; the rest is what was done."""
 LOOKS = 2
 """Crash points of a watch for each of its activities: how often it looks depends on how busy the machine is."""
 QUICK = 0.03
 """Seconds."""
 LASTING = {Effect.LATE: 1, Effect.AT_ONCE: 2}
 """Executions that may outlast the restore."""
-DEADLY = [one for one in Effect if " dies " in one]
 
 type Call = tuple[str, int]
 """An activity, and which of its calls."""
+
+
+class Scenario(NamedTuple):
+    """A restore that is asked for, and what somebody decides on it."""
+
+    databases: Mapping[str, str]
+    """Final names by the names in the backup."""
+    asked: Mapping[str, Any] = {}
+    cancelled: bool = False
+    """Whether it is cancelled when its backup job has written one file."""
+
+
+PLAIN = Scenario({"shop": "crashed_shop", 'Kunden "Süd"': "crashed_kunden"})
+ALL_ASKED = {"approval": "required", "schema": "import", "tablespaces": "import"}
+SCENARIOS = {
+    "restore": PLAIN,
+    "failing database, approval, scripts": Scenario({"shop": "crashed_shop", "brittle": "crashed_brittle"}, ALL_ASKED),
+    "cancelled": PLAIN._replace(cancelled=True),
+}
 
 
 @dataclass(frozen=True)
@@ -97,27 +118,31 @@ class Site:
         """A restore that is left alone."""
         return self.restore([])
 
-    def restore(self, faults: Sequence[Fault]) -> Course:
+    def restore(self, faults: Sequence[Fault], scenario: Scenario = PLAIN) -> Course:
         """Restore with these faults."""
         name = next(self.names)
-        self._reset_target()
+        self._reset_target(scenario)
         jobs = self._jobs()
         journal = self.folder / f"{name}.jsonl"
         self.environment.order_faults(
             Faults(journal=journal, instances=f"^{name}(:|$)", faults=tuple(faults), longest_timer=LONGEST_TIMER)
         )
-        databases = [{"name": source, "as": final} for source, final in DATABASES.items()]
-        self.ticketing.send(self.ticketing.ticket(name, databases=databases, onConflict="replace"))
-        self.ticketing.wait(lambda: self._is_over(name, journal), f"the end of {name} with {faults}", SECONDS)
+        if scenario.cancelled:
+            self.environment.vault.inject(JobFault(outcome="Hang", after_files=1))
+        databases = [{"name": source, "as": final} for source, final in scenario.databases.items()]
+        ticket = self.ticketing.ticket(name, databases=databases, onConflict="replace", **scenario.asked)
+        self.ticketing.send(ticket)
+        self.ticketing.wait(lambda: self._is_over(name, journal, scenario), f"the end of {name} with {faults}", SECONDS)
         self.environment.clear_faults()
-        return Course(self._seen(name, jobs), read_journal(journal))
+        return Course(self._seen(name, jobs, scenario), read_journal(journal))
 
-    def _is_over(self, name: str, journal: Path) -> bool:
-        """Whether everything has ended that was begun for the restore."""
+    def _is_over(self, name: str, journal: Path, scenario: Scenario) -> bool:
+        """Whether everything has ended that was begun for the restore; starts the host again, and decides."""
         if not self.environment.host_runs:
             self.environment.restart_host()
         url = f"{self.environment.url}/runtime/webhooks/durabletask/instances"
         try:
+            self._decide(name, scenario)
             instances = requests.get(url, params={"instanceIdPrefix": name}, timeout=30).json()
         except requests.ConnectionError:
             return False
@@ -130,18 +155,31 @@ class Site:
             and kinds["settled"] == sum(kinds[effect] * count for effect, count in LASTING.items())
         )
 
-    def _seen(self, name: str, jobs: set[str]) -> dict[str, Any]:
+    def _decide(self, name: str, scenario: Scenario) -> None:
+        """Approve what waits for it, and cancel what is to be cancelled; a crash may have cut off an earlier call."""
+        status = self.ticketing.status(name) if scenario is not PLAIN else None
+        if status is None:
+            return
+        if status.phase is Phase.AWAITING_APPROVAL:
+            self.ticketing.call("POST", f"restores/{name}/approve", BY)
+        if scenario.cancelled and status.job and not status.phase.is_terminal:
+            self.ticketing.call("POST", f"restores/{name}/cancel", BY)
+        if scenario.cancelled and status.phase.is_terminal:
+            self.environment.vault.clear_faults()
+
+    def _seen(self, name: str, jobs: set[str], scenario: Scenario) -> dict[str, Any]:
         events = {event["id"]: event for event in self.ticketing.events(name, "phase")}
         control = self.ticketing.container(CONTROL_CONTAINER)
         logs = self.ticketing.container(REPORT_CONTAINER).list_blobs(f"{name}/logs/")
+        report = self.ticketing.report(name)
         return {
-            "report": comparable(self.ticketing.report(name).to_wire(), name),
+            "report": comparable(report.to_wire(), {name: "ID", report.job or "-": "JOB"}),
             "phases told": [
                 event["data"]["phase"] for event in sorted(events.values(), key=lambda one: one["sequence"])
             ],
             "backup jobs": len(self._jobs() - jobs),
             "databases": self._databases(),
-            "same contents": [self._has_contents(source, final) for source, final in DATABASES.items()],
+            "contents": [self._has_contents(*pair) for pair in scenario.databases.items() if pair[0] in CONTENTS],
             "reservations": list(control.list_blob_names(name_starts_with="reservations/")),
             "waiting": list(control.list_blob_names(name_starts_with="waiting/")),
             "files": [name for one in LANDING_CONTAINERS for name in self.ticketing.container(one).list_blob_names()],
@@ -166,18 +204,22 @@ class Site:
                 found.append(connection.execute(CONTENTS[source].encode()).fetchall())
         return bool(found[0] == found[1])
 
-    def _reset_target(self) -> None:
-        """Empty databases wait to be replaced, and the roles are missing, unless others have use for them."""
+    def _reset_target(self, scenario: Scenario) -> None:
+        """Empty databases wait to be replaced, roles are missing unless others need them, and no file is left."""
         with self.environment.source.connect(as_superuser=True) as connection:
-            roles = connection.execute("SELECT rolname FROM pg_roles WHERE oid >= 16384").fetchall()
+            roles = connection.execute("SELECT rolname FROM pg_roles").fetchall()
+        admin = sql.Identifier(self.environment.target.admin)
         with self.environment.target.connect(as_superuser=True, autocommit=True) as connection:
-            own = connection.execute("SELECT rolname FROM pg_roles WHERE rolcreaterole").fetchall()
-            for final in DATABASES.values():
-                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(final)))
-                create = sql.SQL("CREATE DATABASE {} OWNER {}")
-                connection.execute(create.format(sql.Identifier(final), sql.Identifier(self.environment.target.admin)))
-            for (role,) in set(roles) - set(own):
-                drop_role(connection, role)
+            for left in self._databases():
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(left)))
+            for final in map(sql.Identifier, scenario.databases.values()):
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(final, admin))
+            for (role,) in roles:
+                if not is_system_role(role):
+                    drop_role(connection, role)
+        for container in map(self.ticketing.container, LANDING_CONTAINERS):
+            for blob in container.list_blob_names():
+                container.delete_blob(blob)
 
 
 def drop_role(connection: psycopg.Connection[Any], role: str) -> None:
@@ -188,15 +230,17 @@ def drop_role(connection: psycopg.Connection[Any], role: str) -> None:
         return
 
 
-def comparable(document: Any, name: str) -> Any:
-    """What a report says was done."""
+def comparable(document: Any, names: Mapping[str, str]) -> Any:
+    """What a report says was done; `names` are those that are this restore's only."""
     match document:
         case dict():
-            return {key: comparable(value, name) for key, value in document.items() if key not in VARYING}
+            return {key: comparable(value, names) for key, value in document.items() if key not in VARYING}
         case list():
-            return [comparable(value, name) for value in document]
+            return [comparable(value, names) for value in document]
         case str():
-            return document.replace(name, "ID")
+            for name, other in names.items():
+                document = document.replace(name, other)
+            return re.sub(r"flexrestore_[0-9a-f]+_[0-9a-f]+", "TEMPORARY", document)
         case _:
             return document
 
@@ -221,10 +265,10 @@ def test_a_restore_that_is_left_alone_is_what_the_others_are_measured_by(site: S
     assert seen["report"]["phase"].startswith("Completed")
     assert seen["phases told"] == [*(entry["phase"] for entry in seen["report"]["phases"]), seen["report"]["phase"]]
     assert seen["backup jobs"] == 1
-    assert seen["databases"] == sorted(DATABASES.values())
-    assert seen["same contents"] == [True, True]
+    assert seen["databases"] == sorted(PLAIN.databases.values())
+    assert seen["contents"] == [True, True]
     assert seen["reservations"] == seen["waiting"] == seen["files"] == []
-    assert len(seen["logs"]) >= len(DATABASES)
+    assert len(seen["logs"]) == len(PLAIN.databases)
 
 
 def test_a_crash_at_each_activity_changes_nothing(site: Site) -> None:
@@ -251,35 +295,50 @@ def test_activities_that_run_once_more_change_nothing(site: Site, effect: Effect
 @pytest.mark.chaos
 @pytest.mark.timeout(0)
 def test_every_crash_point_is_survived(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each call of each activity meets each effect. Ends with a table."""
-    alone = site.undisturbed
-    tried: Counter[Effect] = Counter()
-    survived: Counter[Effect] = Counter()
-    failures = []
-    for effect in Effect:
-        for calls in spread(alone.calls, POINTS):
-            began = time.monotonic()
-            try:
-                course = site.restore([alone.fault(effect, call) for call in calls])
-                difference = differences(alone.seen, course.seen)
-            except (AssertionError, pytest.fail.Exception) as error:
-                tried[effect] += len(calls)
-                difference = [str(error)]
-            else:
-                tried[effect] += course.met(effect)
-                survived[effect] += 0 if difference else course.met(effect)
+    """Each call of each activity meets each effect, also of restores that fail or are cancelled. Ends with a table."""
+    table = Table()
+    for name, scenario in SCENARIOS.items():
+        alone = site.restore([], scenario)
+        for effect, calls in itertools.product(Effect, spread(alone.calls, POINTS)):
+            told = table.enter(site, scenario, effect, calls, alone)
             with capsys.disabled():
-                told = "survived" if not difference else f"NOT SURVIVED: {difference}"
-                print(f"{time.monotonic() - began:5.1f} s  {effect}: {calls}: {told}", flush=True)  # noqa: T201
-            failures += [f"{effect} {calls}: {one}" for one in difference]
+                print(f"{name}: {told}", flush=True)  # noqa: T201
     with capsys.disabled():
-        print(f"\n{'crash points':36}{'tried':>7}{'survived':>10}")  # noqa: T201
-        for effect in Effect:
-            print(f"{effect:36}{tried[effect]:7}{survived[effect]:10}")  # noqa: T201
-        print(f"{'in all':36}{tried.total():7}{survived.total():10}", flush=True)  # noqa: T201
+        print(table, flush=True)  # noqa: T201
 
-    assert failures == []
-    assert set(survived) == set(Effect)
+    assert table.failures == []
+    assert table.survived.keys() == set(Effect)
+
+
+@dataclass
+class Table:
+    """How many crash points were tried and survived."""
+
+    tried: Counter[Effect] = field(default_factory=Counter)
+    survived: Counter[Effect] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def enter(self, site: Site, scenario: Scenario, effect: Effect, calls: Sequence[Call], alone: Course) -> str:
+        """Restore, and hold the outcome against that of the restore that was left alone; what is to be told."""
+        began = time.monotonic()
+        try:
+            course = site.restore([alone.fault(effect, call) for call in calls], scenario)
+        except pytest.fail.Exception as error:
+            found, met = [str(error)], len(calls)
+        else:
+            found, met = differences(alone.seen, course.seen), course.met(effect)
+        self.tried[effect] += met
+        self.survived[effect] += 0 if found else met
+        self.failures += [f"{effect} {calls}: {one}" for one in found]
+        return f"{effect}, {met} times, {time.monotonic() - began:.0f} s: {found or 'survived'} {calls}"
+
+    def __str__(self) -> str:
+        rows = [(str(effect), str(self.tried[effect]), str(self.survived[effect])) for effect in Effect]
+        total = ("in all", str(self.tried.total()), str(self.survived.total()))
+        return "\n".join(f"{kind:36}{tried:>8}{survived:>10}" for kind, tried, survived in [HEAD, *rows, total])
+
+
+HEAD = ("crash points", "tried", "survived")
 
 
 def spread(calls: Sequence[Call], size: int) -> list[Sequence[Call]]:
