@@ -69,7 +69,7 @@ class Fault(BaseModel):
         effect: what.
         activity: the activity's name; empty for any.
         number: which of its calls; None for each.
-        seconds: how long a late activity runs before it stands still.
+        seconds: how long a late activity runs before it stands still; 0: it stands still before its first step.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -287,12 +287,15 @@ class FaultInjector:
 
     async def _late(self, fault: Fault, call: "_Call") -> Value | None:
         worker = await self._pool.least_busy()
+        if not fault.seconds:
+            self._pool.pause(worker)
         first = self._in_background(call, worker)
-        await asyncio.wait([first], timeout=fault.seconds)
-        if first.done():
-            self._journal.write(call.entry, "missed")
-            return first.result()
-        self._pool.pause(worker)
+        if fault.seconds:
+            await asyncio.wait([first], timeout=fault.seconds)
+            if first.done():
+                self._journal.write(call.entry, "missed")
+                return first.result()
+            self._pool.pause(worker)
         # The one that stands still may hold a lock that the other one waits for.
         patience = asyncio.get_running_loop().call_later(_PATIENCE, self._pool.resume, worker)
         returned = await call.execute()

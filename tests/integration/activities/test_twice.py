@@ -220,6 +220,11 @@ def test_a_name_that_was_taken_meanwhile_is_treated_the_same_each_time(
     assert names() == {"shop"}
     assert _rows(flexible_server, COMMENT) == [(kept,)]
     promotion = ledger.read(database_record("shop", "promotion"), Promotion)
+    if conflict == "replace":
+        # As if the worker had died when the replaced database was dropped, and before anybody knew.
+        ledger.delete(database_record("shop", "promotion"))
+        assert run(promote_database, subject)["ok"]
+        assert ledger.read(database_record("shop", "promotion"), Promotion) == promotion
     assert (promotion is not None and promotion.replaced) == (conflict == "replace")
     late(subject, load_database, verify_database, promote_database)
     assert names() == {"shop"}
