@@ -45,21 +45,21 @@ _HANDED_OVER = 0.02
 class Effect(StrEnum):
     """What happens to a call.
 
-    The first six kill the worker that runs the activity, or the host with all its workers: before the activity is
+    The last six kill the worker that runs the activity, or the host with all its workers: before the activity is
     handed to the worker, after it has run and before its result is recorded, or after that.
     """
 
+    TWICE = "runs twice, one after the other"
+    AT_ONCE = "runs twice at once"
+    """The first result counts, while the other execution goes on."""
+    LATE = "runs on past its successor's start"
+    """Its worker stands still until then; another one runs it too, whose result counts."""
     WORKER_BEFORE = "worker dies before"
     WORKER_AFTER = "worker dies after"
     WORKER_RECORDED = "worker dies after the record"
     HOST_BEFORE = "host dies before"
     HOST_AFTER = "host dies after"
     HOST_RECORDED = "host dies after the record"
-    TWICE = "runs twice, one after the other"
-    AT_ONCE = "runs twice at once"
-    """The first result counts, while the other execution goes on."""
-    LATE = "runs on past its successor's start"
-    """Its worker stands still until then; another one runs it too, whose result counts."""
 
 
 class Fault(BaseModel):
