@@ -22,6 +22,7 @@ from psycopg import sql
 
 from local.environment import Environment
 from local.host.faults import Effect, Entry, Fault, Faults, read_journal
+from local.servers.postgres import FlexibleServer
 from local.vault.faults import JobFault
 from shared.contracts.progress import Phase
 from shared.postgres.diagnostics import is_system_role
@@ -198,12 +199,9 @@ class Site:
             return [name for (name,) in connection.execute(query).fetchall()]
 
     def _has_contents(self, source: str, final: str) -> bool:
-        servers = (self.environment.source, source), (self.environment.target, final)
-        found = []
-        for server, database in servers:
-            with server.connect(database, as_superuser=True) as connection:
-                found.append(connection.execute(CONTENTS[source].encode()).fetchall())
-        return bool(found[0] == found[1])
+        """Whether the target's database holds what the source's does."""
+        there, here = (self.environment.source, source), (self.environment.target, final)
+        return bool(content(*there, CONTENTS[source]) == content(*here, CONTENTS[source]))
 
     def _reset_target(self, scenario: Scenario) -> None:
         """Empty databases wait to be replaced, roles are missing unless others need them, and no file is left."""
@@ -221,6 +219,15 @@ class Site:
         for container in map(self.ticketing.container, LANDING_CONTAINERS):
             for blob in container.list_blob_names():
                 container.delete_blob(blob)
+
+
+def content(server: FlexibleServer, database: str, query: str) -> Any:
+    """What a query finds; None where its table is not."""
+    with server.connect(database, as_superuser=True) as connection:
+        try:
+            return connection.execute(query.encode()).fetchall()
+        except psycopg.errors.UndefinedTable:
+            return None
 
 
 def drop_role(connection: psycopg.Connection[Any], role: str) -> None:
