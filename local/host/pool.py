@@ -1,6 +1,7 @@
 """The pool of worker processes: a fixed number of them, fed with invocations, each replaced when it ends."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import math
@@ -101,7 +102,8 @@ class WorkerPool:
         """Let a process that stands still go on."""
         if worker in self._paused:
             self._paused.discard(worker)
-            worker.process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):
+                worker.process.send_signal(signal.SIGCONT)
             self._available.set()
 
     def sacrifice(self, worker: Worker) -> None:

@@ -87,7 +87,7 @@ class Course:
             if entry.what == "begun":
                 looks[entry.alike] += ":" in entry.instance
                 calls += [(entry.activity, entry.number)] if looks[entry.alike] <= LOOKS else []
-        return calls
+        return list(dict.fromkeys(calls))
 
     @cached_property
     def first_calls(self) -> list[Call]:
