@@ -95,9 +95,9 @@ class Course:
         return [call for call in self.calls if call[1] == 1]
 
     def fault(self, effect: Effect, call: Call) -> Fault:
-        """A fault for a call; a late one stands still before its middle, and a quick one as soon as it has begun."""
+        """A fault for a call; a late one stands still when it has come some way, and a quick one before its first step."""
         seconds = max(entry.seconds for entry in self.journal if (entry.activity, entry.number) == call)
-        return Fault(effect=effect, activity=call[0], number=call[1], seconds=seconds / 3 if seconds > QUICK else 0)
+        return Fault(effect=effect, activity=call[0], number=call[1], seconds=seconds / 10 if seconds > QUICK else 0)
 
     def met(self, effect: Effect) -> int:
         """How many calls have met the fault."""
@@ -339,7 +339,8 @@ class Table:
         self.tried[effect] += met
         self.survived[effect] += 0 if found else met
         self.failures += [f"{effect} {calls}: {one}" for one in found]
-        return f"{effect}, {met} times, {time.monotonic() - began:.0f} s: {found or 'survived'} {calls}"
+        told = f"not survived {calls}: {found}" if found else "survived"
+        return f"{effect}, {met} times, {time.monotonic() - began:.0f} s: {told}"
 
     def __str__(self) -> str:
         rows = [(str(effect), str(self.tried[effect]), str(self.survived[effect])) for effect in Effect]
