@@ -53,7 +53,7 @@ test: setup browser postgresql lint types ## style, types and every test
 	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: setup ## every crash point of a restore, and the long forms of other promises; POINTS=1 tries each point alone
-	CHAOS_POINTS=$(or $(POINTS),5) $(PYTHON) -m pytest --quiet -m chaos $(ARGS)
+	CHAOS_POINTS=$(or $(POINTS),5) $(PYTHON) -m pytest --quiet --capture=no -m chaos $(ARGS)
 
 screenshots: setup browser ## the pictures of docs/console.md, taken again
 	$(PYTHON) -m pytest --quiet -m screenshots tests/integration/shared/console
