@@ -20,6 +20,7 @@ from shared.settings import settings
 from shared.storage import landing, reservations, waiting
 from shared.storage.landing import BlobFile
 from shared.storage.ledger import Ledger, remember_set, use_set
+from shared.storage.waiting import Wait
 from shared.survey import survey
 from shared.targets import toolbox
 from shared.topology import SYSTEM_DATABASES
@@ -31,15 +32,15 @@ _log = logging.getLogger(__name__)
 def reserve_landing(subject: dict[str, Any]) -> Sighting:
     """Reserve a free landing container, or say why none is free, or who is first."""
     request_id, priority = subject["requestId"], Priority(subject["priority"])
-    reservation, reasons = reservations.reserve(
+    reserved = reservations.reserve(
         request_id,
         priority,
         imported=subject["mode"] == Mode.FULL,
         still_wanted=partial(require_running, Ledger(request_id)),
     )
-    if reservation is None:
-        return Sighting(ended=False, status="; ".join(reasons))
-    return Sighting(ended=True, value={"container": reservation.container})
+    if isinstance(reserved, Wait):
+        return Sighting(ended=False, status="; ".join(reserved.reasons), retry_after=reserved.retry_after)
+    return Sighting(ended=True, value={"container": reserved.container})
 
 
 @answering
@@ -52,8 +53,7 @@ def survey_landing(subject: dict[str, Any]) -> Survey:
     if listing.backup_name:
         (remember_set if where.reserved else use_set)(where.container, listing.backup_name, where.request_id)
     _check_tools(where.container, listing, ledger)
-    if (marker := listing.of(FileKind.MARKER)) and ledger.read("marker") is None:
-        ledger.write("marker", landing.read_marker(where.container, marker).to_wire())
+    _keep_marker(where.container, listing, ledger)
     return survey(listing, ledger.plan().request)
 
 
@@ -75,6 +75,17 @@ def _listing(where: LandingRef) -> Listing:
     return landing.list_files(where.container, where.backup_name, closed=held.closed)
 
 
+def _keep_marker(container: str, listing: Listing, ledger: Ledger) -> None:
+    """Read the marker once; one that is being written again is left to the next look: only the report needs it."""
+    marker = listing.of(FileKind.MARKER)
+    if marker is None or ledger.read("marker") is not None:
+        return
+    try:
+        ledger.write("marker", landing.read_marker(container, marker).to_wire())
+    except (FileChanged, LandingFailed) as error:
+        _log.info("the marker is left to the next look: %s", error)
+
+
 def _check_tools(container: str, listing: Listing, ledger: Ledger) -> None:
     """Refuse tools that are too old for the archives before anything is touched: one backup has one pg_dump."""
     first = next((file for file in listing.databases if file.database not in SYSTEM_DATABASES), None)
@@ -82,7 +93,7 @@ def _check_tools(container: str, listing: Listing, ledger: Ledger) -> None:
         return
     try:
         archive = inspect(BlobFile(container, first), toolbox())
-    except (FileChanged, UnreadableFile) as error:
+    except (FileChanged, LandingFailed, UnreadableFile) as error:
         _log.info("%s is left to its import: %s", first.name, error)
         return
     ledger.write("tools", {"pgRestore": str(archive.toolbox.pg_restore)})
@@ -97,6 +108,8 @@ def settle_landing(subject: dict[str, Any]) -> Sighting:
     newest = landing.newest_change(where.container, where.backup_name)
     if newest is None:
         raise LandingFailed(f"{where.container} holds no file of backup {where.backup_name!r}.")
+    if unfinished := landing.unfinished(where.container, where.backup_name):
+        return Sighting(ended=False, status=f"{unfinished[0]} is still being written: it is empty or not copied yet")
     quiet = datetime.now(UTC) - newest
     settled = quiet >= timedelta(seconds=settings().settle_seconds)
     return Sighting(ended=settled, status=f"the last file landed {quiet.total_seconds():.0f} s ago")
@@ -111,16 +124,14 @@ def close_landing(subject: dict[str, Any]) -> None:
 
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
-    """Delete the files that nobody needs any more, and give up what the restore has reserved.
-
-    A cancelled restore's are whatever lies in its container, which may be another restore's by the time this comes.
-    """
-    request_id, phase = subject["requestId"], Phase(subject["phase"])
-    leftovers = done_with(request_id, phase, subject["brought"])
+    """Delete the files that nobody needs any more, and give up what the restore has reserved; who may be next."""
+    request_id, phase, brought = subject["requestId"], Phase(subject["phase"]), subject["brought"]
+    leftovers = done_with(request_id, phase, brought)
     containers = reservations.owned_by(request_id)
-    if leftovers is not None and (phase is not Phase.CANCELLED or leftovers.container in containers):
+    # Once it is given back, what lies there is another restore's: a repeated activity leaves it.
+    if leftovers is not None and (leftovers.backup_name or brought in containers):
         landing.delete_files(leftovers)
-    waiting.leave(request_id)
+    waiting.leave(waiting.LANDING, request_id)
     for container in containers:
         reservations.release(container, request_id)
-    return {"containers": containers}
+    return {"line": waiting.LANDING, "containers": containers}

@@ -22,6 +22,7 @@ from local.host.settings import Settings
 from local.host.storage import Storage
 from local.host.store import Store
 from local.host.triggers.blob import BlobListener
+from local.host.triggers.blob_events import BlobEvents
 from local.host.triggers.http import HttpTrigger
 from local.host.triggers.queue import QueueListener
 from local.host.triggers.services import TriggerServices
@@ -76,7 +77,8 @@ class Assembly:
         keys = Keys.read(data / "keys.json", settings.values)
         http = HttpTrigger(self._functions.of("httpTrigger"), extensions.http.route_prefix, invoker, keys)
         slots = asyncio.Semaphore(extensions.blobs.max_degree_of_parallelism)
-        listeners = self._listeners(TriggerServices(extensions, storage, invoker, database, slots))
+        services = TriggerServices(extensions, storage, invoker, database, slots, BlobEvents.file(data))
+        listeners = self._listeners(services)
         await asyncio.gather(*(item.prepare() for item in listeners if isinstance(item, BlobListener)))
         await self._serve(listener, [*Management(engine.instances, links).routes(), http.route()], database)
         engine.start()

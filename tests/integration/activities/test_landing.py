@@ -16,7 +16,7 @@ from shared.contracts.plan import Plan, TargetRef
 from shared.contracts.progress import FileState, Phase
 from shared.contracts.request import read_request
 from shared.contracts.watch import Sighting
-from shared.storage import documents, reservations
+from shared.storage import documents, landing, reservations
 from shared.storage.accounts import control_container
 from shared.storage.ledger import Ledger
 from shared.topology import LANDING_CONTAINERS
@@ -173,6 +173,46 @@ def test_somebody_elses_files_have_settled_when_nothing_landed_for_a_while(
     wait(lambda: value(settle_landing(subject))["ended"], "quiet")
 
 
+def test_somebody_elses_files_have_not_settled_while_one_is_empty_yet(
+    put: Put, configure: Callable[..., None], wait: Callable[[Callable[[], Any], str], Any]
+) -> None:
+    """Its create event came long before its content: quiet alone does not tell."""
+    configure(FLEX_RESTORE_SETTLE_SECONDS="1")
+    put("b_roles.sql")
+    put("b_database_shop.sql", content=b"")
+    put("other_database_shop.sql", container=SECOND, content=b"")
+    subject = LandingRef(request_id="r", container=FIRST, backup_name="b", reserved=False).to_wire()
+
+    waiting = Sighting.from_wire(value(settle_landing(subject)))
+    assert waiting.status == "b_database_shop.sql is still being written: it is empty or not copied yet"
+    put("b_database_shop.sql")
+    wait(lambda: value(settle_landing(subject))["ended"], "quiet")
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize("name", ["backupstarttimestamp", "b_database_shop.sql"])
+@pytest.mark.parametrize("fate", ["written again", "deleted"])
+def test_a_file_that_changes_between_the_listing_and_the_look_into_it_does_not_end_the_import(
+    *, put: Put, storage: BlobServiceClient, monkeypatch: pytest.MonkeyPatch, name: str, fate: str
+) -> None:
+    reserve("r")
+    put(*NAMES)
+    list_files = landing.list_files
+
+    def list_and_change(*where: Any, **options: Any) -> Listing:
+        listing = list_files(*where, **options)
+        if fate == "deleted":
+            storage.get_blob_client(FIRST, name).delete_blob()
+        else:
+            put(name, content=b"2031-01-01 00:00:00 UTC")
+        return listing
+
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "list_files", list_and_change)
+        assert name in survey().sources
+    assert (name in survey().sources) is (fate == "written again")
+
+
 def test_a_file_set_that_is_not_there_has_not_landed() -> None:
     subject = LandingRef(request_id="r", container=FIRST, backup_name="b", reserved=False).to_wire()
     outcome = settle_landing(subject)
@@ -239,6 +279,18 @@ def test_a_cancel_leaves_files_that_no_job_of_its_restore_brought(put: Put, name
     put(*NAMES)
 
     assert release(Phase.CANCELLED) == FIRST
+    assert names() == set(NAMES)
+
+
+def test_a_repeated_release_leaves_the_files_of_the_next_owner(put: Put, names: Callable[[], set[str]]) -> None:
+    """A worker that died after the release has its activity run again, when the container is another restore's."""
+    reserve("r")
+    put(*NAMES)
+    assert release(Phase.CANCELLED, brought=FIRST) == FIRST
+    reserve("next")
+    put(*NAMES)
+
+    assert release(Phase.CANCELLED, brought=FIRST) is None
     assert names() == set(NAMES)
 
 
