@@ -9,7 +9,7 @@ NODE_READY := node_modules/.ready
 POSTGRESQL_READY := .local/postgresql/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local cli tests
 
-.PHONY: help setup browser postgresql demo up test screenshots fuzz fuzz-import bench-host bench-load docs lint types lock format clean
+.PHONY: help setup browser postgresql demo up test chaos screenshots fuzz fuzz-import bench-host bench-load docs lint types lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ up: setup ## the same environment, left running until Ctrl-C
 
 test: setup browser postgresql lint types ## style, types and every test
 	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
+
+chaos: setup ## every crash point of a restore, and the long forms of other promises; POINTS=1 tries each point alone
+	CHAOS_POINTS=$(or $(POINTS),5) $(PYTHON) -m pytest --quiet --capture=no -m chaos $(ARGS)
 
 screenshots: setup browser ## the pictures of docs/console.md, taken again
 	$(PYTHON) -m pytest --quiet -m screenshots tests/integration/shared/console

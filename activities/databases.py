@@ -161,7 +161,16 @@ def promote_database(subject: dict[str, Any]) -> Json:
         before = result = work.ledger.read(work.record("promotion"), Promotion)
         if result is None:
             name = work.job.final_name
-            result = promote(work.server, work.key, loaded.oid, name, on_conflict=conflict, still_wanted=wanted)
+            result = promote(
+                work.server,
+                work.key,
+                loaded.oid,
+                name,
+                on_conflict=conflict,
+                still_wanted=wanted,
+                known=work.ledger.read(work.record("renamed"), Promotion),
+                remember=partial(work.ledger.write, work.record("renamed")),
+            )
         if result.skipped:
             return {"skipped": f"database {work.job.final_name!r} appeared on the target server meanwhile"}
         answer = work.answer("promotion", result, result.notes)

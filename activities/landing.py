@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from activities.answers import answering
@@ -31,7 +32,12 @@ _log = logging.getLogger(__name__)
 def reserve_landing(subject: dict[str, Any]) -> Sighting:
     """Reserve a free landing container, or say why none is free, or who is first."""
     request_id, priority = subject["requestId"], Priority(subject["priority"])
-    reserved = reservations.reserve(request_id, priority, imported=subject["mode"] == Mode.FULL)
+    reserved = reservations.reserve(
+        request_id,
+        priority,
+        imported=subject["mode"] == Mode.FULL,
+        still_wanted=partial(require_running, Ledger(request_id)),
+    )
     if isinstance(reserved, Wait):
         return Sighting(ended=False, status="; ".join(reserved.reasons), retry_after=reserved.retry_after)
     return Sighting(ended=True, value={"container": reserved.container})
@@ -43,13 +49,21 @@ def survey_landing(subject: dict[str, Any]) -> Survey:
     where = LandingRef.from_wire(subject)
     ledger = Ledger(where.request_id)
     require_running(ledger)
-    listing = _listing(where)
-    ledger.write("listing", listing)
+    listing = _latest_listing(where, ledger)
     if listing.backup_name:
         (remember_set if where.reserved else use_set)(where.container, listing.backup_name, where.request_id)
     _check_tools(where.container, listing, ledger)
     _keep_marker(where.container, listing, ledger)
     return survey(listing, ledger.plan().request)
+
+
+def _latest_listing(where: LandingRef, ledger: Ledger) -> Listing:
+    """What lies there now, recorded; a look that was taken before somebody else's is not recorded after it."""
+    while True:
+        _, version = ledger.read_version("listing")
+        listing = _listing(where)
+        if ledger.replace_version("listing", version, listing):
+            return listing
 
 
 def _listing(where: LandingRef) -> Listing:

@@ -14,6 +14,7 @@ from typing import Any, Self
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from local.host.faults import Faults, call_off
 from local.host.triggers.blob_events import BlobEvents
 from local.servers.azurite import Azurite
 from local.servers.ports import LOOPBACK, free_port
@@ -133,6 +134,19 @@ class Environment:
         """`kill -9` the host, and with it the app's workers."""
         self._host.kill()
 
+    @property
+    def host_runs(self) -> bool:
+        """Whether the host runs: a fault may have killed it."""
+        return self._host.runs
+
+    def order_faults(self, faults: Faults) -> None:
+        """Order faults of the host, instead of others."""
+        faults.order(self._host.data)
+
+    def clear_faults(self) -> None:
+        """Order no faults of the host any more."""
+        call_off(self._host.data)
+
     def __enter__(self) -> Self:
         return self
 
@@ -231,6 +245,11 @@ class LeashedHost:
             env={**os.environ, **self._settings},
         )
         self._process.wait_until(lambda: _READY in self._log.read_bytes()[before:], _START_SECONDS)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.running
 
     def stop(self) -> None:
         """Stop the host; nothing when it does not run."""

@@ -11,6 +11,7 @@ from aiohttp import web
 from local.host.config import ConfigError, HostConfig
 from local.host.database import Database
 from local.host.engine import Engine
+from local.host.faults import FaultInjector
 from local.host.functions import Function, FunctionCatalog
 from local.host.invoker import Invoker
 from local.host.keys import Keys
@@ -69,7 +70,9 @@ class Assembly:
             durable_client=links.client_binding(),
             timeout=timeout.total_seconds() if timeout else None,
         )
-        engine = Engine(Store(database), self._functions, invoker.value, extensions.durable_task)
+        store = Store(database)
+        faults = FaultInjector(data, pool, invoker, store)
+        engine = Engine(store, self._functions, invoker.value, extensions.durable_task, faults)
         self._stack.push_async_callback(engine.stop)
         keys = Keys.read(data / "keys.json", settings.values)
         http = HttpTrigger(self._functions.of("httpTrigger"), extensions.http.route_prefix, invoker, keys)

@@ -164,7 +164,7 @@ class ScriptRun(Published):
     """The import of a plain script: roles, schema or tablespaces."""
 
     statements: int
-    """Statements that were run."""
+    """Statements that were run, by whichever attempt."""
     seconds: float
     notes: Notes = Notes()
     kept: tuple[str, ...] = ()

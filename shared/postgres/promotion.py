@@ -42,13 +42,16 @@ def promote(  # noqa: PLR0913  what, whereto, and on which conditions
     *,
     on_conflict: OnConflict = "fail",
     still_wanted: Callable[[], None] = lambda: None,
+    known: Promotion | None = None,
+    remember: Callable[[Promotion], object] = lambda _: None,
 ) -> Promotion:
     """Rename the loaded database, known by its OID, and give it the owner, privileges and comment of the source.
 
     The rename is one transaction: other sessions see the old database or the new one under the name, never none. The
     replaced database is dropped afterwards; one that the server does not drop stays under its dated name, with a note.
-    Calling again is safe at any point, and answers the same. `still_wanted` raises when nobody wants it any more; it is
-    asked before the rename, and what was renamed is brought to its end.
+    Calling again is safe at any point, and answers the same, if `remember` keeps what it gets and `known` brings it
+    back: once the replaced database is dropped, nothing on the server tells of it. `still_wanted` raises when nobody
+    wants it any more; it is asked before the rename, and what was renamed is brought to its end.
 
     Raises:
         DatabaseExists: the name is taken and `on_conflict` is "fail"; the loaded database stays.
@@ -63,7 +66,6 @@ def promote(  # noqa: PLR0913  what, whereto, and on which conditions
             if existing and on_conflict == "skip":
                 return Promotion(name=final_name, oid=existing.oid, replaced=False, skipped=True)
             raise ImportFailed(f"the database that was loaded for {final_name} (OID {oid}) is no longer on the server")
-        notes: list[Note] = []
         if database.name != final_name:
             if existing:
                 if on_conflict == "skip":
@@ -71,8 +73,9 @@ def promote(  # noqa: PLR0913  what, whereto, and on which conditions
                     return Promotion(name=final_name, oid=existing.oid, replaced=False, skipped=True)
                 _check_replaceable(connection, existing, on_conflict)
             still_wanted()
-            notes = _rename(server, connection, database, existing, final_name)
-        replaced = existing is not None and existing.oid != oid
+            known = _rename(server, connection, database, existing, final_name, remember)
+        replaced = known is not None and known.replaced
+        notes = list(known.notes.items if known else ())
         for old in temporary.replaced(connection, oid):
             replaced = True
             notes = [*(old.replaced.notes.items if old.replaced else ()), *_drop_replaced(connection, old)]
@@ -109,10 +112,15 @@ def _check_replaceable(connection: Connection, existing: Database, on_conflict: 
         )
 
 
-def _rename(
-    server: TargetServer, connection: Connection, database: Database, existing: Database | None, final_name: str
-) -> list[Note]:
-    """Give the name away in one transaction.
+def _rename(  # noqa: PLR0913, PLR0917  where, what, under which name, and who is told
+    server: TargetServer,
+    connection: Connection,
+    database: Database,
+    existing: Database | None,
+    final_name: str,
+    remember: Callable[[Promotion], object],
+) -> Promotion:
+    """Give the name away in one transaction; `remember` gets the promotion before it holds.
 
     Raises:
         TargetRefused: somebody stays connected whom this user may not throw out.
@@ -132,12 +140,17 @@ def _rename(
                 if existing:
                     kept = Replaced(replaced_by=database.oid, notes=Notes.bounded(notes))
                     temporary.comment(connection, old_name, kept.model_dump_json())
+                promotion = Promotion(
+                    name=final_name, oid=database.oid, replaced=existing is not None, notes=Notes.bounded(notes)
+                )
+                # Before it holds: a process that dies in between has renamed nothing, and does it all again.
+                remember(promotion)
         except psycopg.errors.ObjectInUse as error:
             # The server has waited five seconds for them.
             if time.monotonic() > deadline:
                 raise (refusals[-1] if refusals else error) from error
         else:
-            return notes
+            return promotion
 
 
 @contextmanager

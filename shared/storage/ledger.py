@@ -45,6 +45,12 @@ class Ledger:
         """Delete that version of a record; False when somebody else was faster."""
         return documents.delete_version(self._container, self._name(record), version)
 
+    def replace_version(self, record: str, version: str, content: Contract | Json) -> bool:
+        """Write a record over that version, or where there is none; False when somebody else was faster."""
+        if not version:
+            return documents.create(self._container, self._name(record), wire(content))
+        return documents.replace_version(self._container, self._name(record), version, wire(content))
+
     def first(self, record: str, content: Contract | Json) -> Any:
         """Write a record unless it exists; the record that stands."""
         return documents.create_or_read(self._container, self._name(record), wire(content))

@@ -4,8 +4,11 @@ The vault writes fixed names and its only recovery option is FailIfExists, so tw
 destroy each other's chance. A reservation is a document created with `If-None-Match: *` in the control container.
 """
 
+from collections.abc import Callable
+
 from shared.contracts.files import Reservation
 from shared.contracts.request import Priority
+from shared.errors import PermanentError
 from shared.storage import documents, landing, waiting
 from shared.storage.accounts import control_container
 from shared.storage.waiting import Wait
@@ -27,10 +30,18 @@ def read(container: str) -> Reservation | None:
     return None if document is None else Reservation.from_wire(document)
 
 
-def reserve(request_id: str, priority: Priority = Priority.NORMAL, *, imported: bool = True) -> Reservation | Wait:
+def reserve(
+    request_id: str,
+    priority: Priority = Priority.NORMAL,
+    *,
+    imported: bool = True,
+    still_wanted: Callable[[], None] = lambda: None,
+) -> Reservation | Wait:
     """The container that this restore owns now or already, or why it has to wait.
 
-    Restores that wait are served by their priority, and within it in the order in which they came.
+    Restores that wait are served by their priority, and within it in the order in which they came. `still_wanted`
+    raises when the restore has ended: it is asked once more when a container was reserved, so that whoever comes late
+    takes none that nobody would give back.
     """
     for owned in owned_by(request_id)[:1]:
         waiting.leave(waiting.LANDING, request_id)
@@ -45,12 +56,25 @@ def reserve(request_id: str, priority: Priority = Priority.NORMAL, *, imported: 
         return Wait((*reasons, *(f"restore {other} is first" for other in first)), len(first))
     for container in free:
         reservation = Reservation(container=container, request_id=request_id, imported=imported)
-        # Whose it is when the answer to a first try was lost, only the document tells.
-        standing = documents.create_or_read(control_container(), _document(container), reservation.to_wire())
-        if standing is not None and standing["requestId"] == request_id:
+        created = documents.create(control_container(), _document(container), reservation.to_wire())
+        if created:
+            _require_wanted(reservation, still_wanted)
+        # Whose it is when the answer to a first try was lost, only the documents tell.
+        held = owned_by(request_id)
+        if held and created and container != held[0]:
+            release(container, request_id)  # an attempt that ran at the same time took another one
+        if held and (standing := read(held[0])):
             waiting.leave(waiting.LANDING, request_id)
-            return Reservation.from_wire(standing)
+            return standing
     return Wait(("somebody else was faster",), len(first))
+
+
+def _require_wanted(reservation: Reservation, still_wanted: Callable[[], None]) -> None:
+    try:
+        still_wanted()
+    except PermanentError:
+        release(reservation.container, reservation.request_id)
+        raise
 
 
 def _free() -> tuple[list[str], list[str], set[str]]:

@@ -39,13 +39,16 @@ def look(job: BackupJob) -> Sighting:
 def find(order: RestoreOrder) -> str | None:
     """The id of the job that restores for this request, running or done; None when there is none.
 
-    A job repeats the file prefix that the restore was asked with, and ours names the request.
+    A job repeats the file prefix that the restore was asked with, and ours names the request. Should there be two, it
+    is the older one: the other finds its files there already, and fails.
     """
-    for name, job in _jobs_of(order.instance, watching=True):
-        details = (job.extended_info.additional_details if job.extended_info else None) or {}
-        if details.get(_PREFIX_DETAIL) == file_prefix(order.request_id):
-            return name
-    return None
+    mine = [(job.start_time, name) for name, job in _jobs_of(order.instance, watching=True) if _is_for(order, job)]
+    return min(mine)[1] if mine else None
+
+
+def _is_for(order: RestoreOrder, job: AzureBackupJob) -> bool:
+    details = (job.extended_info.additional_details if job.extended_info else None) or {}
+    return bool(details.get(_PREFIX_DETAIL) == file_prefix(order.request_id))
 
 
 def running(instance: BackupInstanceRef) -> list[str]:

@@ -261,14 +261,19 @@ class Ticketing:
         return self.environment.azurite.connection_string
 
 
+@pytest.fixture(scope="session")
+def lasting_ticketing(environment: Environment, event_schema: Draft202012Validator) -> Ticketing:
+    """A ticketing system for fixtures that outlive a test."""
+    return Ticketing(environment, event_schema)
+
+
 @pytest.fixture
-def ticketing(environment: Environment, event_schema: Draft202012Validator) -> Iterator[Ticketing]:
+def ticketing(lasting_ticketing: Ticketing) -> Iterator[Ticketing]:
     """A ticketing system; after the test, files that a failed restore left are gone."""
-    client = Ticketing(environment, event_schema)
-    yield client
-    environment.vault.clear_faults()
-    environment.blob_events()
+    yield lasting_ticketing
+    lasting_ticketing.environment.vault.clear_faults()
+    lasting_ticketing.environment.blob_events()
     for name in LANDING_CONTAINERS:
-        container = client.container(name)
+        container = lasting_ticketing.container(name)
         for blob in container.list_blobs():
             container.delete_blob(blob.name)

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+import activities.landing
 from activities.landing import close_landing, release_landing, reserve_landing, settle_landing, survey_landing
+from shared import decisions
 from shared.contracts.files import Listing
 from shared.contracts.importing import LandingRef, Survey
 from shared.contracts.imports import Promotion
@@ -349,4 +351,58 @@ def test_files_that_no_restore_of_ours_brought_are_not_ours_to_delete(put: Put, 
     value(survey_landing(elsewhere.to_wire()))
 
     assert release(Phase.COMPLETED) is None
+    assert names() == set(NAMES)
+
+
+def test_a_look_that_was_overtaken_is_not_recorded_over_the_later_one(
+    put: Put, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listing says what to delete in the end: a file that is missing there would occupy the container."""
+    reserve("r")
+    put("b_roles.sql")
+    look = activities.landing._listing
+
+    def overtaken(where: LandingRef) -> Listing:
+        monkeypatch.setattr(activities.landing, "_listing", look)
+        early = look(where)
+        put("b_database_shop.sql")
+        survey()
+        return early
+
+    monkeypatch.setattr(activities.landing, "_listing", overtaken)
+    seen = survey()
+
+    recorded = Listing.from_wire(ledger.read("listing"))
+    assert [file.name for file in recorded.files] == ["b_database_shop.sql", "b_roles.sql"]
+    assert {file.name for file in seen.files} == {file.name for file in recorded.files}
+
+
+def test_a_restore_that_has_ended_meanwhile_reserves_nothing(ledger: Ledger) -> None:
+    """Nobody would give it back."""
+    decisions.close(ledger)
+    outcome = reserve_landing({"requestId": "r", "priority": "normal", "mode": "full"})
+
+    assert outcome["error"]["code"] == "RestoreEnded"
+    assert reservations.owned_by("r") == []
+
+
+def test_a_restore_that_has_ended_keeps_a_container_that_the_vault_may_write_into(ledger: Ledger) -> None:
+    reserve("r")
+    decisions.close(ledger)
+
+    assert reserve("r").value == {"container": FIRST}
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_cancelled_restore_that_clears_its_container_once_more_leaves_the_next_ones_files(
+    put: Put, names: Callable[[], set[str]]
+) -> None:
+    reserve("r")
+    put(*NAMES)
+    assert release(Phase.CANCELLED, brought=FIRST) == FIRST
+    assert names() == {"notes.txt"}
+
+    reserve("s")
+    put(*NAMES)
+    assert release(Phase.CANCELLED, brought=FIRST) is None
     assert names() == set(NAMES)

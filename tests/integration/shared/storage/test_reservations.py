@@ -99,3 +99,18 @@ def test_a_closed_reservation_says_that_nothing_more_will_land() -> None:
 
     assert (held := reservations.read(FIRST)) is not None
     assert held.closed
+
+
+def test_of_two_attempts_that_reserve_at_once_neither_keeps_a_second_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one has seen both as free, and creates its reservation while the other one looks."""
+    look = reservations._free
+    answers: list[str | None] = []
+
+    def overtaken() -> tuple[list[str], list[str], set[str]]:
+        monkeypatch.setattr(reservations, "_free", look)
+        answers.append(reserved("a"))
+        return [SECOND], [], set()
+
+    monkeypatch.setattr(reservations, "_free", overtaken)
+    assert [reserved("a"), *answers] == [FIRST, FIRST]
+    assert reservations.owned_by("a") == [FIRST]
