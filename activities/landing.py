@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.answers import answering
+from shared import datasources
 from shared.contracts.base import Json
-from shared.contracts.files import FileKind, Listing
+from shared.contracts.files import FileKind, Listing, Reservation
 from shared.contracts.importing import LandingRef, Survey
+from shared.contracts.plan import BackupInstanceRef
 from shared.contracts.progress import Phase
 from shared.contracts.request import Mode, Priority
 from shared.contracts.watch import Sighting
@@ -28,12 +30,24 @@ _log = logging.getLogger(__name__)
 
 @answering
 def reserve_landing(subject: dict[str, Any]) -> Sighting:
-    """Reserve a free landing container, or say why none is free, or who is first."""
-    request_id, priority = subject["requestId"], Priority(subject["priority"])
-    reservation, reasons = reservations.reserve(request_id, priority, imported=subject["mode"] == Mode.FULL)
-    if reservation is None:
+    """Reserve a free landing container for a free datasource, or say why one is not free, or who is first."""
+    reservation, reasons = _reserve(subject)
+    if reservation is None or reasons:
         return Sighting(ended=False, status="; ".join(reasons))
     return Sighting(ended=True, value={"container": reservation.container})
+
+
+def _reserve(subject: dict[str, Any]) -> tuple[Reservation | None, list[str]]:
+    request_id, priority, full = subject["requestId"], Priority(subject["priority"]), subject["mode"] == Mode.FULL
+    if "instance" not in subject:  # a wait that began before this version knows of no datasource
+        return reservations.reserve(request_id, priority, imported=full)
+    instance = BackupInstanceRef.from_wire(subject["instance"])
+    if reservations.standing(request_id) is None and (reasons := datasources.wait_for(instance, request_id, priority)):
+        return None, reasons
+    reservation, reasons = reservations.reserve(request_id, priority, imported=full, datasource=instance.datasource_id)
+    if reservation is None or reservation.final:
+        return reservation, reasons
+    return reservation, datasources.settle(reservation, instance)
 
 
 @answering
@@ -101,7 +115,7 @@ def release_landing(subject: dict[str, Any]) -> Json:
     request_id, phase = subject["requestId"], Phase(subject["phase"])
     if (leftovers := done_with(request_id, phase, subject["brought"])) is not None:
         landing.delete_files(leftovers)
-    waiting.leave(request_id)
+    waiting.leave_all(request_id)
     containers = reservations.owned_by(request_id)
     for container in containers:
         reservations.release(container, request_id)

@@ -146,7 +146,8 @@ def arm_errors(doing: str, *, watching: bool = False) -> Iterator[None]:
     except HttpResponseError as error:
         code, text = describe(_body(error))
         message = f"While {doing}: {code}: {text}"
-        wait = retry_after(error.response.headers) if error.response is not None else 0.0
+        answer: Any = error.response
+        wait = retry_after(answer.headers) if answer is not None else 0.0
         passing = error.status_code in {408, 429} or (error.status_code or 500) >= 500
         if watching or (passing and code not in _BUSY_CODES):
             raise ServiceBusy(message, retry_after=wait) from error

@@ -173,8 +173,8 @@ class ServiceBusy(TransientError):
         retry_after: seconds that it asks to wait; 0 when it says nothing.
     """
 
-    def __init__(self, message: str | None = None, *, retry_after: float = 0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str | None = None, *, details: Sequence[str] = (), retry_after: float = 0) -> None:
+        super().__init__(message, details=details)
         self.retry_after = retry_after
 
 

@@ -130,9 +130,11 @@ class Settings(BaseSettings):
     job_deadline_hours: Annotated[float, Field(gt=0)] = 24
     """How long a backup job may run."""
     landing_deadline_hours: Annotated[float, Field(gt=0)] = 24
-    """How long a restore waits for a free landing container."""
+    """How long a restore waits for its datasource and for a free landing container."""
     approval_deadline_hours: Annotated[float, Field(gt=0)] = 24
     """How long a plan waits for somebody to approve it."""
+    busy_datasource: Literal["wait", "fail"] = "wait"
+    """What a restore does while another job runs on its datasource: wait for it, or be rejected."""
     settle_seconds: Annotated[int, Field(ge=1)] = 300
     """Automatic import: a file set is complete when nothing has landed for this long."""
 

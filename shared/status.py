@@ -34,7 +34,7 @@ async def restore_status(client: df.DurableOrchestrationClient, request_id: str)
         reason=str(request.get("reason") or ""),
         request_id=request_id,
         phase=progress.phase,
-        message=progress.message,
+        message=await _message(client, request_id, progress),
         started_at=status.created_time.isoformat(),
         updated_at=status.last_updated_time.isoformat(),
         phases=progress.phases,
@@ -104,6 +104,16 @@ async def _job(client: df.DurableOrchestrationClient, request_id: str, progress:
     watch = await client.get_status(child_instance(request_id, "job"))
     shown = watch.custom_status if watch and isinstance(watch.custom_status, dict) else {}
     return JobStatus(id=progress.job, status=shown.get("status") or "InProgress")
+
+
+async def _message(client: df.DurableOrchestrationClient, request_id: str, progress: RestoreProgress) -> str:
+    """What happens now; of a restore that waits for a container or for its job to start also what it waits for."""
+    name = {Phase.AWAITING_LANDING: "landing", Phase.RESTORING: "start"}.get(progress.phase)
+    if name is None or progress.job:
+        return progress.message
+    watch = await client.get_status(child_instance(request_id, name))
+    shown = watch.custom_status if watch and not is_over(watch) and isinstance(watch.custom_status, dict) else {}
+    return f"{progress.message}: {shown['status']}" if shown.get("status") else progress.message
 
 
 async def _files(client: df.DurableOrchestrationClient, request_id: str) -> tuple[FileProgress, ...]:

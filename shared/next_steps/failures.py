@@ -21,6 +21,7 @@ _ALLOWED = re.compile(r"--name azure\.extensions --value (?P<names>\S+)")
 
 _MEND: dict[str, tuple[Who, str]] = {
     "BackupJobFailed": (Who.BACKUP_ADMIN, "Look at the backup job; another recovery point may be sound."),
+    "DatasourceBusy": (Who.REQUESTER, "Send the request again when the job that the message names has ended."),
     "DatabaseExists": (
         Who.DATABASE_ADMIN,
         (

@@ -27,27 +27,29 @@ def read(container: str) -> Reservation | None:
 
 
 def reserve(
-    request_id: str, priority: Priority = Priority.NORMAL, *, imported: bool = True
+    request_id: str, priority: Priority = Priority.NORMAL, *, imported: bool = True, datasource: str = ""
 ) -> tuple[Reservation | None, list[str]]:
     """The container that this restore owns now or already, else None with the reasons.
 
     Restores that wait are served by their priority, and within it in the order in which they came.
     """
-    for owned in owned_by(request_id)[:1]:
+    if (owned := standing(request_id)) is not None:
         waiting.leave(request_id)
-        return read(owned), []
+        return owned, []
     free, reasons = _free()
     first = waiting.ahead(request_id, priority)
     if len(first) >= len(free):
         waiting.stay(request_id, priority)
         return None, [*reasons, *(f"restore {other} is first" for other in first)]
     for container in free:
-        reservation = Reservation(container=container, request_id=request_id, imported=imported)
+        reservation = Reservation(
+            container=container, request_id=request_id, imported=imported, datasource=datasource.lower()
+        )
         # Whose it is when the answer to a first try was lost, only the document tells.
-        standing = documents.create_or_read(control_container(), _document(container), reservation.to_wire())
-        if standing is not None and standing["requestId"] == request_id:
+        stands = documents.create_or_read(control_container(), _document(container), reservation.to_wire())
+        if stands is not None and stands["requestId"] == request_id:
             waiting.leave(request_id)
-            return Reservation.from_wire(standing), []
+            return Reservation.from_wire(stands), []
     waiting.stay(request_id, priority)
     return None, ["somebody else was faster"]
 
@@ -57,8 +59,8 @@ def _free() -> tuple[list[str], list[str]]:
     free, reasons = [], []
     for container in LANDING_CONTAINERS:
         leftovers = landing.restored_files(container)
-        if (standing := read(container)) is not None:
-            reasons.append(f"{container} is reserved by restore {standing.request_id}")
+        if (held := read(container)) is not None:
+            reasons.append(f"{container} is reserved by restore {held.request_id}")
         elif leftovers:
             reasons.append(_occupied(container, len(leftovers), leftovers[0].name))
         else:
@@ -73,12 +75,30 @@ def _occupied(container: str, count: int, first: str) -> str:
     )
 
 
+def settle(container: str, request_id: str) -> bool:
+    """Make the reservation final; whether it is."""
+    return _change(container, request_id, "final")
+
+
+def withdraw(container: str, request_id: str) -> None:
+    """Give the container back, unless the reservation is final."""
+    document, version = documents.read_version(control_container(), _document(container))
+    if document is not None and document["requestId"] == request_id and not Reservation.from_wire(document).final:
+        documents.delete_version(control_container(), _document(container), version)
+
+
 def close(container: str, request_id: str) -> None:
     """Record that the backup job has ended: nothing more will land for this restore."""
+    _change(container, request_id, "closed")
+
+
+def _change(container: str, request_id: str, flag: str) -> bool:
+    """Set a flag of the restore's reservation; whether it is set."""
     document, version = documents.read_version(control_container(), _document(container))
-    if document is not None and document["requestId"] == request_id and not document["closed"]:
-        closed = Reservation.from_wire(document).model_copy(update={"closed": True})
-        documents.replace_version(control_container(), _document(container), version, closed.to_wire())
+    if document is None or document["requestId"] != request_id:
+        return False
+    changed = Reservation.from_wire(document).model_copy(update={flag: True}).to_wire()
+    return document == changed or documents.replace_version(control_container(), _document(container), version, changed)
 
 
 def release(container: str, request_id: str) -> None:
@@ -88,7 +108,16 @@ def release(container: str, request_id: str) -> None:
         documents.delete_version(control_container(), _document(container), version)
 
 
+def every() -> list[Reservation]:
+    """The reservations that stand."""
+    return [held for container in LANDING_CONTAINERS if (held := read(container)) is not None]
+
+
+def standing(request_id: str) -> Reservation | None:
+    """The reservation of a restore, if it has one."""
+    return next((held for held in every() if held.request_id == request_id), None)
+
+
 def owned_by(request_id: str) -> list[str]:
     """The containers that the restore owns: one, or two when attempts to reserve overlapped, or none."""
-    held = (read(container) for container in LANDING_CONTAINERS)
-    return [one.container for one in held if one is not None and one.request_id == request_id]
+    return [held.container for held in every() if held.request_id == request_id]

@@ -31,7 +31,7 @@ LONGEST_SLEEP = 10.0
 """Seconds that a thread sleeps for a service that asks to wait; for more an orchestration sleeps."""
 
 
-class _Retries(RetryPolicy):
+class _Retries(RetryPolicy[Any, Any]):
     """The SDK's retries, in which no thread sleeps for as long as a service likes: the SDK itself knows no limit."""
 
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
