@@ -60,6 +60,9 @@ def last_segment(text: str) -> str:
     return text.rstrip("/").rsplit("/", 1)[-1]
 
 
+_NO_CODE = "Unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class _Cause:
     """One level of an error."""
@@ -67,6 +70,9 @@ class _Cause:
     code: str
     message: str
     actions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.message if self.code == _NO_CODE else f"{self.code}: {self.message}"
 
 
 def describe(error: Any) -> tuple[str, str]:
@@ -76,10 +82,10 @@ def describe(error: Any) -> tuple[str, str]:
     `innerError` that may hold another. What is said twice is told once.
     """
     if not isinstance(error, Mapping):
-        return "Unknown", str(error)
+        return _NO_CODE, str(error)
     first, *inner = _causes(error)
     cause = next((one for one in reversed(inner) if one.message and one.message != first.message), None)
-    told = [first.message, f"The cause is {cause.code}: {cause.message}" if cause else ""]
+    told = [first.message, f"The cause: {cause}" if cause else ""]
     actions = dict.fromkeys(action for one in reversed([first, *inner]) for action in one.actions)
     if actions:
         told.append(f"The service recommends: {' '.join(actions)}")
@@ -108,7 +114,7 @@ def _inner(error: Any) -> Iterator[_Cause]:
 
 
 def _code(error: Mapping[str, Any]) -> str:
-    return str(error.get("code") or "Unknown")
+    return str(error.get("code") or _NO_CODE)
 
 
 def _list(value: Any) -> list[Any]:

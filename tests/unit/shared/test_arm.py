@@ -47,8 +47,8 @@ def test_a_validation_error_tells_what_the_service_recommends() -> None:
     assert describe(error) == (
         "UserErrorMSIMissingPermissions",
         (
-            "Backup vault is missing the necessary permissions. Grant appropriate access permissions. "
-            "The client has no right."
+            "Backup vault is missing the necessary permissions. The cause: The client has no right. "
+            "The service recommends: Grant appropriate access permissions."
         ),
     )
 
@@ -60,7 +60,10 @@ def test_nested_details_of_a_job_are_told_once() -> None:
     code, text = describe({"code": "Bad", "message": "Bad parameters.", "details": [middle]})
 
     assert code == "Bad"
-    assert text == "Bad parameters. Internal Server Error Look it up."
+    assert (
+        text
+        == "Bad parameters. The cause: InternalServerError: Internal Server Error The service recommends: Look it up."
+    )
 
 
 class Answer:
