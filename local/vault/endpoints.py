@@ -245,7 +245,7 @@ def _points(vault: Vault, instance: BackupInstance) -> list[RecoveryPoint]:
 
 def _job_body(vault: Vault, job: Job) -> Json:
     instance = next(instance for instance in vault.config.instances if instance.name == job.instance)
-    if job.end is not None and vault.faults.relapses(job.id, job.fault):
+    if job.end is not None and vault.faults.relapses(job.id):
         job = job.changed_to(status="InProgress", end=None)
     return job_body(vault.config, instance, job)
 
@@ -278,6 +278,8 @@ def _start_job(
         fault = vault.faults.for_job("Backup" if target is None else "Restore")
         point_id, point_time = (point.id, point.time) if point else (uuid.uuid4().hex, now())
         job = new_job(instance, point_id, point_time, target, fault)
+        if fault is not None:
+            vault.faults.let_relapse(job.id, fault.relapses)
         vault.runner.submit(job)
     return new_operation(vault.config, job_id=job.id, fault=operation)
 

@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
@@ -125,7 +124,7 @@ class Faults:
         self._operations: list[OperationFault] = []
         self._jobs: list[JobFault] = []
         self._expired: set[str] = set()
-        self._looks: Counter[str] = Counter()
+        self._relapsing: dict[str, list[bool]] = {}
         self._lock = threading.Lock()
         self.cleared = threading.Event()
 
@@ -145,7 +144,7 @@ class Faults:
             self._operations.clear()
             self._jobs.clear()
             self._expired.clear()
-            self._looks.clear()
+            self._relapsing.clear()
             self.cleared.set()
 
     def for_request(self, path: str) -> RequestFault | None:
@@ -161,13 +160,16 @@ class Faults:
         with self._lock:
             return point in self._expired
 
-    def relapses(self, job: str, fault: JobFault | None) -> bool:
-        """Whether this look at a job that has ended sees it running again."""
-        if fault is None or not fault.relapses:
-            return False
+    def let_relapse(self, job: str, times: int) -> None:
+        """Have looks at a job see it running again, after one that saw its end."""
         with self._lock:
-            self._looks[job] += 1
-            return 1 < self._looks[job] <= 1 + fault.relapses
+            self._relapsing[job] = [False, *[True] * times]
+
+    def relapses(self, job: str) -> bool:
+        """Whether this look at a job that has ended sees it running again."""
+        with self._lock:
+            looks = self._relapsing.get(job)
+            return looks.pop(0) if looks else False
 
     def for_job(self, operation: str) -> JobFault | None:
         """The fault that this job has to meet, used up by it."""

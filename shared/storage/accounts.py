@@ -15,7 +15,7 @@ from shared.topology import APP_STORAGE, CONTROL_CONTAINER, LANDING_STORAGE, REP
 @lru_cache(maxsize=1)
 def credential() -> TokenCredential:
     """The app's identity; `AZURE_CLIENT_ID` chooses a user-assigned one."""
-    return DefaultAzureCredential()
+    return DefaultAzureCredential(connection_timeout=5, read_timeout=30)  # the SDK waits for 300 s each
 
 
 def _client[S: (BlobServiceClient, QueueServiceClient)](kind: type[S], connection: str, service: str) -> S:
