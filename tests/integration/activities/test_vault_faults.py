@@ -18,7 +18,7 @@ from shared.contracts.vaultjobs import RestoreOrder
 from shared.contracts.watch import Sighting
 from shared.errors import ServiceBusy
 from shared.storage.ledger import Ledger
-from shared.vault import clients, operations
+from shared.vault import clients, jobs, operations
 
 type Fault = RequestFault | OperationFault | JobFault
 type Wait = Callable[[Callable[[], Any], str], Any]
@@ -140,6 +140,31 @@ def test_the_same_restore_started_by_two_at_once_is_one_job(
 
     assert ids == {job.id for job in started(order)}
     assert len(ids) == 1
+
+
+@pytest.mark.parametrize("rule", ["wait", "fail"])
+def test_a_job_that_shows_up_late_is_not_started_twice(
+    app: Services,
+    order: RestoreOrder,
+    wait: Wait,
+    started: Callable[[RestoreOrder], list[Job]],
+    configure: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    rule: str,
+) -> None:
+    """The answer was lost and the list lags behind: the vault is asked again, and is busy with our own job."""
+    configure(FLEX_RESTORE_BUSY_DATASOURCE=rule)
+    app.vault.inject(RequestFault(path=ASKING, lost="reset", heard=True), JobFault(outcome="Hang", after_files=0))
+    find, before = jobs.find, len(list(State(app.vault.config.state).operations))
+
+    def asked_twice() -> bool:
+        return len(list(State(app.vault.config.state).operations)) == before + 2
+
+    monkeypatch.setattr(jobs, "find", lambda order: find(order) if asked_twice() else None)
+
+    job_id = wait(lambda: ended(order), "the job's start")
+    assert [job_id] == [job.id for job in started(order)]
+    assert asked_twice()
 
 
 def test_an_operation_that_nobody_knows_and_that_led_to_no_job_is_not_asked_for_again(
