@@ -7,7 +7,7 @@ from typing import Any
 from activities.answers import answering
 from shared.contracts.vaultjobs import BackupJob, Operation, RestoreOrder
 from shared.contracts.watch import Sighting
-from shared.datasources import refuse_when_busy
+from shared.datasources import in_the_way, refuse_when_busy
 from shared.errors import OperationGone, VaultBusy, VaultRefused
 from shared.storage.ledger import Ledger
 from shared.vault import jobs, operations, recovery_points
@@ -81,7 +81,7 @@ def _not_yet(order: RestoreOrder, ledger: Ledger, error: VaultBusy) -> Sighting:
     if job := jobs.find(order):
         return Sighting(ended=True, value={"jobId": job})
     _forget_asking(ledger)
-    refuse_when_busy(jobs.running(order.instance) or [error.text])
+    refuse_when_busy(in_the_way(order.instance, order.request_id) or [error.text])
     return Sighting(ended=False, status=error.text, retry_after=error.retry_after)
 
 

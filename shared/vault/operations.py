@@ -19,7 +19,7 @@ from azure.mgmt.dataprotection.models import (
 from shared.arm import arm_errors, describe, last_segment, refusal, retry_after
 from shared.contracts.vaultjobs import Operation, RestoreOrder
 from shared.contracts.watch import Sighting
-from shared.errors import OperationGone, ServiceBusy, VaultRefused
+from shared.errors import OperationGone, ServiceBusy
 from shared.storage.accounts import landing_container
 from shared.vault.clients import ASKING_SECONDS, data_protection, vault_id
 
@@ -79,7 +79,7 @@ def _start(action: str, order: RestoreOrder, body: Any) -> Operation:
     headers = answers[0].headers
     url = headers.get("Azure-AsyncOperation") or headers.get("Location")
     if not url:
-        raise VaultRefused(f"The vault accepted {action} without a status address; look for the job in the portal.")
+        raise ServiceBusy(f"The vault accepted {action} without a status address; its job may show up.")
     return Operation(url=url, retry_after=retry_after(headers))
 
 

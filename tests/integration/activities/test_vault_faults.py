@@ -208,7 +208,7 @@ def test_a_busy_datasource_is_a_refusal_where_restores_are_not_to_wait(
 
     outcome = wait(lambda: one if (one := look(order)).get("error") else None, "the refusal")
     assert outcome["error"]["code"] == "DatasourceBusy"
-    assert "(restore INC-7)" in outcome["error"]["message"]
+    assert "(restore INC-7) runs on orders-prod" in outcome["error"]["message"]
     assert "FLEX_RESTORE_BUSY_DATASOURCE=wait" in outcome["error"]["message"]
 
 
