@@ -1,4 +1,7 @@
-"""How an activity answers: what it returns is a success, a permanent error is a failure, the rest means try again."""
+"""How an activity answers: what it returns is a success, a permanent error is a failure, the rest means try again.
+
+A service that says how long to wait is an answer too, so that the orchestration sleeps and no thread does.
+"""
 
 import logging
 from collections.abc import Callable, Coroutine, Iterator
@@ -10,9 +13,9 @@ from typing import Any
 import azure.durable_functions as df
 
 from shared.contracts.base import Contract, Json, wire
-from shared.contracts.outcome import failure, success
+from shared.contracts.outcome import busy, failure, success
 from shared.contracts.progress import Phase
-from shared.errors import PermanentError
+from shared.errors import PermanentError, ServiceBusy
 from shared.telemetry.about import about
 from shared.telemetry.metrics import ACTIVITY_SECONDS, add
 from shared.telemetry.spans import Work, working
@@ -68,6 +71,12 @@ def answering(work: Activity) -> Callable[[dict[str, Any]], dict[str, Any]]:
                 _log.warning("%s: %s: %s", work.__name__, error.code, error.text)
                 told.failed(error.code)
                 return failure(error)
+            except ServiceBusy as error:
+                if not error.retry_after:
+                    raise
+                _log.info("%s: again in %s s: %s", work.__name__, error.retry_after, error.text)
+                told.failed(type(error).__name__)
+                return busy(error)
             return success(wire(value))
 
     return activity

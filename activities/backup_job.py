@@ -7,14 +7,18 @@ from typing import Any
 from activities.answers import answering
 from shared.contracts.vaultjobs import BackupJob, Operation, RestoreOrder
 from shared.contracts.watch import Sighting
-from shared.errors import VaultBusy, VaultRefused
+from shared.datasources import in_the_way, refuse_when_busy
+from shared.errors import OperationGone, VaultBusy, VaultRefused
 from shared.storage.ledger import Ledger
-from shared.vault import jobs, operations
+from shared.vault import jobs, operations, recovery_points
 
 _log = logging.getLogger(__name__)
 
 SHOWS_UP_WITHIN = timedelta(seconds=30)
-"""A backup job appears in the vault's list within a second of its request (recorded traffic of 2024); this is ample."""
+"""A backup job appears in the vault's list within a second of its request (recorded traffic of 2024); this is ample.
+
+It is also longer than the request itself may take, so that no two are on their way at once.
+"""
 
 
 @answering
@@ -25,39 +29,70 @@ def start_validation(subject: dict[str, Any]) -> Operation:
 
 @answering
 def check_operation(subject: dict[str, Any]) -> Sighting:
-    """Look at an operation of the vault."""
-    return operations.look(Operation.from_wire(subject))
+    """Look at a validation. That the datasource is busy is no verdict on the restore, which waits for it later."""
+    try:
+        return operations.look(Operation.from_wire(subject))
+    except VaultBusy as error:
+        refuse_when_busy([error.text])
+        return Sighting(ended=True, status=error.text)
 
 
 @answering
 def start_restore(subject: dict[str, Any]) -> Sighting:
     """Start the restore as files, unless an earlier attempt did; ends with `{"jobId": …}` once its job is known.
 
-    A vault that is busy with another job of the datasource is no failure: the sighting says so, and the next one asks
-    again.
+    The job is looked for also while its operation runs, and when nobody knows that any more. A vault that is busy with
+    another job of the datasource is no failure, unless restores are not to wait: the next sighting asks again.
     """
     order = RestoreOrder.from_wire(subject)
     ledger = Ledger(order.request_id)
     operation = ledger.read("restore-operation", Operation)
     try:
-        if operation is not None:
-            sighting = operations.look(operation)
-            if not sighting.ended or sighting.value["jobId"]:
-                return sighting
+        sighting = _look(operation) if operation is not None else None
+        if sighting is not None and sighting.ended and sighting.value["jobId"]:
+            return sighting
         if job := jobs.find(order):
             return Sighting(ended=True, value={"jobId": job})
+        if sighting is not None and not sighting.ended:
+            return sighting
         if operation is not None or not _may_ask(ledger):
             return Sighting(ended=False, status="the vault was asked: waiting for its job to show up")
         operation = operations.start_restore(order)
     except VaultBusy as error:
-        _log.info("restore %s is not started yet: %s", order.request_id, error)
+        return _not_yet(order, ledger, error)
+    except VaultRefused as error:
         _forget_asking(ledger)
-        return Sighting(ended=False, status=error.text)
-    except VaultRefused:
-        _forget_asking(ledger)
-        raise
+        raise _explained(order, error) from error
     ledger.write("restore-operation", operation)
     return Sighting(ended=False, status="accepted", retry_after=operation.retry_after)
+
+
+def _look(operation: Operation) -> Sighting:
+    """Look at a restore's operation. One that nobody knows any more may have led to a job: nobody asks for another."""
+    try:
+        return operations.look(operation)
+    except OperationGone as error:
+        return Sighting(ended=False, status=f"{error.text} Waiting for its job to show up")
+
+
+def _not_yet(order: RestoreOrder, ledger: Ledger, error: VaultBusy) -> Sighting:
+    """The vault is busy: with our own job, should an earlier answer have been lost, or with somebody else's."""
+    _log.info("restore %s is not started yet: %s", order.request_id, error)
+    if job := jobs.find(order):
+        return Sighting(ended=True, value={"jobId": job})
+    _forget_asking(ledger)
+    refuse_when_busy(in_the_way(order.instance, order.request_id) or [error.text])
+    return Sighting(ended=False, status=error.text, retry_after=error.retry_after)
+
+
+def _explained(order: RestoreOrder, error: VaultRefused) -> VaultRefused:
+    """The refusal, with its reason where the service's own words hide it."""
+    if recovery_points.still_there(order.instance, order.recovery_point):
+        return error
+    return VaultRefused(
+        f"Recovery point {order.recovery_point} of {order.instance.server} is gone: it has expired since the plan was "
+        f"made. Nothing was touched; send a request for another one. {error.text}"
+    )
 
 
 def _forget_asking(ledger: Ledger) -> None:
@@ -91,10 +126,11 @@ def find_job(subject: dict[str, Any]) -> Sighting:
     order = RestoreOrder.from_wire(subject)
     ledger = Ledger(order.request_id)
     asked, operation = ledger.read("restore-asked"), ledger.read("restore-operation", Operation)
-    if operation is not None and not _has_ended(operation):
-        return Sighting(ended=False, status="the vault has accepted the restore")
+    running = operation is not None and not _has_ended(operation)
     if job := jobs.find(order):
         return Sighting(ended=True, value={"jobId": job})
+    if running:
+        return Sighting(ended=False, status="the vault has accepted the restore")
     too_late = asked is None or datetime.now(UTC) - datetime.fromisoformat(asked["at"]) >= SHOWS_UP_WITHIN
     return Sighting(ended=too_late, status="no job has shown up", value={"jobId": None})
 
@@ -102,7 +138,7 @@ def find_job(subject: dict[str, Any]) -> Sighting:
 def _has_ended(operation: Operation) -> bool:
     """Whether an operation has ended, well or not."""
     try:
-        return operations.look(operation).ended
+        return _look(operation).ended
     except (VaultBusy, VaultRefused) as error:
         _log.info("the vault did not start the restore: %s", error.text)
         return True

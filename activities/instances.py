@@ -15,7 +15,7 @@ from shared.contracts.watch import Sighting
 from shared.errors import ImportFailed, LandingFailed, cut
 from shared.instances import is_over, start_clearing_once, start_import_once, wake
 from shared.settings import settings
-from shared.storage import reservations, waiting
+from shared.storage import imports, reservations, waiting
 from shared.storage.ledger import Ledger
 
 
@@ -47,7 +47,7 @@ async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationC
 async def call_next(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Have the first of a line look at once whether it is their turn; the others are not far behind."""
     line = subject["line"]
-    sleeper = "landing" if line == waiting.LANDING else "import"
+    sleeper = "import" if line in map(imports.line, settings().targets) else "landing"
     for request_id in (await asyncio.to_thread(waiting.first, line))[: waiting.CALLED]:
         await wake(client, request_id, [sleeper])
     return success(None)

@@ -6,9 +6,11 @@ from functools import partial
 from typing import Any
 
 from activities.answers import answering
+from shared import datasources
 from shared.contracts.base import Json
-from shared.contracts.files import FileKind, Listing
+from shared.contracts.files import FileKind, Listing, Reservation
 from shared.contracts.importing import LandingRef, Survey
+from shared.contracts.plan import BackupInstanceRef
 from shared.contracts.progress import Phase
 from shared.contracts.request import Mode, Priority
 from shared.contracts.watch import Sighting
@@ -30,17 +32,27 @@ _log = logging.getLogger(__name__)
 
 @answering
 def reserve_landing(subject: dict[str, Any]) -> Sighting:
-    """Reserve a free landing container, or say why none is free, or who is first."""
-    request_id, priority = subject["requestId"], Priority(subject["priority"])
-    reserved = reservations.reserve(
-        request_id,
-        priority,
-        imported=subject["mode"] == Mode.FULL,
-        still_wanted=partial(require_running, Ledger(request_id)),
-    )
+    """Reserve a free landing container for a free datasource, or say why one is not free, or who is first."""
+    reserved = _reserve(subject)
     if isinstance(reserved, Wait):
         return Sighting(ended=False, status="; ".join(reserved.reasons), retry_after=reserved.retry_after)
     return Sighting(ended=True, value={"container": reserved.container})
+
+
+def _reserve(subject: dict[str, Any]) -> Reservation | Wait:
+    request_id, priority = subject["requestId"], Priority(subject["priority"])
+    wanted, full = partial(require_running, Ledger(request_id)), subject["mode"] == Mode.FULL
+    if "instance" not in subject:  # a wait that began before this version knows of no datasource
+        return reservations.reserve(request_id, priority, imported=full, still_wanted=wanted)
+    instance = BackupInstanceRef.from_wire(subject["instance"])
+    if reservations.standing(request_id) is None and (wait := datasources.wait_for(instance, request_id, priority)):
+        return wait
+    reserved = reservations.reserve(
+        request_id, priority, imported=full, datasource=instance.datasource_id, still_wanted=wanted
+    )
+    if isinstance(reserved, Wait) or reserved.final:
+        return reserved
+    return datasources.settle(reserved, instance)
 
 
 @answering
@@ -116,10 +128,12 @@ def settle_landing(subject: dict[str, Any]) -> Sighting:
 
 
 @answering
-def close_landing(subject: dict[str, Any]) -> None:
-    """The backup job has ended: nothing more will land."""
+def close_landing(subject: dict[str, Any]) -> Json:
+    """The backup job has ended: nothing more will land, and the datasource is free; who may be next."""
     where = LandingRef.from_wire(subject)
     reservations.close(where.container, where.request_id)
+    held = reservations.read(where.container)
+    return {"line": waiting.before(held.datasource if held else "")}
 
 
 @answering
@@ -131,7 +145,7 @@ def release_landing(subject: dict[str, Any]) -> Json:
     # Once it is given back, what lies there is another restore's: a repeated activity leaves it.
     if leftovers is not None and (leftovers.backup_name or brought in containers):
         landing.delete_files(leftovers)
-    waiting.leave(waiting.LANDING, request_id)
+    waiting.leave_all(request_id)
     for container in containers:
         reservations.release(container, request_id)
     return {"line": waiting.LANDING, "containers": containers}

@@ -21,7 +21,9 @@ from shared.contracts.watch import Watch
 from shared.errors import (
     ApprovalDenied,
     BackupJobFailed,
+    DatasourceBusy,
     LandingFailed,
+    OperationGone,
     PermanentError,
     PreflightFailed,
     RequestRejected,
@@ -73,12 +75,19 @@ def _plan(context: df.DurableOrchestrationContext, course: Course) -> Steps[Brie
 
 
 def _validate(context: df.DurableOrchestrationContext, briefing: Briefing) -> Steps[None]:
-    """Ask the service whether it would restore; the permissions are the same for every landing container."""
-    started = yield from attempt(context, "start_validation", briefing.order(LANDING_CONTAINERS[0]))
-    operation = Operation.from_wire(_value(started, Phase.REJECTED))
-    deadline = later(context, hours=1)
-    watch = briefing.watch("check_operation", operation, what="the vault's validation", deadline=deadline)
-    _value((yield from watched(context, "validation", watch)), Phase.REJECTED)
+    """Ask the service whether it would restore; the permissions are the same for every landing container.
+
+    A validation whose outcome has expired is asked for once more.
+    """
+    for name in ("validation", "validation-again"):
+        started = yield from attempt(context, "start_validation", briefing.order(LANDING_CONTAINERS[0]))
+        operation = Operation.from_wire(_value(started, Phase.REJECTED))
+        deadline = later(context, hours=1)
+        watch = briefing.watch("check_operation", operation, what="the vault's validation", deadline=deadline)
+        outcome = yield from watched(context, name, watch)
+        if not _is(outcome, OperationGone):
+            break
+    _value(outcome, Phase.REJECTED)
 
 
 def _approve(context: df.DurableOrchestrationContext, course: Course, briefing: Briefing) -> Steps[None]:
@@ -107,11 +116,12 @@ def _denied(decision: Decision) -> str:
 
 
 def _reserve(context: df.DurableOrchestrationContext, course: Course, briefing: Briefing) -> Steps[LandingRef]:
-    yield from course.enter(Phase.AWAITING_LANDING, "waiting for a free landing container")
+    """Wait for the datasource first, then for a container: who waits for a datasource holds no container."""
+    yield from course.enter(Phase.AWAITING_LANDING, "waiting for the datasource and a free landing container")
     deadline = later(context, hours=briefing.pace.landing_deadline_hours)
-    subject = {"requestId": briefing.request_id, "priority": briefing.priority.value, "mode": briefing.mode.value}
+    subject = briefing.reserving()
     watch = briefing.watch("reserve_landing", subject, what="a free landing container", deadline=deadline)
-    container = str(_value((yield from watched(context, "landing", watch)))["container"])
+    container = str(_value((yield from watched(context, "landing", watch)), Phase.REJECTED)["container"])
     course.note(container=container)
     return LandingRef(request_id=briefing.request_id, container=container, reserved=True)
 
@@ -130,8 +140,9 @@ def _run_backup_job(
     deadline = later(context, hours=briefing.pace.job_deadline_hours)
     watch = briefing.watch("start_restore", order, what="the vault to start the restore", deadline=deadline)
     started = yield from watched(context, "start", watch)
-    course.vault_may_write = not _is(started, VaultRefused)
-    job = BackupJob(instance=order.instance, job_id=_value(started)["jobId"], request_id=order.request_id)
+    course.vault_may_write = not _is(started, VaultRefused, DatasourceBusy)
+    job_id = _value(started, Phase.REJECTED)["jobId"]
+    job = BackupJob(instance=order.instance, job_id=job_id, request_id=order.request_id)
     course.note(job=job.job_id)
     watch = briefing.watch("check_job", job, what=f"backup job {job.job_id}", deadline=deadline)
     ended = yield from watched(context, "job", watch)
@@ -139,7 +150,7 @@ def _run_backup_job(
     if ended.ok:
         course.brought = landing.container
         course.note(warnings=tuple(ended.value["warnings"]))
-    _value((yield from attempt(context, "close_landing", landing)))
+    _value((yield from give_back(context, "close_landing", landing)))
     return ended.error
 
 
@@ -342,7 +353,7 @@ def _value(outcome: Outcome, refused: Phase = Phase.FAILED) -> Any:
     return outcome.value
 
 
-_REFUSALS = (RequestRejected, PreflightFailed, VaultRefused)
+_REFUSALS = (RequestRejected, PreflightFailed, VaultRefused, DatasourceBusy)
 
 
 def _is(outcome: Outcome, *kinds: type[PermanentError]) -> bool:

@@ -21,6 +21,9 @@ TRY_AGAIN = df.RetryOptions(first_retry_interval_in_milliseconds=5_000, max_numb
 LOAD_AGAIN = df.RetryOptions(first_retry_interval_in_milliseconds=5_000, max_number_of_attempts=10)
 """A load starts from the beginning each time, and may take hours."""
 
+_BUSY_FOR = 1.0
+"""Hours in which a service may say that it is busy, to one step."""
+
 EXHAUSTED = "RetriesExhausted"
 """The code of a failure that was an exception to the last try."""
 
@@ -31,8 +34,14 @@ def attempt(
     subject: Contract | Json,
     retry: df.RetryOptions = TRY_AGAIN,
 ) -> Steps[Outcome]:
-    """Run an activity, again where it raises; its outcome."""
-    return (yield from _outcome(context.call_activity_with_retry(activity, retry, wire(subject)), activity))
+    """Run an activity, again where it raises, and when a busy service wants to be asked again; its outcome."""
+    give_up = later(context, hours=_BUSY_FOR)
+    while True:
+        outcome = yield from _outcome(context.call_activity_with_retry(activity, retry, wire(subject)), activity)
+        again = context.current_utc_datetime + timedelta(seconds=outcome.retry_after)
+        if not outcome.retry_after or again > give_up:
+            return outcome
+        yield context.create_timer(again)
 
 
 def look(context: df.DurableOrchestrationContext, activity: str, subject: Contract | Json) -> Steps[Outcome]:

@@ -4,7 +4,7 @@ import azure.durable_functions as df
 
 from orchestrators.steps import EXHAUSTED, Steps, look, pause
 from shared.contracts.base import Json
-from shared.contracts.outcome import Failure, Outcome, failure, success
+from shared.contracts.outcome import Outcome, failure, success
 from shared.contracts.watch import Sighting, Watch
 from shared.errors import DeadlinePassed, cut
 
@@ -16,10 +16,10 @@ def watch_job(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
     """
     watch = Watch.from_wire(context.get_input())
     outcome = yield from _look(context, watch)
-    if outcome.error is not None and outcome.error.code != EXHAUSTED:
+    if outcome.error is not None and outcome.error.code != EXHAUSTED and not outcome.retry_after:
         context.set_custom_status({"what": watch.what, "status": outcome.error.code})
         return outcome.to_wire()
-    sighting = _failed_look(outcome.error) if outcome.error else Sighting.from_wire(outcome.value)
+    sighting = _failed_look(outcome) if outcome.error else Sighting.from_wire(outcome.value)
     context.set_custom_status({"what": watch.what, "status": sighting.status[:500]})
     if sighting.ended:
         return success(sighting.value)
@@ -39,9 +39,10 @@ def _look(context: df.DurableOrchestrationContext, watch: Watch) -> Steps[Outcom
     return (yield from look(context, watch.check, watch.subject))
 
 
-def _failed_look(error: Failure) -> Sighting:
+def _failed_look(outcome: Outcome) -> Sighting:
     """A look that could not be taken: the next one may be."""
-    return Sighting(ended=False, status=f"unknown: {cut(error.message, 300)}")
+    why = outcome.error.message if outcome.error else ""
+    return Sighting(ended=False, status=f"unknown: {cut(why, 300)}", retry_after=outcome.retry_after)
 
 
 def _too_late(watch: Watch, sighting: Sighting) -> str:

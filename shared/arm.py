@@ -2,12 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import DecodeError, HttpResponseError, ServiceRequestError, ServiceResponseError
 
 from shared.errors import ServiceBusy, VaultBusy, VaultRefused
 
@@ -58,29 +60,78 @@ def last_segment(text: str) -> str:
     return text.rstrip("/").rsplit("/", 1)[-1]
 
 
+_NO_CODE = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """One level of an error."""
+
+    code: str
+    message: str
+    actions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.message if self.code == _NO_CODE else f"{self.code}: {self.message}"
+
+
 def describe(error: Any) -> tuple[str, str]:
-    """Code and text of an ARM error object: its messages, and what the service recommends, each said once.
+    """Code and text of an ARM error object: what happened, the innermost cause, what the service recommends.
 
-    The user-facing part lies in `additionalInfo[].info` (validation) or in nested `details` (jobs).
+    The user-facing part lies in `additionalInfo[].info` (validation) or in nested `details` (jobs), each with an
+    `innerError` that may hold another. What is said twice is told once.
     """
-    if not isinstance(error, dict):
-        return "Unknown", str(error)
-    return str(error.get("code") or "Unknown"), " ".join(dict.fromkeys(_lines(error)))
+    if not isinstance(error, Mapping):
+        return _NO_CODE, str(error)
+    first, *inner = _causes(error)
+    cause = next((one for one in reversed(inner) if one.message and one.message != first.message), None)
+    told = [first.message, f"The cause: {cause}" if cause else ""]
+    actions = dict.fromkeys(action for one in reversed([first, *inner]) for action in one.actions)
+    if actions:
+        told.append(f"The service recommends: {' '.join(actions)}")
+    return first.code, " ".join(filter(None, told))
 
 
-def _lines(error: Any) -> Iterator[str]:
-    if text := str(error.get("message") or "").strip():
-        yield text
-    for action in error.get("recommendedAction") or []:
-        yield str(action).strip()
-    inner = (error.get("innerError") or {}).get("additionalInfo") or {}
-    if detail := inner.get("DetailedNonLocalisedMessage"):
-        yield str(detail)
-    for entry in error.get("additionalInfo") or []:
-        if isinstance(entry.get("info"), dict):
-            yield from _lines(entry["info"])
-    for nested in error.get("details") or []:
-        yield from _lines(nested)
+def _causes(error: Mapping[str, Any]) -> Iterator[_Cause]:
+    """The error itself, then what caused it, the innermost last."""
+    actions = tuple(text for one in _list(error.get("recommendedAction")) if (text := str(one).strip()))
+    yield _Cause(_code(error), str(error.get("message") or "").strip(), actions)
+    yield from _inner(error.get("innerError"))
+    for entry in _list(error.get("additionalInfo")):
+        if isinstance(entry, Mapping) and isinstance(entry.get("info"), Mapping):
+            yield from _causes(entry["info"])
+    for nested in _list(error.get("details")):
+        if isinstance(nested, Mapping):
+            yield from _causes(nested)
+
+
+def _inner(error: Any) -> Iterator[_Cause]:
+    while isinstance(error, Mapping):
+        more = error.get("additionalInfo")
+        detail = more.get("DetailedNonLocalisedMessage") if isinstance(more, Mapping) else None
+        yield _Cause(_code(error), str(detail or error.get("message") or "").strip())
+        error = error.get("embeddedInnerError")
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    return str(error.get("code") or _NO_CODE)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that an answer asks to wait: `Retry-After` in seconds or as an HTTP date; 0 without, or with nonsense."""
+    header = (headers.get("Retry-After") or "").strip()
+    if header.isdecimal():
+        return float(header)
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return 0.0
+    moment = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 @contextmanager
@@ -96,17 +147,22 @@ def arm_errors(doing: str, *, watching: bool = False) -> Iterator[None]:
         yield
     except (ServiceRequestError, ServiceResponseError) as error:
         raise ServiceBusy(f"While {doing}: Azure Resource Manager did not answer ({type(error).__name__}).") from error
+    except DecodeError as error:
+        raise ServiceBusy(f"While {doing}: the answer of Azure Resource Manager was cut off or is no JSON.") from error
     except HttpResponseError as error:
         code, text = describe(_body(error))
         message = f"While {doing}: {code}: {text}"
-        if watching or error.status_code in {408, 429} or (error.status_code or 500) >= 500:
-            raise ServiceBusy(message) from error
-        raise refusal(code, message) from error
+        answer: Any = error.response
+        wait = retry_after(answer.headers) if answer is not None else 0.0
+        passing = error.status_code in {408, 429} or (error.status_code or 500) >= 500
+        if watching or (passing and code not in _BUSY_CODES):
+            raise ServiceBusy(message, retry_after=wait) from error
+        raise refusal(code, message, wait) from error
 
 
-def refusal(code: str, message: str) -> VaultBusy | VaultRefused:
+def refusal(code: str, message: str, wait: float = 0) -> VaultBusy | VaultRefused:
     """The exception of a refusal: some codes say that another moment may be better."""
-    return VaultBusy(message) if code in _BUSY_CODES else VaultRefused(message)
+    return VaultBusy(message, retry_after=wait) if code in _BUSY_CODES else VaultRefused(message)
 
 
 def _body(error: HttpResponseError) -> Any:

@@ -9,6 +9,8 @@ FlexRestoreError
 │   ├── ApprovalDenied          nobody approved the plan: it was rejected, or its deadline passed
 │   ├── PreflightFailed         the plan cannot be carried out as things stand
 │   ├── VaultRefused            the backup service said no
+│   ├── DatasourceBusy          another job runs on the datasource, and the operator does not want to wait
+│   ├── OperationGone           the status address of an operation has expired; its outcome is not known
 │   ├── BackupJobFailed         the vault's job ended without restored files
 │   ├── DeadlinePassed          something did not happen in the time that was given to it
 │   ├── LandingFailed           the landing container does not hold what is to be imported
@@ -100,6 +102,14 @@ class VaultRefused(PermanentError):
     """The backup service said no."""
 
 
+class DatasourceBusy(PermanentError):
+    """Another job runs on the datasource, and the operator does not want to wait."""
+
+
+class OperationGone(PermanentError):
+    """The status address of an operation has expired; its outcome is not known."""
+
+
 class BackupJobFailed(PermanentError):
     """The vault's job ended without restored files."""
 
@@ -157,7 +167,15 @@ class TransientError(FlexRestoreError):
 
 
 class ServiceBusy(TransientError):
-    """The service throttles or does not answer."""
+    """The service throttles or does not answer.
+
+    Attributes:
+        retry_after: seconds that it asks to wait; 0 when it says nothing.
+    """
+
+    def __init__(self, message: str | None = None, *, details: Sequence[str] = (), retry_after: float = 0) -> None:
+        super().__init__(message, details=details)
+        self.retry_after = retry_after
 
 
 class VaultBusy(ServiceBusy):

@@ -141,10 +141,18 @@ def _source(request: RestoreRequest, found: Findings) -> tuple[BackupInstanceRef
     if instance is None:
         return None, None
     point = found.attempt("recovery point", lambda: recovery_points.choose(instance, source))
-    for job in found.attempt("backup jobs", lambda: jobs.running(instance)) or []:
-        message = f"{job} is running on {instance.server}; the restore starts when the vault accepts it."
-        found.add([Finding(check="backup jobs", severity="warning", message=message)])
+    found.add(found.attempt("backup jobs", lambda: _running_jobs(instance)))
     return instance, point
+
+
+def _running_jobs(instance: BackupInstanceRef) -> list[Finding]:
+    """Other jobs of the datasource: something to wait for, or an obstacle, as the operator wants it."""
+    running = [f"{job} is running on {instance.server}" for job in jobs.running(instance)]
+    if settings().busy_datasource == "fail":
+        remedy = "send the request again when it has ended, or set FLEX_RESTORE_BUSY_DATASOURCE to wait"
+        return [Finding(check="backup jobs", severity="error", message=f"{one}.", remedy=remedy) for one in running]
+    text = "the restore starts when it has ended."
+    return [Finding(check="backup jobs", severity="warning", message=f"{one}; {text}") for one in running]
 
 
 def _require_webhooks(request: RestoreRequest) -> None:

@@ -158,9 +158,11 @@ class Settings(TelemetrySettings):
     job_deadline_hours: Annotated[float, Field(gt=0)] = 24
     """Hours that a backup job may run."""
     landing_deadline_hours: Annotated[float, Field(gt=0)] = 24
-    """Hours that a restore waits for a free landing container."""
+    """Hours that a restore waits for its datasource and for a free landing container."""
     approval_deadline_hours: Annotated[float, Field(gt=0)] = 24
     """Hours that a plan waits for somebody to approve it."""
+    busy_datasource: Literal["wait", "fail"] = "wait"
+    """What a restore does while another job runs on its datasource: wait for it, or be rejected."""
     settle_seconds: Annotated[int, Field(ge=1)] = 300
     """Seconds; in an automatic import a file set is complete when nothing has landed for so long."""
 

@@ -34,7 +34,7 @@ async def restore_status(client: df.DurableOrchestrationClient, request_id: str)
         reason=str(request.get("reason") or ""),
         request_id=request_id,
         phase=progress.phase,
-        message=progress.message,
+        message=await _message(client, request_id, progress),
         started_at=status.created_time.isoformat(),
         updated_at=status.last_updated_time.isoformat(),
         phases=progress.phases,
@@ -104,6 +104,25 @@ async def _job(client: df.DurableOrchestrationClient, request_id: str, progress:
     watch = await client.get_status(child_instance(request_id, "job"))
     shown = watch.custom_status if watch and isinstance(watch.custom_status, dict) else {}
     return JobStatus(id=progress.job, status=shown.get("status") or "InProgress")
+
+
+async def _message(client: df.DurableOrchestrationClient, request_id: str, progress: RestoreProgress) -> str:
+    """What happens now; of a restore that waits for a turn of its own also what it waits for."""
+    waits = _WAITS.get(progress.phase)
+    if waits is None or (progress.phase is Phase.RESTORING and progress.job):
+        return progress.message
+    name, told = waits
+    waiter = await client.get_status(child_instance(request_id, name))
+    shown = waiter.custom_status if waiter and not is_over(waiter) and isinstance(waiter.custom_status, dict) else {}
+    return f"{progress.message}: {shown[told]}" if shown.get(told) else progress.message
+
+
+_WAITS = {
+    Phase.AWAITING_LANDING: ("landing", "status"),
+    Phase.RESTORING: ("start", "status"),
+    Phase.IMPORTING: ("import", "waiting"),
+}
+"""In which phases something is waited for: who waits, and under which word its custom status tells for what."""
 
 
 async def _files(client: df.DurableOrchestrationClient, request_id: str) -> tuple[FileProgress, ...]:

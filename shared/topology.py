@@ -34,7 +34,7 @@ def child_instance(request_id: str, name: str) -> str:
     return f"{request_id}:{name}"
 
 
-WATCHES = ("approval", "validation", "landing", "start", "job", "imported", "import")
+WATCHES = ("approval", "validation", "validation-again", "landing", "start", "job", "imported", "import")
 """The names of the instances that sleep for a restore between two looks."""
 WAKE = "Wake"
 """The event that has a sleeping instance look at once."""

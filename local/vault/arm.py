@@ -5,7 +5,6 @@ Shapes and casings are those of recorded traffic of 2024 (a restore as files) an
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,7 +79,6 @@ def not_found(resource: str) -> ArmError:
     return ArmError(404, "ResourceNotFound", f"The Resource '{resource}' was not found.")
 
 
-@dataclass(eq=False)  # not frozen: Python itself sets attributes of an exception that is raised
 class UserError(Exception):
     """A refusal of Azure Backup that its user can do something about.
 
@@ -88,13 +86,15 @@ class UserError(Exception):
         code: as in `UserErrorMSIMissingPermissions`.
         message: what is wrong.
         action: what to do about it.
-        inner: code and text of the cause, where there is one.
+        causes: code and text of the cause, of what caused that, and so on; often one.
     """
 
-    code: str
-    message: str
-    action: str
-    inner: tuple[str, str] | None = None
+    def __init__(self, code: str, message: str, action: str, *causes: tuple[str, str]) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.action = action
+        self.causes = causes
 
     def as_operation_error(self) -> Json:
         """The member `error` of a failed operation, and of an answer 400."""
@@ -117,15 +117,20 @@ class UserError(Exception):
     def as_job_errors(self) -> list[Json]:
         """The member `errorDetails` of a failed job: nested, with the cause innermost."""
         details: list[Json] | None = None
-        if self.inner is not None:
-            refer = "Refer https://aka.ms/AzureBackupTroubleshootFailures for more details."
-            details = [_job_error(self.inner[0], self.inner[1], refer, None)]
+        refer = "Refer https://aka.ms/AzureBackupTroubleshootFailures for more details."
+        for code, text in reversed(self.causes):
+            details = [_job_error(code, text, refer, details)]
         return [_job_error(self.code, self.message, self.action, details)]
 
     def _inner_error(self) -> Json | None:
-        if self.inner is None:
-            return None
-        return {"code": self.inner[0], "additionalInfo": {"DetailedNonLocalisedMessage": self.inner[1]}}
+        error: Json | None = None
+        for code, text in reversed(self.causes):
+            error = {
+                "code": code,
+                "additionalInfo": {"DetailedNonLocalisedMessage": text},
+                **({"embeddedInnerError": error} if error else {}),
+            }
+        return error
 
 
 def invalid_restore(code: str, text: str) -> UserError:

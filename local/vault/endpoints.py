@@ -12,7 +12,7 @@ from local.vault import resources
 from local.vault.arm import ArmError, Json, UserError, instance_id, not_found, now, vault_id
 from local.vault.backup import server_is_ready
 from local.vault.config import BackupInstance, VaultConfig
-from local.vault.faults import Faults
+from local.vault.faults import Faults, OperationFault, RequestFault
 from local.vault.jobs import Job, RestoreTarget, job_body, new_job
 from local.vault.operations import Operation, new_operation, result_body, status_body
 from local.vault.recovery_points import RecoveryPoint, point_body, select
@@ -80,7 +80,7 @@ def get_instance(vault: Vault, call: Call) -> Answer:
 def list_points(vault: Vault, call: Call) -> Answer:
     """The recovery points of a backup instance, newest first, a page at a time."""
     instance = _instance(vault, call)
-    points = select(vault.state.points_of(instance.name), call.query.get("$filter", ""))
+    points = select(_points(vault, instance), call.query.get("$filter", ""))
     token = call.query.get("$skipToken", "0")
     if not token.isdecimal():
         raise ArmError(400, "InvalidSkipToken", f"The skip token '{token}' is not valid.")
@@ -127,23 +127,33 @@ def validate_restore(vault: Vault, call: Call) -> Answer:
     """Check whether a restore would work; the finding is the operation's outcome."""
     request = parse(call.body.get("restoreRequestObject") if isinstance(call.body, dict) else None)
     point = _point(vault, _instance(vault, call), request.recovery_point_id)
+    fault = vault.faults.for_operation("validateRestore")
     try:
+        _meet(fault)
         check(vault.config, request, point)
     except UserError as error:
-        return _accept(vault, call, new_operation(vault.config, error=error))
-    return _accept(vault, call, new_operation(vault.config))
+        return _accept(vault, call, new_operation(vault.config, error=error, fault=fault))
+    return _accept(vault, call, new_operation(vault.config, fault=fault))
 
 
 def restore(vault: Vault, call: Call) -> Answer:
     """Start a restore. What only `validateRestore` looks at makes the job fail, not this request."""
     request = parse(call.body)
     instance = _instance(vault, call)
+    fault = vault.faults.for_operation("restore")
     try:
+        _meet(fault)
         point = check_point(request, _point(vault, instance, request.recovery_point_id))
         target = resolve_target(vault.config, request)
     except UserError as error:
-        return _accept(vault, call, new_operation(vault.config, error=error))
-    return _accept(vault, call, _start_job(vault, instance, point, target))
+        return _accept(vault, call, new_operation(vault.config, error=error, fault=fault))
+    return _accept(vault, call, _start_job(vault, instance, point, target, fault))
+
+
+def _meet(fault: OperationFault | None) -> None:
+    """Fail, when that is this operation's fault."""
+    if fault is not None and fault.error is not None:
+        raise UserError(*fault.error, "Switch the fault off.")
 
 
 def operation_status(vault: Vault, call: Call) -> Answer:
@@ -226,11 +236,17 @@ def _instance(vault: Vault, call: Call) -> BackupInstance:
 
 
 def _point(vault: Vault, instance: BackupInstance, point_id: str) -> RecoveryPoint | None:
-    return next((point for point in vault.state.points_of(instance.name) if point.id == point_id.lower()), None)
+    return next((point for point in _points(vault, instance) if point.id == point_id.lower()), None)
+
+
+def _points(vault: Vault, instance: BackupInstance) -> list[RecoveryPoint]:
+    return [point for point in vault.state.points_of(instance.name) if not vault.faults.is_expired(point.id)]
 
 
 def _job_body(vault: Vault, job: Job) -> Json:
     instance = next(instance for instance in vault.config.instances if instance.name == job.instance)
+    if job.end is not None and vault.faults.relapses(job.id):
+        job = job.changed_to(status="InProgress", end=None)
     return job_body(vault.config, instance, job)
 
 
@@ -238,11 +254,17 @@ def _operation(vault: Vault, call: Call) -> Operation:
     operation = vault.state.operations.get(call.names["operation"])
     if operation is None:
         raise not_found(call.path)
+    if operation.fault is not None and operation.fault.expired is not None:
+        raise RequestFault(status=operation.fault.expired).error()
     return operation
 
 
 def _start_job(
-    vault: Vault, instance: BackupInstance, point: RecoveryPoint | None, target: RestoreTarget | None
+    vault: Vault,
+    instance: BackupInstance,
+    point: RecoveryPoint | None,
+    target: RestoreTarget | None,
+    operation: OperationFault | None = None,
 ) -> Operation:
     """Start a job, unless the datasource has one running."""
     with vault.starting:
@@ -252,12 +274,14 @@ def _start_job(
                 "Operation failed as the maximum number of allowed concurrent operations has reached.",
                 "Wait until the running job has ended, then try again.",
             )
-            return new_operation(vault.config, error=error)
+            return new_operation(vault.config, error=error, fault=operation)
         fault = vault.faults.for_job("Backup" if target is None else "Restore")
         point_id, point_time = (point.id, point.time) if point else (uuid.uuid4().hex, now())
         job = new_job(instance, point_id, point_time, target, fault)
+        if fault is not None:
+            vault.faults.let_relapse(job.id, fault.relapses)
         vault.runner.submit(job)
-    return new_operation(vault.config, job_id=job.id)
+    return new_operation(vault.config, job_id=job.id, fault=operation)
 
 
 def _accept(vault: Vault, call: Call, operation: Operation) -> Answer:

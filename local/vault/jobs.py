@@ -19,7 +19,7 @@ from local.vault.arm import (
 from local.vault.config import BackupInstance, Frozen, VaultConfig
 from local.vault.faults import JobFault
 
-type Status = Literal["InProgress", "Completed", "CompletedWithWarnings", "Failed"]
+type Status = Literal["InProgress", "Completed", "CompletedWithWarnings", "Failed", "Cancelled"]
 
 
 class RestoreTarget(Frozen):

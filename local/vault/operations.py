@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from local.vault.arm import NEVER, Json, UserError, now, timestamp, vault_id, whole_seconds
 from local.vault.config import Frozen, VaultConfig
+from local.vault.faults import OperationFault
 
 
 class Operation(Frozen):
@@ -20,6 +21,7 @@ class Operation(Frozen):
         end: from when on the outcome is shown.
         job_id: the backup job it started.
         error: the refusal it ends with.
+        fault: what goes wrong with it.
     """
 
     id: str
@@ -27,6 +29,7 @@ class Operation(Frozen):
     end: datetime
     job_id: str | None = None
     error: Json | None = None
+    fault: OperationFault | None = None
 
     @property
     def running(self) -> bool:
@@ -34,7 +37,13 @@ class Operation(Frozen):
         return now() < self.end
 
 
-def new_operation(config: VaultConfig, *, job_id: str | None = None, error: UserError | None = None) -> Operation:
+def new_operation(
+    config: VaultConfig,
+    *,
+    job_id: str | None = None,
+    error: UserError | None = None,
+    fault: OperationFault | None = None,
+) -> Operation:
     """An operation that starts now."""
     # The first GUID is the same in all operations of one vault in recorded traffic.
     vault_guid = uuid.uuid5(uuid.NAMESPACE_URL, vault_id(config))
@@ -42,9 +51,10 @@ def new_operation(config: VaultConfig, *, job_id: str | None = None, error: User
     return Operation(
         id=base64.b64encode(f"{vault_guid};{uuid.uuid4()}".encode()).decode(),
         start=start,
-        end=start + timedelta(seconds=config.pacing.operation),
+        end=start + timedelta(seconds=config.pacing.operation, hours=fault.hours if fault else 0),
         job_id=job_id,
         error=error.as_operation_error() if error else None,
+        fault=fault,
     )
 
 
@@ -77,4 +87,6 @@ def result_body(config: VaultConfig, operation: Operation) -> Json:
         f"/subscriptions/{config.subscription}/resourcegroups/{config.resource_group}"
         f"/providers/Microsoft.DataProtection/BackupVaults/{config.vault}/backupJobs/{operation.job_id}"
     )
-    return {"jobId": job, "objectType": "OperationJobExtendedInfo"}
+    written = {"as recorded": job, "capitals": job.upper(), "bare": operation.job_id, "missing": None}
+    how = operation.fault.job_id if operation.fault else "as recorded"
+    return {"jobId": written[how], "objectType": "OperationJobExtendedInfo"}

@@ -10,7 +10,7 @@ from typing import Self
 from local.servers.ports import LOOPBACK, free_port
 from local.servers.process import Leash, ServerError, ServerProcess, Service
 from local.vault.config import VaultConfig
-from local.vault.faults import FaultRequest, JobFault, RequestFault
+from local.vault.faults import FaultRequest, JobFault, OperationFault, RequestFault
 
 _REPOSITORY = Path(__file__).parents[2]
 _START_SECONDS = 30
@@ -44,11 +44,22 @@ class VaultProcess(Service):
         """The variables with which an app finds its managed identity here, as on App Service."""
         return {"IDENTITY_ENDPOINT": f"{self.url}/msi/token", "IDENTITY_HEADER": self.config.identity_header}
 
-    def inject(self, *faults: RequestFault | JobFault) -> None:
+    def inject(self, *faults: RequestFault | OperationFault | JobFault) -> None:
         """Switch faults on."""
-        requests = tuple(fault for fault in faults if isinstance(fault, RequestFault))
-        jobs = tuple(fault for fault in faults if isinstance(fault, JobFault))
-        self._send("POST", "/faults", FaultRequest(requests=requests, jobs=jobs).model_dump_json())
+        self._add(
+            FaultRequest(
+                requests=tuple(fault for fault in faults if isinstance(fault, RequestFault)),
+                operations=tuple(fault for fault in faults if isinstance(fault, OperationFault)),
+                jobs=tuple(fault for fault in faults if isinstance(fault, JobFault)),
+            )
+        )
+
+    def expire(self, *points: str) -> None:
+        """Have recovery points expire, until the faults are switched off."""
+        self._add(FaultRequest(expired_points=points))
+
+    def _add(self, faults: FaultRequest) -> None:
+        self._send("POST", "/faults", faults.model_dump_json())
 
     def clear_faults(self) -> None:
         """Switch all faults off, and let hanging jobs go on."""

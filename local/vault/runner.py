@@ -47,7 +47,8 @@ class JobRunner:
         try:
             job = self._back_up(job) if job.target is None else self._restore(job, job.target)
         except UserError as error:
-            job = self._ended(job, status="Failed", errors=error.as_job_errors())
+            word = "Cancelled" if job.fault is not None and job.fault.outcome == "Cancelled" else "Failed"
+            job = self._ended(job, status=word, errors=error.as_job_errors())
         except Exception as error:  # noqa: BLE001 - whatever happened, a job ends with a status that tells it
             _log.exception("job %s failed", job.id)
             internal = UserError(
@@ -82,7 +83,7 @@ class JobRunner:
         check_role(self._config, account)
         check_reachable(account)
         point = self._state.points.get(job.point)
-        if point is None:
+        if point is None or self._faults.is_expired(job.point):
             raise UserError("UserErrorRecoveryPointNotFound", "The recovery point is gone.", "Choose another one.")
         withheld = job.fault.withhold if job.fault else ()
         files = [file for file in point.files if not file.blob.endswith(withheld)]
@@ -103,10 +104,8 @@ class JobRunner:
         fault = job.fault
         if fault is None or not (files == fault.after_files or (last and files < fault.after_files)):
             return
-        if fault.outcome == "Failed":
-            raise UserError(
-                fault.code, fault.message, "Switch the fault off.", ("InternalServerError", "Internal Server Error")
-            )
+        if fault.outcome in {"Failed", "Cancelled"}:
+            raise UserError(fault.code, fault.message, fault.action, *fault.causes)
         if fault.outcome == "Hang":
             self._faults.cleared.wait()
 

@@ -12,13 +12,14 @@ from local.vault import identity
 from local.vault.arm import ArmError, Json, not_found
 from local.vault.config import VaultConfig
 from local.vault.endpoints import Answer, Call, Vault, routes
-from local.vault.faults import FaultRequest, Faults
+from local.vault.faults import FaultRequest, Faults, RequestFault
 from local.vault.runner import JobRunner
 from local.vault.state import State
 
 _log = logging.getLogger(__name__)
 
 _QUOTA = 1999
+_SILENCE = 60
 
 
 def create_app(config: VaultConfig) -> web.Application:
@@ -89,18 +90,41 @@ class ArmHandler:
         self._routes = routes(vault.config)
         self._served = itertools.count()
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
         """The answer, or ARM's words for what is wrong."""
-        try:
-            answer = await self._answer(request)
-        except ArmError as error:
-            answer = Answer(error.status, error.body, error.headers)
-        _log.info("%s %s: %s", request.method, request.path, answer.status)
-        response = web.Response(status=answer.status) if answer.body is None else _json(answer.status, answer.body)
-        response.headers.update({**answer.headers, **self._remaining(request)})
-        return response
+        fault = self._vault.faults.for_request(request.path)
+        lost = fault.lost if fault else None
+        if lost is None or (fault and fault.heard) or lost == "truncated":
+            answer = await self._heard(request, None if lost else fault)
+            response = web.Response(status=answer.status) if answer.body is None else _json(answer.status, answer.body)
+            response.headers.update({**answer.headers, **self._remaining(request)})
+        else:
+            response = web.Response()
+        _log.info("%s %s: %s", request.method, request.path, lost or response.status)
+        return response if lost is None else await self._lose(request, response, lost)
 
-    async def _answer(self, request: web.Request) -> Answer:
+    async def _lose(self, request: web.Request, response: web.Response, how: str) -> web.StreamResponse:
+        """Have an answer not arrive, or not whole."""
+        if how == "silence":
+            await asyncio.sleep(_SILENCE)
+        cut = web.StreamResponse(status=response.status, headers=response.headers)
+        if how == "truncated":
+            body = response.body if isinstance(response.body, bytes) else b""
+            cut.content_length = len(body) + 1
+            await cut.prepare(request)
+            await cut.write(body[: len(body) // 2])
+            cut.force_close()
+        if request.transport is not None:
+            request.transport.abort() if how == "reset" else request.transport.close()
+        return cut
+
+    async def _heard(self, request: web.Request, fault: RequestFault | None) -> Answer:
+        try:
+            return await self._answer(request, fault)
+        except ArmError as error:
+            return Answer(error.status, error.body, error.headers)
+
+    async def _answer(self, request: web.Request, fault: RequestFault | None) -> Answer:
         config = self._vault.config
         if not identity.may_call_arm(config, request.headers.get("Authorization")):
             raise ArmError(
@@ -109,7 +133,6 @@ class ArmHandler:
                 "Authentication failed. The 'Authorization' header is missing or its token is not for this resource.",
                 {"WWW-Authenticate": f'Bearer authorization_uri="https://login.windows.net/{config.tenant}"'},
             )
-        fault = self._vault.faults.for_request(request.path)
         if fault is not None:
             raise fault.error()
         if not request.query.get("api-version"):

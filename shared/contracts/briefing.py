@@ -45,6 +45,16 @@ class Briefing(Contract):
             container=container,
         )
 
+    def reserving(self) -> Json:
+        """What a landing container is reserved for."""
+        datasource = {} if self.instance is None else {"instance": self.instance.to_wire()}
+        return {
+            "requestId": self.request_id,
+            "priority": self.priority.value,
+            "mode": self.mode.value,
+            **datasource,
+        }
+
     def watch(self, check: str, subject: Contract | Json, *, what: str, deadline: datetime) -> Watch:
         """A watch at this restore's pace, and for as long as it goes on."""
         return Watch(

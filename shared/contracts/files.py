@@ -66,3 +66,7 @@ class Reservation(Contract):
     """Set when the backup job has ended: what is not there now will not come."""
     imported: bool = True
     """Whether the files are imported as they land; else they only stay."""
+    datasource: str = ""
+    """The ARM id of the server whose backup lands, in lower case."""
+    final: bool = False
+    """Set when no other restore had reserved for the same datasource: until then it may be withdrawn."""

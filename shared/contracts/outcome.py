@@ -3,7 +3,7 @@
 from typing import Any
 
 from shared.contracts.base import Contract, Json, Published
-from shared.errors import PermanentError
+from shared.errors import PermanentError, ServiceBusy
 
 
 class Failure(Published):
@@ -28,6 +28,8 @@ class Outcome(Contract):
     ok: bool
     value: Any = None
     error: Failure | None = None
+    retry_after: float = 0
+    """Seconds after which a busy service wants to be asked again: then the error is no verdict."""
 
 
 def success(value: Json | list[Any] | str | None = None) -> Json:
@@ -38,3 +40,9 @@ def success(value: Json | list[Any] | str | None = None) -> Json:
 def failure(error: PermanentError) -> Json:
     """The wire form of a permanent failure."""
     return {"ok": False, "error": Failure.of(error).to_wire()}
+
+
+def busy(error: ServiceBusy) -> Json:
+    """The wire form of a service that says when it wants to be asked again."""
+    told = Failure(code=type(error).__name__, message=error.text)
+    return {"ok": False, "error": told.to_wire(), "retryAfter": error.retry_after}

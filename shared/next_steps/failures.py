@@ -23,6 +23,7 @@ MEND: dict[str, tuple[Who, str]] = {
     "ApprovalDenied": (Who.REQUESTER, "Ask who rejected it, then send the request under another id."),
     "BackupJobFailed": (Who.BACKUP_ADMIN, "Look at the backup job; another recovery point may be sound."),
     "Conflict": (Who.REQUESTER, "Look where the restore stands: what you asked for does not fit there."),
+    "DatasourceBusy": (Who.REQUESTER, "Send the request again when the job that the message names has ended."),
     "DatabaseExists": (
         Who.DATABASE_ADMIN,
         (
@@ -49,6 +50,7 @@ MEND: dict[str, tuple[Who, str]] = {
     "LandingFailed": (Who.OPERATOR, "Look at the landing container and at the app settings that name it."),
     "Misconfigured": (Who.OPERATOR, "Correct the app settings that the message names."),
     "NotFound": (Who.REQUESTER, "Look at the name or the id that you gave."),
+    "OperationGone": (Who.BACKUP_ADMIN, "Look in the vault for what became of it, then send the request again."),
     "PreflightFailed": (Who.OPERATOR, "Run the command that each finding brings, then send the request again."),
     "RequestRejected": (Who.REQUESTER, "Correct what the details name, and send the request again under its id."),
     "RestoreCancelled": (Who.REQUESTER, "Send a new request if the databases are still wanted."),

@@ -21,7 +21,8 @@ def identity_of(client_id: str | None) -> TokenCredential:
     """The identity of that client id; None is the app's own."""
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415 -- heavy: connection strings do without it
 
-    return DefaultAzureCredential(**({"managed_identity_client_id": client_id} if client_id else {}))
+    chosen = {"managed_identity_client_id": client_id} if client_id else {}
+    return DefaultAzureCredential(**chosen, connection_timeout=5, read_timeout=30)  # the SDK waits for 300 s each
 
 
 def _client[S: (BlobServiceClient, QueueServiceClient)](kind: type[S], connection: str, service: str) -> S:

@@ -35,6 +35,7 @@ def reserve(
     priority: Priority = Priority.NORMAL,
     *,
     imported: bool = True,
+    datasource: str = "",
     still_wanted: Callable[[], None] = lambda: None,
 ) -> Reservation | Wait:
     """The container that this restore owns now or already, or why it has to wait.
@@ -43,10 +44,9 @@ def reserve(
     raises when the restore has ended: it is asked once more when a container was reserved, so that whoever comes late
     takes none that nobody would give back.
     """
-    for owned in owned_by(request_id)[:1]:
+    if (owned := standing(request_id)) is not None:
         waiting.leave(waiting.LANDING, request_id)
-        if reservation := read(owned):
-            return reservation
+        return owned
     first = waiting.join(waiting.LANDING, request_id, priority)
     if len(first) >= len(LANDING_CONTAINERS):
         return Wait((f"{len(first)} restores are first, the next of them {first[0]}",), len(first))
@@ -55,7 +55,9 @@ def reserve(
     if len(first) >= len(free):
         return Wait((*reasons, *(f"restore {other} is first" for other in first)), len(first))
     for container in free:
-        reservation = Reservation(container=container, request_id=request_id, imported=imported)
+        reservation = Reservation(
+            container=container, request_id=request_id, imported=imported, datasource=datasource.lower()
+        )
         created = documents.create(control_container(), _document(container), reservation.to_wire())
         if created:
             _require_wanted(reservation, still_wanted)
@@ -63,9 +65,9 @@ def reserve(
         held = owned_by(request_id)
         if held and created and container != held[0]:
             release(container, request_id)  # an attempt that ran at the same time took another one
-        if held and (standing := read(held[0])):
+        if held and (stands := read(held[0])):
             waiting.leave(waiting.LANDING, request_id)
-            return standing
+            return stands
     return Wait(("somebody else was faster",), len(first))
 
 
@@ -82,9 +84,9 @@ def _free() -> tuple[list[str], list[str], set[str]]:
     free, reasons, owners = [], [], set()
     for container in LANDING_CONTAINERS:
         leftovers = landing.restored_files(container)
-        if (standing := read(container)) is not None:
-            owners.add(standing.request_id)
-            reasons.append(f"{container} is reserved by restore {standing.request_id}")
+        if (held := read(container)) is not None:
+            owners.add(held.request_id)
+            reasons.append(f"{container} is reserved by restore {held.request_id}")
         elif leftovers:
             reasons.append(_occupied(container, len(leftovers), leftovers[0].name))
         else:
@@ -99,12 +101,30 @@ def _occupied(container: str, count: int, first: str) -> str:
     )
 
 
+def settle(container: str, request_id: str) -> bool:
+    """Make the reservation final; whether it is."""
+    return _change(container, request_id, "final")
+
+
+def withdraw(container: str, request_id: str) -> None:
+    """Give the container back, unless the reservation is final."""
+    document, version = documents.read_version(control_container(), _document(container))
+    if document is not None and document["requestId"] == request_id and not Reservation.from_wire(document).final:
+        documents.delete_version(control_container(), _document(container), version)
+
+
 def close(container: str, request_id: str) -> None:
     """Record that the backup job has ended: nothing more will land for this restore."""
+    _change(container, request_id, "closed")
+
+
+def _change(container: str, request_id: str, flag: str) -> bool:
+    """Set a flag of the restore's reservation; whether it is set."""
     document, version = documents.read_version(control_container(), _document(container))
-    if document is not None and document["requestId"] == request_id and not document["closed"]:
-        closed = Reservation.from_wire(document).model_copy(update={"closed": True})
-        documents.replace_version(control_container(), _document(container), version, closed.to_wire())
+    if document is None or document["requestId"] != request_id:
+        return False
+    changed = Reservation.from_wire(document).model_copy(update={flag: True}).to_wire()
+    return document == changed or documents.replace_version(control_container(), _document(container), version, changed)
 
 
 def release(container: str, request_id: str) -> None:
@@ -114,7 +134,16 @@ def release(container: str, request_id: str) -> None:
         documents.delete_version(control_container(), _document(container), version)
 
 
+def every() -> list[Reservation]:
+    """The reservations that stand."""
+    return [held for container in LANDING_CONTAINERS if (held := read(container)) is not None]
+
+
+def standing(request_id: str) -> Reservation | None:
+    """The reservation of a restore, if it has one."""
+    return next((held for held in every() if held.request_id == request_id), None)
+
+
 def owned_by(request_id: str) -> list[str]:
     """The containers that the restore owns: one, or two when attempts to reserve overlapped, or none."""
-    held = (read(container) for container in LANDING_CONTAINERS)
-    return [one.container for one in held if one is not None and one.request_id == request_id]
+    return [held.container for held in every() if held.request_id == request_id]

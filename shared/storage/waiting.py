@@ -1,4 +1,4 @@
-"""Lines: who waits for a landing container or for a target server, by priority and then by time.
+"""Lines of restores that wait, by priority and then by time: before landing containers, datasources, target servers.
 
 A place is a document in the control container whose name sorts as the line does. Who waits comes back at each look; a
 place that nobody came back to for a while belongs to a restore that is gone.
@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 from shared.contracts.request import Priority
 from shared.storage import documents
@@ -15,6 +16,12 @@ from shared.storage.accounts import control_container
 
 LANDING = "landing"
 """The line before the landing containers."""
+
+
+def before(datasource_id: str) -> str:
+    """The line before a datasource."""
+    return f"datasource-{sha256(datasource_id.lower().encode()).hexdigest()[:32]}"
+
 
 _FOLDER = "waiting/"
 GONE_AFTER = timedelta(minutes=30)
@@ -75,6 +82,13 @@ def leave(line: str, request_id: str) -> None:
     for place, _ in _places(line):
         if place.request_id == request_id:
             documents.delete(control_container(), place.document(line))
+
+
+def leave_all(request_id: str) -> None:
+    """Give up every place."""
+    for name in control_container().list_blob_names(name_starts_with=_FOLDER):
+        if _Place.parse(name).request_id == request_id:
+            documents.delete(control_container(), name)
 
 
 def abandoned() -> list[tuple[str, str]]:

@@ -4,13 +4,13 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure.core.pipeline import PipelineRequest
-from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import RetryPolicy, SansIOHTTPPolicy
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.dataprotection import DataProtectionMgmtClient
 from azure.mgmt.storage import StorageManagementClient
 
-from shared.arm import ResourceId
+from shared.arm import ResourceId, retry_after
 from shared.settings import settings
 from shared.storage.accounts import credential
 
@@ -22,15 +22,35 @@ class _PlainHttp(SansIOHTTPPolicy[Any, Any]):
         request.context.options.setdefault("enforce_https", False)
 
 
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+"""How long one try waits for a connection, and for the next byte; the SDK's own limits are 300 s each."""
+ASKING_SECONDS = 20.0
+"""The same for a POST that starts something: shorter than the time after which it may be asked again."""
+LONGEST_SLEEP = 10.0
+"""Seconds that a thread sleeps for a service that asks to wait; for more an orchestration sleeps."""
+
+
+class _Retries(RetryPolicy[Any, Any]):
+    """The SDK's retries, in which no thread sleeps for as long as a service likes: the SDK itself knows no limit."""
+
+    def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
+        if retry_after(response.http_response.headers) > LONGEST_SLEEP:
+            return False
+        return bool(super().is_retry(settings, response))
+
+
 def _options() -> dict[str, Any]:
-    """Endpoint, scope and retries."""
+    """Endpoint, scope, retries and time limits."""
     endpoint = settings().arm_endpoint.rstrip("/")
     on_this_machine = urlsplit(endpoint).hostname in {"127.0.0.1", "localhost"}
     return {
         "base_url": endpoint,
         "credential_scopes": ["https://management.azure.com/.default"],
         "per_call_policies": [_PlainHttp()] if on_this_machine else [],
-        "retry_total": 3,
+        "retry_policy": _Retries(retry_total=3),
+        "connection_timeout": CONNECT_SECONDS,
+        "read_timeout": READ_SECONDS,
     }
 
 

@@ -20,6 +20,9 @@ _PREFIX_DETAIL = "Restore File Prefix"
 def look(job: BackupJob) -> Sighting:
     """Look at a job once. A status that is not known means that it is still running.
 
+    The first end that is seen counts: the service's answers come from several places, one of which may lag behind, so
+    what says InProgress after Completed is the older answer.
+
     Raises:
         BackupJobFailed: the job ended without restored files.
     """
@@ -42,22 +45,36 @@ def find(order: RestoreOrder) -> str | None:
     A job repeats the file prefix that the restore was asked with, and ours names the request. Should there be two, it
     is the older one: the other finds its files there already, and fails.
     """
-    mine = [(job.start_time, name) for name, job in _jobs_of(order.instance, watching=True) if _is_for(order, job)]
-    return min(mine)[1] if mine else None
+    names = [
+        (job.start_time, name)
+        for name, job in _jobs_of(order.instance, watching=True)
+        if _prefix_of(job) == file_prefix(order.request_id)
+    ]
+    return min(names)[1] if names else None
 
 
-def _is_for(order: RestoreOrder, job: AzureBackupJob) -> bool:
-    details = (job.extended_info.additional_details if job.extended_info else None) or {}
-    return bool(details.get(_PREFIX_DETAIL) == file_prefix(order.request_id))
-
-
-def running(instance: BackupInstanceRef) -> list[str]:
-    """Jobs that run on the datasource now, for people."""
-    return [
-        f"{job.operation_category} {name}"
+def running(instance: BackupInstanceRef, besides: str = "") -> list[str]:
+    """Jobs that run on the datasource now, for people; those of one restore of ours may be left out."""
+    jobs = [
+        (name, job, _prefix_of(job))
         for name, job in _jobs_of(instance)
         if str(job.status).lower() in {"inprogress", "started", "cancelling"}
     ]
+    return [
+        f"{job.operation_category} {name}{_for_whom(prefix)}"
+        for name, job, prefix in jobs
+        if not besides or prefix != file_prefix(besides)
+    ]
+
+
+def _prefix_of(job: AzureBackupJob) -> str:
+    details = (job.extended_info.additional_details if job.extended_info else None) or {}
+    return details.get(_PREFIX_DETAIL) or ""
+
+
+def _for_whom(prefix: str) -> str:
+    mine = prefix.removeprefix(file_prefix(""))
+    return f" (restore {mine})" if mine != prefix else ""
 
 
 def _jobs_of(instance: BackupInstanceRef, *, watching: bool = False) -> Iterator[tuple[str, AzureBackupJob]]:

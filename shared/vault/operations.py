@@ -16,12 +16,14 @@ from azure.mgmt.dataprotection.models import (
     ValidateRestoreRequestObject,
 )
 
-from shared.arm import arm_errors, describe, last_segment, refusal
+from shared.arm import arm_errors, describe, last_segment, refusal, retry_after
 from shared.contracts.vaultjobs import Operation, RestoreOrder
 from shared.contracts.watch import Sighting
-from shared.errors import VaultRefused
+from shared.errors import OperationGone, ServiceBusy
 from shared.storage.accounts import landing_container
-from shared.vault.clients import data_protection, vault_id
+from shared.vault.clients import ASKING_SECONDS, data_protection, vault_id
+
+_GONE = frozenset({404, 410})
 
 
 def file_prefix(request_id: str) -> str:
@@ -71,13 +73,14 @@ def _start(action: str, order: RestoreOrder, body: Any) -> Operation:
             body,
             polling=False,
             retry_total=0,  # a POST that was not answered may have been heard: the ledger decides who asks again
+            read_timeout=ASKING_SECONDS,
             raw_response_hook=lambda response: answers.append(response.http_response),
         )
     headers = answers[0].headers
     url = headers.get("Azure-AsyncOperation") or headers.get("Location")
     if not url:
-        raise VaultRefused(f"The vault accepted {action} without a status address; look for the job in the portal.")
-    return Operation(url=url, retry_after=_seconds(headers.get("Retry-After")), request_id=order.request_id)
+        raise ServiceBusy(f"The vault accepted {action} without a status address; its job may show up.")
+    return Operation(url=url, retry_after=retry_after(headers), request_id=order.request_id)
 
 
 def look(operation: Operation) -> Sighting:
@@ -85,14 +88,17 @@ def look(operation: Operation) -> Sighting:
 
     Raises:
         VaultRefused, VaultBusy: the operation ended without success; the service's reasons are in the text.
+        OperationGone: its status address is not known any more, or not known for a moment: both look the same.
     """
     client = data_protection(vault_id().subscription)
     with arm_errors("reading the status of an operation", watching=True):
         response: HttpResponse = client.send_request(HttpRequest("GET", operation.url))
+        if response.status_code in _GONE:
+            raise OperationGone(f"The vault does not know the operation any more (HTTP {response.status_code}).")
         response.raise_for_status()
-        body = response.json() if response.status_code == 200 else {}
+        body = _json(response) if response.status_code == 200 else {}
     status = str(body.get("status") or "")
-    wait = _seconds(response.headers.get("Retry-After"))
+    wait = retry_after(response.headers)
     match status.lower():
         case "succeeded":
             job = (body.get("properties") or {}).get("jobId")
@@ -104,5 +110,11 @@ def look(operation: Operation) -> Sighting:
             return Sighting(ended=False, status=status, retry_after=wait)
 
 
-def _seconds(header: str | None) -> float:
-    return float(header) if header and header.isdigit() else 0.0
+def _json(response: HttpResponse) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise ServiceBusy("The status of an operation was cut off, or is no JSON object.")
+    return body

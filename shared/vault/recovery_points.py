@@ -41,6 +41,11 @@ def between(instance: BackupInstanceRef, since: datetime | None, until: datetime
     return sorted(points, key=lambda point: point.time, reverse=True)
 
 
+def still_there(instance: BackupInstanceRef, point_id: str) -> bool:
+    """Whether the vault still has a recovery point."""
+    return any((point.recovery_point_id or "").lower() == point_id.lower() for point in _list(instance))
+
+
 def _list(instance: BackupInstanceRef) -> list[AzureBackupDiscreteRecoveryPoint]:
     with arm_errors(f"listing the recovery points of {instance.name}"):
         listed = data_protection(instance.subscription).recovery_points.list(

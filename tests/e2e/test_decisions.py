@@ -36,8 +36,8 @@ def landed(ticketing: Any) -> list[str]:
 
 
 def places(control: Any) -> list[str]:
-    """Who waits for a landing container, in order."""
-    return list(control.list_blob_names(name_starts_with="waiting/"))
+    """Who waits for a datasource, or with one for a landing container, in order."""
+    return list(control.list_blob_names(name_starts_with="waiting-for/"))
 
 
 def test_an_approved_plan_is_carried_out_and_the_first_approval_stands(ticketing: Any) -> None:
@@ -204,4 +204,4 @@ def test_the_next_free_container_is_for_who_has_priority(ticketing: Any) -> None
     began = [entry.at for one in ends for entry in one.phases if entry.phase is Phase.RESTORING]
     assert len(began) == 3
     assert began == sorted(began)
-    assert places(control) == []
+    assert list(control.list_blob_names(name_starts_with="waiting")) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from azure.core.pipeline.policies import RetryPolicy
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
@@ -181,7 +182,7 @@ def app(
     services = Services(azurite, flexible_server, flexible_server, vault_process)
     options = clients._options
     # Here it is the app that is looked at; the SDK's own retries only take time.
-    monkeypatch.setattr(clients, "_options", lambda: {**options(), "retry_total": 0})
+    monkeypatch.setattr(clients, "_options", lambda: {**options(), "retry_policy": RetryPolicy.no_retries()})
     app_settings = services.app_settings(tmp_path)
     del app_settings["TMPDIR"]
     configure(**app_settings)

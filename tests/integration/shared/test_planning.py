@@ -229,7 +229,21 @@ def test_a_running_job_is_a_warning_and_stops_nothing(
 
     [warning] = plan().findings
     assert (warning.check, warning.severity) == ("backup jobs", "warning")
-    assert "is running on orders-prod; the restore starts when the vault accepts it" in warning.message
+    assert f"(restore {order.request_id}) is running on orders-prod; the restore starts when it has" in warning.message
+
+
+def test_a_running_job_is_an_obstacle_where_restores_are_not_to_wait(
+    plan: Callable[..., Plan], app: Services, order: RestoreOrder, configure: Configure
+) -> None:
+    configure(FLEX_RESTORE_BUSY_DATASOURCE="fail")
+    app.vault.inject(JobFault(outcome="Hang", after_files=0))
+    operations.start_restore(order)
+
+    with pytest.raises(PreflightFailed) as failed:
+        plan()
+    [detail] = failed.value.details
+    assert detail.startswith("backup jobs: Restore ")
+    assert f"(restore {order.request_id}) is running on orders-prod. Mend it with: send the request again" in detail
 
 
 def test_a_vault_that_does_not_answer_means_try_again_and_no_verdict(plan: Callable[..., Plan], app: Services) -> None:

@@ -116,6 +116,8 @@ class Drive:
                 match step:
                     case First():
                         self._sleep(step.timer)
+                    case Timer():
+                        self._sleep(step)
                     case Together():
                         answer = [self._answer(call) for call in step.calls]
                     case _:

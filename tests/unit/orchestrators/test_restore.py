@@ -398,3 +398,59 @@ def test_a_restore_ends_although_its_report_cannot_be_written(run: Any, lost_wor
     assert answer["phase"] == "CompletedWithWarnings"
     assert "The report could not be written." in answer["message"]
     assert answer["errors"][0]["code"] == "RetriesExhausted"
+
+
+BUSY = {"ok": False, "error": {"code": "ServiceBusy", "message": "throttled"}, "retryAfter": 90}
+
+
+def test_a_step_that_meets_a_busy_service_is_taken_again_when_that_wants_to_be_asked(run: Any) -> None:
+    driven, answer = run(world(make_plan=[BUSY, ok(BRIEFING)]))
+
+    assert driven.names()[:2] == ["make_plan", "make_plan"]
+    assert driven.slept == [90]
+    assert answer["phase"] == "Completed"
+
+
+def test_a_service_that_is_busy_for_an_hour_fails_the_restore(run: Any) -> None:
+    driven, answer = run(world(make_plan=BUSY))
+
+    assert sum(driven.slept) == 3600
+    assert (answer["phase"], answer["errors"][0]["code"]) == ("Failed", "ServiceBusy")
+
+
+def test_a_validation_whose_outcome_has_expired_is_asked_for_once_more(run: Any) -> None:
+    driven, answer = run(world(**{"watch_job:check_operation": [no("OperationGone"), ok({"jobId": None})]}))
+
+    assert driven.names().count("start_validation") == 2
+    assert answer["phase"] == "Completed"
+
+
+def test_a_validation_that_expires_again_fails_the_restore(run: Any) -> None:
+    driven, answer = run(world(**{"watch_job:check_operation": no("OperationGone")}))
+
+    assert driven.names().count("start_validation") == 2
+    assert (answer["phase"], answer["errors"][0]["code"]) == ("Failed", "OperationGone")
+
+
+@pytest.mark.parametrize("code", ["VaultRefused", "DatasourceBusy"])
+def test_what_the_vault_does_not_start_is_rejected_and_gives_its_container_back(run: Any, code: str) -> None:
+    """Among them a recovery point that has expired since the plan was made."""
+    driven, answer = run(world(**{"watch_job:start_restore": no(code), "watch_job:check_import": ok({"files": []})}))
+
+    assert answer["phase"] == "Rejected"
+    assert "release_landing" in driven.names()
+    assert "open_import" not in driven.names()
+
+
+def test_a_busy_datasource_for_which_nobody_waits_is_a_rejection(run: Any) -> None:
+    driven, answer = run(world(**{"watch_job:reserve_landing": no("DatasourceBusy")}))
+
+    assert answer["phase"] == "Rejected"
+    assert "watch_job:start_restore" not in driven.names()
+
+
+def test_a_container_is_reserved_for_its_datasource(run: Any) -> None:
+    driven, _ = run(world())
+    [reserving] = [call.subject for call in driven.calls if call.name == "watch_job:reserve_landing"]
+
+    assert reserving["subject"]["instance"] == INSTANCE

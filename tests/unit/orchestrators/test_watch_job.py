@@ -88,3 +88,35 @@ def test_after_the_deadline_the_watch_gives_up_in_words(drive: Any, status: str)
 
     assert answer["error"]["code"] == "DeadlinePassed"
     assert status in answer["error"]["message"]
+
+
+def busy(seconds: float) -> dict[str, Any]:
+    return {"ok": False, "error": {"code": "ServiceBusy", "message": "throttled"}, "retryAfter": seconds}
+
+
+def test_a_busy_service_is_looked_at_again_when_it_wants_to_be(drive: Any) -> None:
+    run = drive(WATCH, {"check_job": [busy(600), sighting(ended=True, value=1)]})
+
+    assert run.run_on(watch_job) == {"ok": True, "value": 1}
+    assert run.slept == [600]
+    assert run.statuses[0] == {"what": "backup job 1", "status": "unknown: throttled"}
+
+
+def test_what_stays_in_progress_for_hours_is_watched_in_short_histories_until_the_deadline(drive: Any) -> None:
+    watch = {**WATCH, "interval": 10, "longestInterval": 120}
+    run = drive(watch, {"check_job": sighting(status="Inprogress")})
+    answer = run.run_on(watch_job)
+
+    assert answer["error"]["code"] == "DeadlinePassed"
+    assert "its last status was Inprogress" in answer["error"]["message"]
+    assert sum(run.slept) >= 24 * 3600
+    assert max(run.slept) == 120
+
+
+def test_the_first_end_that_is_seen_counts(drive: Any) -> None:
+    """A job that says InProgress after Completed is an older answer of another machine; nobody looks again."""
+    completed = sighting(ended=True, status="Completed", value={"status": "Completed"})
+    run = drive(WATCH, {"check_job": [completed, sighting(status="InProgress")]})
+
+    assert run.run_on(watch_job)["value"] == {"status": "Completed"}
+    assert run.names() == ["check_job"]

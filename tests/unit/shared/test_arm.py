@@ -1,10 +1,13 @@
 """Resource ids and errors of Azure Resource Manager."""
 
-import pytest
-from azure.core.exceptions import HttpResponseError, ServiceRequestError
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
-from shared.arm import ResourceId, arm_errors, describe, last_segment, same_id
-from shared.errors import ServiceBusy, VaultRefused
+import pytest
+from azure.core.exceptions import DecodeError, HttpResponseError, ServiceRequestError
+
+from shared.arm import ResourceId, arm_errors, describe, last_segment, retry_after, same_id
+from shared.errors import ServiceBusy, VaultBusy, VaultRefused
 
 JOB = "/subscriptions/s/resourcegroups/rg/providers/Microsoft.DataProtection/BackupVaults/v/backupJobs/571e2403"
 
@@ -47,8 +50,8 @@ def test_a_validation_error_tells_what_the_service_recommends() -> None:
     assert describe(error) == (
         "UserErrorMSIMissingPermissions",
         (
-            "Backup vault is missing the necessary permissions. Grant appropriate access permissions. "
-            "The client has no right."
+            "Backup vault is missing the necessary permissions. The cause: The client has no right. "
+            "The service recommends: Grant appropriate access permissions."
         ),
     )
 
@@ -60,14 +63,70 @@ def test_nested_details_of_a_job_are_told_once() -> None:
     code, text = describe({"code": "Bad", "message": "Bad parameters.", "details": [middle]})
 
     assert code == "Bad"
-    assert text == "Bad parameters. Internal Server Error Look it up."
+    assert (
+        text
+        == "Bad parameters. The cause: InternalServerError: Internal Server Error The service recommends: Look it up."
+    )
+
+
+def test_the_innermost_of_embedded_errors_is_the_cause() -> None:
+    """The shape that the SDK documents for `innerError`; what is no object of its shape is passed over."""
+    deepest = {
+        "code": "AuthorizationFailure",
+        "additionalInfo": {"DetailedNonLocalisedMessage": "The firewall said no."},
+    }
+    middle = {"code": "StorageError", "additionalInfo": {"Other": "thing"}, "embeddedInnerError": deepest}
+    error = {
+        "code": "UserErrorX", "message": "It failed.", "innerError": middle, "recommendedAction": ["Open it.", " "],
+        "details": ["no object", {"code": "UserErrorX", "message": "It failed.", "details": None}],
+        "additionalInfo": "no list",
+    }  # fmt: skip
+
+    assert describe(error) == (
+        "UserErrorX",
+        "It failed. The cause: AuthorizationFailure: The firewall said no. The service recommends: Open it.",
+    )
+
+
+def test_what_the_service_recommends_for_the_innermost_cause_comes_first() -> None:
+    inner = {"code": "Inner", "message": "Because.", "recommendedAction": ["First.", "Both."]}
+    outer = {"code": "Outer", "message": "No.", "recommendedAction": ["Both.", "Second."], "details": [inner]}
+
+    assert describe(outer)[1] == "No. The cause: Inner: Because. The service recommends: First. Both. Second."
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, 0), ("", 0), ("17", 17), (" 17 ", 17), ("soon", 0), ("-3", 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
+)
+def test_the_seconds_to_wait_are_never_less_than_none(header: str | None, seconds: float) -> None:
+    assert retry_after({} if header is None else {"Retry-After": header}) == seconds
+
+
+def test_a_date_to_wait_for_is_so_many_seconds_away() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+
+    assert 85 < retry_after({"Retry-After": date}) <= 90
+
+
+def test_a_busy_service_says_for_how_long() -> None:
+    with pytest.raises(ServiceBusy) as busy, arm_errors("asking"):
+        raise HttpResponseError(response=Answer(429, "{}", **{"Retry-After": "40"}))
+
+    assert busy.value.retry_after == 40
+
+
+def test_an_answer_that_is_cut_off_is_no_refusal_whatever_its_status() -> None:
+    with pytest.raises(ServiceBusy, match="cut off"), arm_errors("asking"):
+        raise DecodeError("no JSON", response=Answer(200, "{"))
 
 
 class Answer:
     request = None
 
-    def __init__(self, status: int, body: str) -> None:
+    def __init__(self, status: int, body: str, **headers: str) -> None:
         self.status_code = status
+        self.headers = headers
         self.reason = "because"
         self._body = body
 
@@ -83,6 +142,7 @@ class Answer:
         (400, '{"error": {"code": "UserErrorMaxConcurrentOperationLimitReached", "message": "busy"}}', ServiceBusy),
         (400, '{"error": {"code": "UserErrorInvalidRestoreRequest", "message": "no"}}', VaultRefused),
         (404, '{"error": {"code": "ResourceNotFound", "message": "no"}}', VaultRefused),
+        (429, '{"error": {"code": "UserErrorMaxConcurrentOperationLimitReached", "message": "busy"}}', VaultBusy),
     ],
 )
 def test_an_http_error_means_try_again_or_no(status: int, body: str, expected: type[Exception]) -> None:

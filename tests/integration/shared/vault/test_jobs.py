@@ -131,7 +131,8 @@ def test_jobs_that_run_on_the_datasource_are_told_while_they_run(
     vault.inject(JobFault(outcome="Hang"))
     job_id = start_job()
 
-    assert jobs.running(order.instance) == [f"Restore {job_id}"]
+    assert jobs.running(order.instance) == [f"Restore {job_id} (restore {order.request_id})"]
+    assert jobs.running(order.instance, besides=order.request_id) == []
     assert jobs.running(instances.resolve("history")) == []
     vault.clear_faults()
     wait(lambda: not jobs.running(order.instance), "the job's end")
