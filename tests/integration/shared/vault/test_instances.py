@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from local.environment import INSTANCE
+from local.environment import INSTANCE, alias
 from local.vault.arm import instance_id, server_id
 from local.vault.process import VaultProcess
 from shared.errors import RequestRejected, VaultRefused
@@ -55,7 +55,9 @@ def test_an_unknown_instance_is_rejected_with_what_is_known(vault: VaultProcess)
     with pytest.raises(RequestRejected) as rejected:
         resolve("nowhere")
 
-    known = ", ".join(sorted({INSTANCE, *(instance.name for instance in vault.config.instances)}))
+    instances = vault.config.instances
+    aliases = (alias(number) for number, _ in enumerate(instances, 1))
+    known = ", ".join(sorted({*aliases, *(instance.name for instance in instances)}))
     assert rejected.value.text == (
         f"source.backupInstance: 'nowhere' is no backup instance of vault orders-vault; known are: {known}."
     )
