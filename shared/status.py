@@ -15,7 +15,7 @@ from shared.contracts.plan import Plan
 from shared.contracts.progress import RETRIED, FileProgress, FileState, Phase, RestoreProgress, SetResult
 from shared.contracts.status import About, Action, JobStatus, RestoreStatus
 from shared.decisions import end
-from shared.instances import is_over, progress_of, request_of
+from shared.instances import is_over, progress_of, request_of, status_of
 from shared.storage.ledger import Ledger, database_record
 from shared.survey import survey
 from shared.topology import child_instance, import_instance
@@ -23,7 +23,7 @@ from shared.topology import child_instance, import_instance
 
 async def restore_status(client: df.DurableOrchestrationClient, request_id: str) -> RestoreStatus | None:
     """Where a restore stands; None when there is none."""
-    status = await client.get_status(request_id, show_input=True)
+    status = await status_of(client, request_id)
     if not status:
         return None
     progress, request = progress_of(status), request_of(status)
@@ -107,13 +107,22 @@ async def _job(client: df.DurableOrchestrationClient, request_id: str, progress:
 
 
 async def _message(client: df.DurableOrchestrationClient, request_id: str, progress: RestoreProgress) -> str:
-    """What happens now; of a restore that waits for a container or for its job to start also what it waits for."""
-    name = {Phase.AWAITING_LANDING: "landing", Phase.RESTORING: "start"}.get(progress.phase)
-    if name is None or progress.job:
+    """What happens now; of a restore that waits for a turn of its own also what it waits for."""
+    waits = _WAITS.get(progress.phase)
+    if waits is None or (progress.phase is Phase.RESTORING and progress.job):
         return progress.message
-    watch = await client.get_status(child_instance(request_id, name))
-    shown = watch.custom_status if watch and not is_over(watch) and isinstance(watch.custom_status, dict) else {}
-    return f"{progress.message}: {shown['status']}" if shown.get("status") else progress.message
+    name, told = waits
+    waiter = await client.get_status(child_instance(request_id, name))
+    shown = waiter.custom_status if waiter and not is_over(waiter) and isinstance(waiter.custom_status, dict) else {}
+    return f"{progress.message}: {shown[told]}" if shown.get(told) else progress.message
+
+
+_WAITS = {
+    Phase.AWAITING_LANDING: ("landing", "status"),
+    Phase.RESTORING: ("start", "status"),
+    Phase.IMPORTING: ("import", "waiting"),
+}
+"""In which phases something is waited for: who waits, and under which word its custom status tells for what."""
 
 
 async def _files(client: df.DurableOrchestrationClient, request_id: str) -> tuple[FileProgress, ...]:

@@ -11,16 +11,20 @@ import re
 from datetime import UTC, datetime
 
 import azure.durable_functions as df
+from azure.core.exceptions import ResourceNotFoundError
 from azurefunctions.extensions.bindings.blob import BlobClient
 
 from shared.contracts.events import FileData, FileUnclaimed, FileUnknown, event_id
-from shared.contracts.files import RestoredFile
+from shared.contracts.files import Listing, RestoredFile
 from shared.contracts.importing import LandingRef
 from shared.contracts.request import FilesSource, RestoreRequest
 from shared.instances import is_over, start_import_once, start_restore_once
 from shared.settings import settings
 from shared.storage import landing, reservations
 from shared.storage.events import publish
+from shared.storage.ledger import Ledger
+from shared.telemetry.about import about
+from shared.telemetry.spans import Work, working
 
 _ID_LENGTH = 80
 _log = logging.getLogger(__name__)
@@ -28,8 +32,14 @@ _log = logging.getLogger(__name__)
 
 async def file_landed(blob: BlobClient, client: df.DurableOrchestrationClient) -> None:
     """Hand a landed file to the restore that owns its container, or to automatic import, or report it."""
+    file = landing.classify(blob.blob_name)
+    known = about(file=blob.blob_name, database=file.database if file else "")
+    with known, working("file_landed", Work({"flexrestore.container": blob.container_name}), "consumer"):
+        await _hand_over(blob, client, file)
+
+
+async def _hand_over(blob: BlobClient, client: df.DurableOrchestrationClient, file: RestoredFile | None) -> None:
     container, name = blob.container_name, blob.blob_name
-    file = landing.classify(name)
     reservation = await asyncio.to_thread(reservations.read, container)
     if file is None:
         await _report(FileUnknown, container, name, "its name is of no known kind; it is left alone")
@@ -37,18 +47,20 @@ async def file_landed(blob: BlobClient, client: df.DurableOrchestrationClient) -
         _log.info("%s/%s stays where it is: restore %s is to bring files only", container, name, reservation.request_id)
     elif reservation is not None:
         where = LandingRef(request_id=reservation.request_id, container=container, reserved=True)
-        if await start_import_once(client, where):
-            _log.info("%s/%s starts the import of restore %s", container, name, reservation.request_id)
+        with about(restore=reservation.request_id):
+            if await start_import_once(client, where):
+                _log.info("%s/%s starts the import of restore %s", container, name, reservation.request_id)
     elif target := settings().auto_import.get(container):
-        await _import_automatically(client, container, file, target)
+        await _import_automatically(client, blob, file, target)
     elif await asyncio.to_thread(blob.exists):
         await _report(FileUnclaimed, container, name, "no restore owns its container")
 
 
 async def _import_automatically(
-    client: df.DurableOrchestrationClient, container: str, file: RestoredFile, target: str
+    client: df.DurableOrchestrationClient, blob: BlobClient, file: RestoredFile, target: str
 ) -> None:
     """Ask for the restore of the file's set, under a name that every file of the set leads to."""
+    container = blob.container_name
     if not file.backup_name:
         return
     request = RestoreRequest(
@@ -57,10 +69,25 @@ async def _import_automatically(
         target=target,
         requested_by="automatic import",
     )
-    existing = await start_restore_once(client, request.request_id, request.to_wire())
-    if existing is not None and is_over(existing):
-        why = f"its file set was imported before it landed, by restore {request.request_id}"
-        await _report(FileUnclaimed, container, file.name, why)
+    with about(restore=request.request_id):
+        existing = await start_restore_once(client, request.request_id, request.to_wire())
+        if (
+            existing is not None
+            and is_over(existing)
+            and not await asyncio.to_thread(_is_old, blob, request.request_id)
+        ):
+            why = f"its file set was imported before it landed, by restore {request.request_id}"
+            await _report(FileUnclaimed, container, file.name, why)
+
+
+def _is_old(blob: BlobClient, request_id: str) -> bool:
+    """Whether the restore has seen this version of the blob, or nobody can any more: the event is late or doubled."""
+    try:
+        etag = blob.get_blob_properties().etag.strip('"')
+    except ResourceNotFoundError:
+        return True
+    listing = Ledger(request_id).read("listing", Listing)
+    return listing is not None and any(file.name == blob.blob_name and file.etag == etag for file in listing.files)
 
 
 def automatic_id(container: str, backup_name: str) -> str:

@@ -11,6 +11,7 @@ from aiohttp import web
 from local.host.config import ConfigError, HostConfig
 from local.host.database import Database
 from local.host.engine import Engine
+from local.host.faults import FaultInjector
 from local.host.functions import Function, FunctionCatalog
 from local.host.invoker import Invoker
 from local.host.keys import Keys
@@ -21,6 +22,7 @@ from local.host.settings import Settings
 from local.host.storage import Storage
 from local.host.store import Store
 from local.host.triggers.blob import BlobListener
+from local.host.triggers.blob_events import BlobEvents
 from local.host.triggers.http import HttpTrigger
 from local.host.triggers.queue import QueueListener
 from local.host.triggers.services import TriggerServices
@@ -68,12 +70,15 @@ class Assembly:
             durable_client=links.client_binding(),
             timeout=timeout.total_seconds() if timeout else None,
         )
-        engine = Engine(Store(database), self._functions, invoker.value, extensions.durable_task)
+        store = Store(database)
+        faults = FaultInjector(data, pool, invoker, store)
+        engine = Engine(store, self._functions, invoker.value, extensions.durable_task, faults)
         self._stack.push_async_callback(engine.stop)
         keys = Keys.read(data / "keys.json", settings.values)
         http = HttpTrigger(self._functions.of("httpTrigger"), extensions.http.route_prefix, invoker, keys)
         slots = asyncio.Semaphore(extensions.blobs.max_degree_of_parallelism)
-        listeners = self._listeners(TriggerServices(extensions, storage, invoker, database, slots))
+        services = TriggerServices(extensions, storage, invoker, database, slots, BlobEvents.file(data))
+        listeners = self._listeners(services)
         await asyncio.gather(*(item.prepare() for item in listeners if isinstance(item, BlobListener)))
         await self._serve(listener, [*Management(engine.instances, links).routes(), http.route()], database)
         engine.start()

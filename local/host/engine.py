@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from local.host.config import Durable
+from local.host.faults import FaultInjector
 from local.host.functions import FunctionCatalog
 from local.host.history import Event, task_completed, task_failed
 from local.host.instances import Instances, unknown_function
@@ -33,7 +34,14 @@ _WRITE_AGAIN_SECONDS = 1.0
 class Engine:
     """Runs the orchestrations of one store."""
 
-    def __init__(self, store: Store, functions: FunctionCatalog, invoke: Invoke, config: Durable) -> None:
+    def __init__(
+        self,
+        store: Store,
+        functions: FunctionCatalog,
+        invoke: Invoke,
+        config: Durable,
+        faults: FaultInjector | None = None,
+    ) -> None:
         versions = Versions(config.default_version, config.version_match_strategy, config.version_failure_strategy)
         self.instances = Instances(
             store,
@@ -45,7 +53,8 @@ class Engine:
         self._store = store
         self._functions = functions
         self._invoke = invoke
-        self._turns = Turns(store, functions, invoke, versions)
+        self._faults = faults
+        self._turns = Turns(store, functions, invoke, versions, faults)
         self._max_turns = config.max_concurrent_orchestrator_functions
         self._max_activities = config.max_concurrent_activity_functions
         self._ready: deque[str] = deque()
@@ -130,6 +139,8 @@ class Engine:
     async def _run_activity(self, activity: Activity) -> None:
         try:
             await self._write_result(activity, await self._result_of(activity))
+            if self._faults is not None:
+                self._faults.recorded(activity)
         finally:
             self._running_activities -= 1
             self._start_activities()
@@ -157,7 +168,11 @@ class Engine:
             reason = unknown_function("activity", activity.name, self._functions)
             return task_failed(activity.task_id, reason, "", time.time())
         try:
-            returned = await self._invoke(function, Value("string", activity.input or "null"))
+            value = Value("string", activity.input or "null")
+            if self._faults is None:
+                returned = await self._invoke(function, value)
+            else:
+                returned = await self._faults.run(activity, function, value)
         except FunctionFailedError as error:
             reason, details = error.message, error.stack
         except (FunctionTimeoutError, OutputError, WorkerLostError) as error:

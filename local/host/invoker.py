@@ -15,6 +15,7 @@ from local.host.workers import (
     FunctionTimeoutError,
     Invocation,
     InvocationResult,
+    Worker,
     WorkerLostError,
 )
 
@@ -40,6 +41,7 @@ class Invoker:
         trigger: Value,
         metadata: Mapping[str, Value] | None = None,
         parameters: Mapping[str, str] | None = None,
+        worker: Worker | None = None,
     ) -> InvocationResult:
         """Run a function and write its outputs.
 
@@ -48,6 +50,7 @@ class Invoker:
             trigger: the value of its trigger.
             metadata: the trigger's metadata, by the names of the protocol.
             parameters: values for placeholders in output paths.
+            worker: in which one; None for the least busy.
 
         Raises:
             FunctionFailedError: it raised.
@@ -60,7 +63,7 @@ class Invoker:
         identifier = uuid.uuid4()
         logger = logging.getLogger(function_category(function.name))
         try:
-            result = await self._pool.invoke(Invocation(function.id, inputs, metadata or {}), self._timeout)
+            result = await self._pool.invoke(Invocation(function.id, inputs, metadata or {}), self._timeout, worker)
             await self._outputs.write(function, result, parameters or {})
         except INVOCATION_ERRORS as error:
             duration = (time.perf_counter() - started) * 1000
@@ -71,9 +74,9 @@ class Invoker:
         logger.info("Executed '%s' (Succeeded, Id=%s, Duration=%dms)", function.name, identifier, duration)
         return result
 
-    async def value(self, function: Function, trigger: Value) -> Value | None:
+    async def value(self, function: Function, trigger: Value, worker: Worker | None = None) -> Value | None:
         """Run a durable function: what it returned. Errors as with `call`."""
-        return (await self.call(function, trigger)).returned
+        return (await self.call(function, trigger, worker=worker)).returned
 
 
 def _explained(function: Function, error: Exception) -> str:

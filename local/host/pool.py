@@ -1,8 +1,11 @@
 """The pool of worker processes: a fixed number of them, fed with invocations, each replaced when it ends."""
 
 import asyncio
+import contextlib
 import json
 import logging
+import math
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,8 @@ class WorkerPool:
         self._pids_file = pids_file
         self._spawned: list[Worker] = []
         self._workers: list[Worker] = []
+        self._paused: set[Worker] = set()
+        self._sacrificed: set[Worker] = set()
         self._available = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
         self._is_stopping = False
@@ -59,17 +64,18 @@ class WorkerPool:
         self._slots = [asyncio.create_task(self._keep(worker)) for worker in ready]
         return functions
 
-    async def invoke(self, invocation: Invocation, time_limit: float | None) -> InvocationResult:
-        """Run a function in the least busy worker, waiting for one to be there.
+    async def invoke(
+        self, invocation: Invocation, time_limit: float | None, worker: Worker | None = None
+    ) -> InvocationResult:
+        """Run a function in that worker, or in the least busy one, waiting for one to be there.
 
         Raises:
             FunctionFailedError: it raised.
             FunctionTimeoutError: it ran longer than `time_limit` seconds; its worker was killed.
             WorkerLostError: the worker ended.
         """
-        while not self._workers:
-            await self._available.wait()
-        worker = min(self._workers, key=lambda candidate: candidate.load)
+        if worker is None:
+            worker = await self.least_busy()
         try:
             async with asyncio.timeout(time_limit) as limit:
                 return await worker.invoke(invocation)
@@ -78,6 +84,32 @@ class WorkerPool:
                 raise
             worker.kill("was ended with a function that ran past functionTimeout")
             raise FunctionTimeoutError(f"ran longer than functionTimeout ({time_limit:.0f} s)") from None
+
+    async def least_busy(self) -> Worker:
+        """The worker that gets the next invocation, waiting for one to be there."""
+        while not (ready := [worker for worker in self._workers if worker not in self._paused]):
+            self._available.clear()
+            await self._available.wait()
+        return min(ready, key=lambda worker: worker.load)
+
+    def pause(self, worker: Worker) -> None:
+        """Let a process stand still; it gets no further invocation until it is resumed."""
+        if worker.process.returncode is None:
+            self._paused.add(worker)
+            worker.process.send_signal(signal.SIGSTOP)
+
+    def resume(self, worker: Worker) -> None:
+        """Let a process that stands still go on."""
+        if worker in self._paused:
+            self._paused.discard(worker)
+            with contextlib.suppress(ProcessLookupError):
+                worker.process.send_signal(signal.SIGCONT)
+            self._available.set()
+
+    def sacrifice(self, worker: Worker) -> None:
+        """Kill a process that has done nothing wrong: another one takes its place without a pause."""
+        self._sacrificed.add(worker)
+        worker.kill("was killed by a fault")
 
     async def stop(self) -> None:
         """End all workers: first asked, then killed."""
@@ -121,7 +153,9 @@ class WorkerPool:
             if self._is_stopping:
                 return
             logger.warning("Worker process %s ended (%s)", worker.pid, worker.process.returncode)
-            worker = await self._replacement(backoff, time.monotonic() - since)
+            life = math.inf if worker in self._sacrificed else time.monotonic() - since
+            self._sacrificed.discard(worker)
+            worker = await self._replacement(backoff, life)
 
     async def _replacement(self, backoff: Backoff, life: float) -> Worker:
         while True:
@@ -140,9 +174,8 @@ class WorkerPool:
     def _dismiss(self, worker: Worker) -> None:
         if worker in self._workers:
             self._workers.remove(worker)
+            self._paused.discard(worker)
             self._write_pids()
-        if not self._workers:
-            self._available.clear()
 
     def _write_pids(self) -> None:
         """Tell tests and curious people which processes are ours; replaced in one step, so never half written."""

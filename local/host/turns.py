@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from local.host.faults import FaultInjector
 from local.host.functions import Function, FunctionCatalog
 from local.host.history import (
     Event,
@@ -66,12 +67,18 @@ class Turns:
     """Takes turns; the caller sees to it that an instance takes one at a time."""
 
     def __init__(
-        self, store: Store, functions: FunctionCatalog, invoke: Invoke, versions: Versions = UNVERSIONED
+        self,
+        store: Store,
+        functions: FunctionCatalog,
+        invoke: Invoke,
+        versions: Versions = UNVERSIONED,
+        faults: FaultInjector | None = None,
     ) -> None:
         self._store = store
         self._functions = functions
         self._invoke = invoke
         self._versions = versions
+        self._faults = faults
 
     async def take(self, instance_id: str) -> Effects:
         """Take one turn.
@@ -189,9 +196,10 @@ class Turns:
             return event(EventType.TASK_SCHEDULED, now, order.task_id, Name=order.name, Input=order.input)
         if isinstance(order, TimerOrder):
             fired = timer_fired(order.task_id, order.fire_at)
-            self._store.set_timer(instance.instance_id, instance.execution, order.task_id, order.fire_at, fired)
+            due = order.fire_at if self._faults is None else self._faults.due(order.fire_at, now)
+            self._store.set_timer(instance.instance_id, instance.execution, order.task_id, due, fired)
             effects.timers = True
-            if order.fire_at <= now:
+            if due <= now:
                 effects.woken.add(instance.instance_id)  # the alarm looks for later ones only
             return event(EventType.TIMER_CREATED, now, order.task_id, FireAt=timestamp(order.fire_at))
         return self._place_child(instance, order, now, effects)

@@ -188,7 +188,7 @@ class Worker:
             WorkerLostError: the process ended.
         """
         if self._channel.closed.done():
-            raise self._lost()
+            raise self.lost()
         identifier = next(self._ids)
         future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
         self._running[identifier] = future
@@ -218,7 +218,7 @@ class Worker:
             ended.cancel()
             for future in self._running.values():
                 if not future.done():
-                    future.set_exception(self._lost())
+                    future.set_exception(self.lost())
             self._channel.close()
 
     def terminate(self) -> None:
@@ -258,7 +258,8 @@ class Worker:
                 )
                 return
 
-    def _lost(self) -> WorkerLostError:
+    def lost(self) -> WorkerLostError:
+        """What those hear who wait for it."""
         return WorkerLostError(f"worker process {self.pid} {self._end}")
 
     def _receive(self, message: dict[str, Any]) -> None:

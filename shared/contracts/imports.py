@@ -101,6 +101,8 @@ class DatabaseLoad(Published):
     jobs: int = Field(ge=1)
     seconds: float
     archive: ArchiveSummary
+    file_version: str = ""
+    """The blob's etag: a file that was written again is loaded again."""
     absent: tuple[int, ...] = ()
     """Entries of the table of contents, by dump id, whose failure was tolerated: nobody needs to look for them."""
     notes: Notes = Notes()
@@ -162,7 +164,7 @@ class ScriptRun(Published):
     """The import of a plain script: roles, schema or tablespaces."""
 
     statements: int
-    """Statements that were run."""
+    """Statements that were run, by whichever attempt."""
     seconds: float
     notes: Notes = Notes()
     kept: tuple[str, ...] = ()

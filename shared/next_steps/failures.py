@@ -19,8 +19,10 @@ _FLEXIBLE_SERVER = ".postgres.database.azure.com"
 _EXTENSION = re.compile(r'extension "(?P<name>.*)" is (?P<why>not available|not allow-listed)\b[^"]*', re.DOTALL)
 _ALLOWED = re.compile(r"--name azure\.extensions --value (?P<names>\S+)")
 
-_MEND: dict[str, tuple[Who, str]] = {
+MEND: dict[str, tuple[Who, str]] = {
+    "ApprovalDenied": (Who.REQUESTER, "Ask who rejected it, then send the request under another id."),
     "BackupJobFailed": (Who.BACKUP_ADMIN, "Look at the backup job; another recovery point may be sound."),
+    "Conflict": (Who.REQUESTER, "Look where the restore stands: what you asked for does not fit there."),
     "DatasourceBusy": (Who.REQUESTER, "Send the request again when the job that the message names has ended."),
     "DatabaseExists": (
         Who.DATABASE_ADMIN,
@@ -36,6 +38,7 @@ _MEND: dict[str, tuple[Who, str]] = {
             " FLEX_RESTORE_JOB_DEADLINE_HOURS, FLEX_RESTORE_LANDING_DEADLINE_HOURS."
         ),
     ),
+    "FileChanged": (Who.OPERATOR, "Find out who else writes into the landing container, then retry."),
     "ImportFailed": (
         Who.DATABASE_ADMIN,
         (
@@ -46,6 +49,12 @@ _MEND: dict[str, tuple[Who, str]] = {
     "InternalError": (Who.OPERATOR, "This is a defect of Flex Restore: report it with the request id and the message."),
     "LandingFailed": (Who.OPERATOR, "Look at the landing container and at the app settings that name it."),
     "Misconfigured": (Who.OPERATOR, "Correct the app settings that the message names."),
+    "NotFound": (Who.REQUESTER, "Look at the name or the id that you gave."),
+    "OperationGone": (Who.BACKUP_ADMIN, "Look in the vault for what became of it, then send the request again."),
+    "PreflightFailed": (Who.OPERATOR, "Run the command that each finding brings, then send the request again."),
+    "RequestRejected": (Who.REQUESTER, "Correct what the details name, and send the request again under its id."),
+    "RestoreCancelled": (Who.REQUESTER, "Send a new request if the databases are still wanted."),
+    "RestoreEnded": (Who.REQUESTER, "Send a new request if the databases are still wanted."),
     "RetriesExhausted": (Who.OPERATOR, "Something did not answer for long: look at the service that the text names."),
     "TargetRefused": (Who.SERVER_ADMIN, "Change on the target server what the message names."),
     "ToolMissing": (Who.OPERATOR, "Install psql and pg_restore, or name them in the app settings."),
@@ -71,7 +80,7 @@ def about_failures(report: Report) -> Iterator[Step]:
 
 
 def _mend(error: Failure, what: str, subjects: tuple[str, ...], commands: Iterable[Command]) -> Step:
-    who, how = _MEND.get(error.code, (Who.OPERATOR, "The message says what happened."))
+    who, how = MEND.get(error.code, (Who.OPERATOR, "The message says what happened."))
     return Step(
         kind=StepKind.MEND,
         who=who,

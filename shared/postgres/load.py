@@ -65,8 +65,9 @@ def load_database(  # noqa: PLR0913  from where, whereto, with what, and what is
     """Load the file into a database of its own, which nobody else can connect to until it is promoted.
 
     A second call for the same restore and database waits for the first, and answers what it answered. What a killed
-    call left behind is dropped. Once the first one's database was promoted, nothing on the server tells of it:
-    `finished` is asked then, under the load's lock, for the answer that the caller keeps.
+    call left behind is dropped, and so is what was loaded of a file that was written again since. Once the first one's
+    database was promoted, nothing on the server tells of it: `finished` is asked then, under the load's lock, for the
+    answer that the caller keeps.
 
     Raises:
         UnreadableFile, ToolTooOld: the file or the tool is not what it takes; nothing was touched.
@@ -79,7 +80,7 @@ def load_database(  # noqa: PLR0913  from where, whereto, with what, and what is
     archive = inspect(source, toolbox)
     with server_errors(), server.advisory_lock(job.key.lock) as connection:
         for database in temporary.temporaries(connection, job.key):
-            if record := database.record:
+            if (record := database.record) and record.load.file_version == source.version:
                 log.info("database %s of restore %s is loaded already", job.database, job.restore_id)
                 return record.load
             temporary.drop(connection, database.name)
@@ -179,12 +180,22 @@ class _Load:
             jobs=loaded.route.jobs,
             seconds=round(seconds, 3),
             archive=self.archive.summary,
+            file_version=self.archive.source.version,
             absent=loaded.absent,
             notes=Notes.bounded(notes),
         )
 
     def _clean_up(self, name: str) -> None:
-        """Drop the database of a failed load; when the server is gone too, the next attempt does it."""
+        """Drop the database of a failed load; when the server is gone too, the next attempt does it.
+
+        The lock's connection is there when the server takes no more of them; it may be what was lost.
+        """
+        try:
+            temporary.drop(self.connection, name)
+        except psycopg.Error as error:
+            log.info("the connection that holds the lock is of no use any more: %s", error)
+        else:
+            return
         try:
             with self.server.connect() as connection:
                 temporary.drop(connection, name)

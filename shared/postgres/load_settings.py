@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.postgres.server import Connection
+from shared.postgres.server import Connection, newer_limits
 
 _MEMORY_LIMIT = 2 << 20
 """KiB of maintenance_work_mem beyond which an index is built no faster."""
@@ -43,12 +43,7 @@ def load_settings(resources: Resources, jobs: int) -> dict[str, str]:
         "maintenance_work_mem": f"{_memory(resources, jobs)}kB",
         "max_parallel_maintenance_workers": str(_workers(resources, jobs)),
     }
-    # A server that does not know a setting refuses the connection.
-    if resources.version >= 140_000:
-        settings["idle_session_timeout"] = "0"
-    if resources.version >= 170_000:
-        settings["transaction_timeout"] = "0"
-    return settings
+    return settings | dict.fromkeys(newer_limits(resources.version), "0")
 
 
 def _memory(resources: Resources, jobs: int) -> int:

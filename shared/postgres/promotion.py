@@ -2,8 +2,11 @@
 
 import logging
 import secrets
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -27,6 +30,8 @@ type OnConflict = Literal["fail", "skip", "replace"]
 
 _QUIET_SECONDS = 20
 """How long to try while others are or keep connecting."""
+_LOOKS_EVERY = 0.2
+"""Seconds between two looks for sessions, while a rename waits for their end."""
 
 
 def promote(  # noqa: PLR0913  what, whereto, and on which conditions
@@ -37,13 +42,16 @@ def promote(  # noqa: PLR0913  what, whereto, and on which conditions
     *,
     on_conflict: OnConflict = "fail",
     still_wanted: Callable[[], None] = lambda: None,
+    known: Promotion | None = None,
+    remember: Callable[[Promotion], object] = lambda _: None,
 ) -> Promotion:
     """Rename the loaded database, known by its OID, and give it the owner, privileges and comment of the source.
 
     The rename is one transaction: other sessions see the old database or the new one under the name, never none. The
     replaced database is dropped afterwards; one that the server does not drop stays under its dated name, with a note.
-    Calling again is safe at any point, and answers the same. `still_wanted` raises when nobody wants it any more; it is
-    asked before the rename, and what was renamed is brought to its end.
+    Calling again is safe at any point, and answers the same, if `remember` keeps what it gets and `known` brings it
+    back: once the replaced database is dropped, nothing on the server tells of it. `still_wanted` raises when nobody
+    wants it any more; it is asked before the rename, and what was renamed is brought to its end.
 
     Raises:
         DatabaseExists: the name is taken and `on_conflict` is "fail"; the loaded database stays.
@@ -58,7 +66,6 @@ def promote(  # noqa: PLR0913  what, whereto, and on which conditions
             if existing and on_conflict == "skip":
                 return Promotion(name=final_name, oid=existing.oid, replaced=False, skipped=True)
             raise ImportFailed(f"the database that was loaded for {final_name} (OID {oid}) is no longer on the server")
-        notes: list[Note] = []
         if database.name != final_name:
             if existing:
                 if on_conflict == "skip":
@@ -66,8 +73,9 @@ def promote(  # noqa: PLR0913  what, whereto, and on which conditions
                     return Promotion(name=final_name, oid=existing.oid, replaced=False, skipped=True)
                 _check_replaceable(connection, existing, on_conflict)
             still_wanted()
-            notes = _rename(connection, database, existing, final_name)
-        replaced = existing is not None and existing.oid != oid
+            known = _rename(server, connection, database, existing, final_name, remember)
+        replaced = known is not None and known.replaced
+        notes = list(known.notes.items if known else ())
         for old in temporary.replaced(connection, oid):
             replaced = True
             notes = [*(old.replaced.notes.items if old.replaced else ()), *_drop_replaced(connection, old)]
@@ -104,16 +112,26 @@ def _check_replaceable(connection: Connection, existing: Database, on_conflict: 
         )
 
 
-def _rename(connection: Connection, database: Database, existing: Database | None, final_name: str) -> list[Note]:
+def _rename(  # noqa: PLR0913, PLR0917  where, what, under which name, and who is told
+    server: TargetServer,
+    connection: Connection,
+    database: Database,
+    existing: Database | None,
+    final_name: str,
+    remember: Callable[[Promotion], object],
+) -> Promotion:
+    """Give the name away in one transaction; `remember` gets the promotion before it holds.
+
+    Raises:
+        TargetRefused: somebody stays connected whom this user may not throw out.
+    """
     record = database.record
     if record is None:
         raise ImportFailed(f"database {database.name} was not loaded to its end")
     deadline = time.monotonic() + _QUIET_SECONDS
     while True:
-        for one in (database, existing):
-            _end_sessions(connection, one)
         try:
-            with connection.transaction():
+            with _kept_out(server, database, existing) as refusals, connection.transaction():
                 if existing:
                     old_name = replaced_name(final_name, datetime.now(UTC))
                     _alter(connection, "ALTER DATABASE {} RENAME TO {}", existing.name, old_name)
@@ -122,27 +140,63 @@ def _rename(connection: Connection, database: Database, existing: Database | Non
                 if existing:
                     kept = Replaced(replaced_by=database.oid, notes=Notes.bounded(notes))
                     temporary.comment(connection, old_name, kept.model_dump_json())
-                return notes
-        except psycopg.errors.ObjectInUse:
-            # Someone connected in between; the server has waited five seconds for them.
+                promotion = Promotion(
+                    name=final_name, oid=database.oid, replaced=existing is not None, notes=Notes.bounded(notes)
+                )
+                # Before it holds: a process that dies in between has renamed nothing, and does it all again.
+                remember(promotion)
+        except psycopg.errors.ObjectInUse as error:
+            # The server has waited five seconds for them.
             if time.monotonic() > deadline:
-                raise
+                raise (refusals[-1] if refusals else error) from error
+        else:
+            return promotion
 
 
-def _end_sessions(connection: Connection, database: Database | None) -> None:
-    """Throw out whoever is connected.
+@contextmanager
+def _kept_out(server: TargetServer, *databases: Database | None) -> Iterator[list[TargetRefused]]:
+    """Throw out whoever is connected, again and again; why somebody could not be thrown out.
+
+    A pool connects again as soon as its sessions are gone. A rename keeps new sessions out while it waits for the old
+    ones, and cannot end these itself: that takes a connection of its own.
+    """
+    oids = [database.oid for database in databases if database]
+    refusals: list[TargetRefused] = []
+    done = threading.Event()
+
+    def work(connection: Connection) -> None:
+        while not done.is_set():
+            try:
+                _end_sessions(connection, oids)
+            except TargetRefused as refusal:  # the service's own sessions come and go
+                refusals.append(refusal)
+            except psycopg.Error as error:
+                log.warning("sessions are no longer thrown out: %s", error)
+                return
+            done.wait(_LOOKS_EVERY)
+
+    with server.connect() as connection, ThreadPoolExecutor(1) as thread:
+        thread.submit(work, connection)
+        try:
+            yield refusals
+        finally:
+            done.set()
+
+
+def _end_sessions(connection: Connection, oids: Sequence[int]) -> None:
+    """Throw out whoever is connected to these databases.
 
     Raises:
         TargetRefused: some may not be thrown out by this user.
     """
     sessions = connection.execute(
         # Processes of the server itself have no user; renaming waits for those.
-        "SELECT pid, usename FROM pg_catalog.pg_stat_activity WHERE datid = %s AND usename IS NOT NULL",
-        [database.oid if database else None],
+        "SELECT pid, usename FROM pg_catalog.pg_stat_activity WHERE datid = ANY(%s) AND usename IS NOT NULL",
+        [oids],
     ).fetchall()
     for pid, role in sessions:
         try:
-            connection.execute("SELECT pg_catalog.pg_terminate_backend(%s, 1000)", [pid])
+            connection.execute("SELECT pg_catalog.pg_terminate_backend(%s)", [pid])
         except psycopg.errors.InsufficientPrivilege as error:
             raise TargetRefused(
                 f'a session of role "{role}" is connected to a database that is to be renamed, and the import\'s user '

@@ -99,6 +99,8 @@ class RolePlan:
     """What is run, and what is to be said about the rest."""
 
     statements: tuple[PlannedStatement, ...]
+    done: int
+    """Statements that an earlier attempt has run and that cannot be run again."""
     notes: tuple[Note, ...]
     created: tuple[str, ...]
     updated: tuple[str, ...]
@@ -167,6 +169,7 @@ class _Planner:
         self._labelled = {found.role for found in statements if isinstance(found, SecurityLabel)}
         self._system = sorted({name for name in named if is_system_role(name)})
         self._planned: list[PlannedStatement] = []
+        self._done = 0
         self._notes: list[Note] = []
         self._without_password: list[str] = []
         self._grantors: set[str] = set()
@@ -181,6 +184,7 @@ class _Planner:
         self._closing_notes()
         return RolePlan(
             statements=tuple(self._planned),
+            done=self._done,
             notes=(*notes, *self._notes),
             created=tuple(self._created),
             updated=tuple(self._updated),
@@ -202,7 +206,9 @@ class _Planner:
             case _ if found.role not in self._ours:
                 self._foreign(found.role)
             case CreateRole(role=role):
-                if role not in self._target.roles:
+                if role in self._target.roles:
+                    self._done += 1
+                else:
                     self._run(StatementKind.ROLE, _subject(role), found.sql())
             case AlterRole():
                 self._attributes(found)

@@ -67,7 +67,7 @@ def import_roles(  # noqa: PLR0913  where, with what, and what is known
         rehearsed, tolerated = _rehearse(server, toolbox, plan.statements, log)
         _perform(server, toolbox, rehearsed, log)
     return ScriptRun(
-        statements=len(rehearsed),
+        statements=len(rehearsed) + plan.done,
         seconds=round(time.monotonic() - started, 3),
         notes=Notes.bounded([*plan.notes, *tolerated]),
         kept=tuple(map(readable, plan.kept)),

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ _REFUSALS = (
 )
 """What a server says before there is a session when trying again changes nothing; libpq gives no SQLSTATE for these."""
 
+_CROWDED = re.compile(r"too many clients|remaining connection slots|too many connections for ")
+
 _KEEPALIVES: dict[str, Any] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """Seconds; Azure's load balancer drops connections that are silent for four minutes."""
 
@@ -62,6 +65,7 @@ class Capabilities:
     bypassrls: bool
     extensions_available: frozenset[str]
     max_connections: int
+    """Of the server or of the user, whichever is less."""
     extensions_allowed: frozenset[str] | None
     """The allow-list of a flexible server, lower case; None where the server has none."""
 
@@ -116,7 +120,7 @@ class TargetServer:
             TargetUnavailable: the server does not answer.
         """
         try:
-            return psycopg.connect(
+            connection = psycopg.connect(
                 host=self.host,
                 port=self.port,
                 user=self.user,
@@ -130,11 +134,14 @@ class TargetServer:
                 autocommit=True,
                 **_KEEPALIVES,
             )
+            for setting in newer_limits(connection.info.server_version):
+                connection.execute(f"SET {setting} = 0")
         except psycopg.OperationalError as error:
             text = f"{self.host}:{self.port} as {self.user}: {error}".strip()
             if any(phrase in str(error) for phrase in _REFUSALS):
                 raise TargetRefused(f"the target server refused the connection: {text}") from error
-            raise TargetUnavailable(f"the target server does not answer: {text}") from error
+            raise TargetUnavailable(f"the target server does not answer: {text}{way_out(str(error))}") from error
+        return connection
 
     def environment(self, dbname: str, *, settings: Mapping[str, str] | None = None) -> dict[str, str]:
         """The variables with which psql and pg_restore find the server, and further settings of their session.
@@ -161,10 +168,24 @@ class TargetServer:
         of: what is done under it must still be safe when two do it. The connection may be used meanwhile.
         """
         with self.connect(application_name=f"{APPLICATION_NAME} lock") as connection:
-            if connection.info.server_version >= 140_000:
-                connection.execute("SET idle_session_timeout = 0")
             connection.execute("SELECT pg_advisory_lock(%s)", [lock_number(key)])
             yield connection
+
+    @contextmanager
+    def try_advisory_lock(self, key: str) -> Iterator[Connection | None]:
+        """Hold the lock that belongs to the key; None where somebody holds it."""
+        with self.connect(application_name=f"{APPLICATION_NAME} lock") as connection:
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", [lock_number(key)]).fetchone()
+            yield connection if row and row[0] else None
+
+
+def newer_limits(version: int) -> list[str]:
+    """Further limits that an import lifts, which a server of that version knows: what it does not know, it refuses."""
+    return [
+        name
+        for name, since in (("idle_session_timeout", 140_000), ("transaction_timeout", 170_000))
+        if version >= since
+    ]
 
 
 @contextmanager
@@ -181,11 +202,29 @@ def server_errors() -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise TargetRefused(f"the target server does not allow it: {message(error)}") from error
     except psycopg.OperationalError as error:
-        if (error.sqlstate or "08")[:2] in {"08", "53", "55", "57"} and not isinstance(error, psycopg.errors.DiskFull):
-            raise TargetUnavailable(f"the target server did not do it: {message(error)}") from error
+        if isinstance(error, psycopg.errors.DiskFull):
+            raise ImportFailed(out_of_storage(message(error))) from error
+        if (error.sqlstate or "08")[:2] in {"08", "53", "55", "57"}:
+            text = ". ".join(filter(None, (message(error), error.diag.message_detail)))
+            raise TargetUnavailable(f"the target server did not do it: {text}") from error
         raise ImportFailed(message(error)) from error
     except psycopg.Error as error:
         raise ImportFailed(message(error)) from error
+
+
+def way_out(said: str) -> str:
+    """What to do about a server that has no connection left, when that is what it said."""
+    if not _CROWDED.search(said):
+        return ""
+    return (
+        "; end sessions that nobody needs, or raise the server parameter max_connections or the connection limit of the"
+        " import's user"
+    )
+
+
+def out_of_storage(said: str) -> str:
+    """What to do about a server whose storage is full, and what it said."""
+    return f"the target server ran out of storage: {said}; give it more storage and restore again"
 
 
 def message(error: psycopg.Error) -> str:
@@ -202,7 +241,8 @@ def read_capabilities(connection: Connection) -> Capabilities:
     """What the server is and what the connection's user may do there."""
     row = connection.execute(
         "SELECT current_user, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls,"
-        " current_setting('azure.extensions', true), current_setting('max_connections')::int"
+        " current_setting('azure.extensions', true),"
+        " least(current_setting('max_connections')::int, nullif(rolconnlimit, -1))"
         " FROM pg_catalog.pg_roles WHERE rolname = current_user"
     ).fetchone()
     if row is None:

@@ -22,6 +22,11 @@ class FileSource(Protocol):
         """Bytes."""
         ...
 
+    @property
+    def version(self) -> str:
+        """Another one when the file is written again; empty where nobody writes it again."""
+        ...
+
     def read(self, offset: int, length: int) -> bytes:
         """Up to that many bytes from there; fewer only at the end of the file."""
         ...
@@ -50,6 +55,11 @@ class LocalFile:
     def size(self) -> int:
         """Bytes."""
         return self.path.stat().st_size
+
+    @property
+    def version(self) -> str:
+        """None: nobody writes it again."""
+        return ""
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to that many bytes from there."""

@@ -10,6 +10,7 @@ from shared.errors import ImportFailed, LoadInterrupted, TargetUnavailable, Unre
 from shared.postgres.diagnostics import SYSTEM_ROLES, Diagnostic, Harmless, classify
 from shared.postgres.notes import make_note
 from shared.postgres.options import EVERYTHING, ImportOptions
+from shared.postgres.server import APPLICATION_NAME, out_of_storage, way_out
 from shared.postgres.toc import Entry
 
 _UNREADABLE = re.compile(
@@ -18,6 +19,7 @@ _UNREADABLE = re.compile(
 )
 _DISK_FULL = re.compile(r"No space left on device|could not extend file|disk is full|read-only transaction")
 _NOT_PRELOADED = re.compile(r"(?:can only|must) be loaded via \W*shared_preload_libraries")
+_CANCELLED = "canceling statement due to user request"
 _INTERRUPTED = re.compile(r"a worker process died unexpectedly|parallel worker .* failed|^deadlock detected$")
 
 _SUPERUSER_ONLY = Harmless(
@@ -88,7 +90,7 @@ def sort_out(
 
     Raises:
         TargetUnavailable: the server went away.
-        LoadInterrupted: a process of the tool was ended.
+        LoadInterrupted: a process of the tool was ended, or a statement from outside.
         UnreadableFile: the tool could not read the archive.
         ImportFailed: some may not be tolerated.
     """
@@ -98,7 +100,13 @@ def sort_out(
     fatal: list[Diagnostic] = []
     for failure in failures:
         if failure.lost_connection or failure.cannot_connect:
-            raise TargetUnavailable(f"the target server went away during the load: {failure.message}")
+            said = failure.message
+            raise TargetUnavailable(f"the target server went away during the load: {said}{way_out(said)}")
+        if _CANCELLED in failure.message:
+            raise LoadInterrupted(
+                "somebody, or a job that ends long statements, cancelled a statement of the load on the target server"
+                f" ({describe(failure, by_id)}): keep them from sessions of the application {APPLICATION_NAME}"
+            )
         if _follows(failure, by_id, absent):
             absent.add(_dump_id(failure))
             continue
@@ -163,7 +171,7 @@ def _failed(fatal: list[Diagnostic], by_id: Mapping[int, Entry]) -> ImportFailed
             return LoadInterrupted(f"the load was interrupted: {describe(failure, by_id)}")
     details = [describe(failure, by_id) for failure in fatal]
     if full := _first(fatal, _DISK_FULL):
-        text = f"the target server ran out of storage: {full.message}; give it more storage and restore again"
+        text = out_of_storage(full.message)
     elif library := _first(fatal, _NOT_PRELOADED):
         text = (
             f"the target server does not load a library: {library.message}; name it in the server parameter "

@@ -4,7 +4,6 @@ import os
 from functools import lru_cache
 
 from azure.core.credentials import TokenCredential
-from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueServiceClient
 
@@ -15,7 +14,15 @@ from shared.topology import APP_STORAGE, CONTROL_CONTAINER, LANDING_STORAGE, REP
 @lru_cache(maxsize=1)
 def credential() -> TokenCredential:
     """The app's identity; `AZURE_CLIENT_ID` chooses a user-assigned one."""
-    return DefaultAzureCredential(connection_timeout=5, read_timeout=30)  # the SDK waits for 300 s each
+    return identity_of(None)
+
+
+def identity_of(client_id: str | None) -> TokenCredential:
+    """The identity of that client id; None is the app's own."""
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 -- heavy: connection strings do without it
+
+    chosen = {"managed_identity_client_id": client_id} if client_id else {}
+    return DefaultAzureCredential(**chosen, connection_timeout=5, read_timeout=30)  # the SDK waits for 300 s each
 
 
 def _client[S: (BlobServiceClient, QueueServiceClient)](kind: type[S], connection: str, service: str) -> S:

@@ -6,19 +6,30 @@ in any case. The file prefix that a restore request carries is in none of them. 
 `_database_` or end in `_roles`: the first `_database_` decides.
 """
 
+import logging
 import re
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    IncompleteReadError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
 from azure.storage.blob import BlobClient
 
 from shared.contracts.files import FileKind, Listing, Marker, RestoredFile
-from shared.errors import FileChanged, LandingFailed
+from shared.errors import FileChanged, LandingFailed, ServiceBusy
 from shared.storage.accounts import landing_container
+from shared.topology import LANDING_STORAGE
+
+_log = logging.getLogger(__name__)
 
 _MARKER = re.compile(r"^(?:.*/)?backupstarttimestamp\Z", re.IGNORECASE)
 _DATABASE = re.compile(r"^(?P<set>.+?)_database_(?P<database>.+)\.sql\Z", re.IGNORECASE | re.DOTALL)
@@ -33,6 +44,9 @@ FILES_LIMIT = 500
 """Files of one set that an orchestration's history bears."""
 CHUNK = 4 * 1024 * 1024
 """Bytes of one ranged read."""
+_READS_AT_ONCE = 4
+_PAUSES = (0.1, 1, 2, 5, 10, 15, 30, 30)
+"""Seconds before each further try of one read; the load that waits for it would have to begin anew."""
 
 
 def classify(name: str, size: int = 0, etag: str = "") -> RestoredFile | None:
@@ -101,6 +115,14 @@ def list_files(container: str, backup_name: str, *, closed: bool) -> Listing:
     return Listing(container=container, backup_name=chosen, files=mine, unknown=unknown, closed=closed)
 
 
+def unfinished(container: str, backup_name: str) -> list[str]:
+    """Files of a set that somebody has created and not filled yet."""
+    whole = {name for name, _ in _blobs(container, whole=True)}
+    return [
+        file.name for file in restored_files(container) if file.backup_name == backup_name and file.name not in whole
+    ]
+
+
 def newest_change(container: str, backup_name: str) -> datetime | None:
     """When the last file of a set landed; None when there is none."""
     times = [
@@ -133,25 +155,36 @@ def delete_files(listing: Listing) -> None:
 class BlobFile:
     """A restored file in its container: ranged reads of one version of the blob, never the whole of it.
 
-    Every read carries `If-Match`, so a blob that changes midway is an error and never a mixture.
+    Every read carries `If-Match`, so a blob that changes midway is an error and never a mixture. A read that breaks
+    off, or is refused for the moment, is taken up again at its own first byte; what came before stays.
+
+    Raises:
+        FileChanged: the blob was written again.
+        LandingFailed: it was deleted.
+        ServiceBusy: the storage account does not give it, however often it is asked.
     """
 
     def __init__(self, container: str, file: RestoredFile) -> None:
         self._blob: BlobClient = landing_container(container).get_blob_client(file.name)
         self.name = file.name
         self.size = file.size
-        self.etag = file.etag
+        self.version = file.etag
 
     def read(self, offset: int, length: int) -> bytes:
-        """Bytes from an offset; fewer at the end of the file."""
+        """Bytes from an offset; fewer only at the end of the file."""
         wanted = min(length, self.size - offset)
         if wanted <= 0:
             return b""
-        with self._unchanged():
-            stream = self._blob.download_blob(
-                offset=offset, length=wanted, etag=self.etag, match_condition=MatchConditions.IfNotModified
-            )
-            return stream.readall()
+        for pause in _PAUSES:
+            try:
+                return self._read_once(offset, wanted)
+            except AzureError as error:
+                _log.warning("%s broke off at byte %s of %s: %s", self.name, offset, self.size, _first_line(error))
+                time.sleep(pause)
+        try:
+            return self._read_once(offset, wanted)
+        except AzureError as error:
+            raise ServiceBusy(self._refusal(offset, error)) from error
 
     def chunks(self, offset: int = 0) -> Iterator[bytes]:
         """The file from an offset, in pieces of `CHUNK` bytes."""
@@ -162,20 +195,49 @@ class BlobFile:
 
     def download(self, path: Path, still_wanted: Callable[[], None] = lambda: None) -> None:
         """Stage the file on disk, several ranges at a time; `still_wanted` raises when nobody wants it any more."""
-        with self._unchanged(), path.open("wb") as staged:
-            stream = self._blob.download_blob(
-                etag=self.etag,
-                match_condition=MatchConditions.IfNotModified,
-                max_concurrency=4,
-                progress_hook=lambda _done, _total: still_wanted(),
-            )
-            stream.readinto(staged)
+        with path.open("wb") as staged:
+            staged.truncate(self.size)
 
-    @contextmanager
-    def _unchanged(self) -> Iterator[None]:
+        def stage(offset: int) -> None:
+            piece = self.read(offset, CHUNK)
+            with path.open("r+b") as staged:
+                staged.seek(offset)
+                staged.write(piece)
+
+        with ThreadPoolExecutor(_READS_AT_ONCE) as readers:
+            try:
+                for _ in readers.map(stage, range(0, self.size, CHUNK)):
+                    still_wanted()
+            except BaseException:
+                readers.shutdown(cancel_futures=True)
+                raise
+
+    def _read_once(self, offset: int, wanted: int) -> bytes:
         try:
-            yield
-        except ResourceModifiedError:
-            raise FileChanged(f"{self.name} was written again while it was read.") from None
-        except ResourceNotFoundError:
-            raise LandingFailed(f"{self.name} was deleted before it was imported.") from None
+            content = self._blob.download_blob(
+                offset=offset,
+                length=wanted,
+                etag=self.version,
+                match_condition=MatchConditions.IfNotModified,
+                retry_total=0,  # the SDK's own patience takes no notice of how far the file has come
+            ).readall()
+        except (ResourceModifiedError, ResourceNotFoundError):
+            if self._blob.exists():  # the condition fails for a blob that is gone, too
+                raise FileChanged(f"{self.name} was written again while it was read.") from None
+            raise LandingFailed(f"{self.name} was deleted before it was imported: restore again.") from None
+        if len(content) != wanted:
+            raise IncompleteReadError(f"{len(content)} of {wanted} bytes came")
+        return content
+
+    def _refusal(self, offset: int, error: AzureError) -> str:
+        text = f"{self.name} cannot be read on from byte {offset} of {self.size}: {_first_line(error)}"
+        if isinstance(error, HttpResponseError) and error.status_code in {401, 403}:
+            text += (
+                "; give the app's identity Storage Blob Data Contributor on the landing account, or renew the key or"
+                f" SAS in {LANDING_STORAGE}, and let the account's firewall pass the app"
+            )
+        return text
+
+
+def _first_line(error: AzureError) -> str:
+    return str(error).partition("\n")[0]

@@ -4,10 +4,14 @@ The vault writes fixed names and its only recovery option is FailIfExists, so tw
 destroy each other's chance. A reservation is a document created with `If-None-Match: *` in the control container.
 """
 
+from collections.abc import Callable
+
 from shared.contracts.files import Reservation
 from shared.contracts.request import Priority
+from shared.errors import PermanentError
 from shared.storage import documents, landing, waiting
 from shared.storage.accounts import control_container
+from shared.storage.waiting import Wait
 from shared.topology import LANDING_CONTAINERS
 
 
@@ -27,45 +31,67 @@ def read(container: str) -> Reservation | None:
 
 
 def reserve(
-    request_id: str, priority: Priority = Priority.NORMAL, *, imported: bool = True, datasource: str = ""
-) -> tuple[Reservation | None, list[str]]:
-    """The container that this restore owns now or already, else None with the reasons.
+    request_id: str,
+    priority: Priority = Priority.NORMAL,
+    *,
+    imported: bool = True,
+    datasource: str = "",
+    still_wanted: Callable[[], None] = lambda: None,
+) -> Reservation | Wait:
+    """The container that this restore owns now or already, or why it has to wait.
 
-    Restores that wait are served by their priority, and within it in the order in which they came.
+    Restores that wait are served by their priority, and within it in the order in which they came. `still_wanted`
+    raises when the restore has ended: it is asked once more when a container was reserved, so that whoever comes late
+    takes none that nobody would give back.
     """
     if (owned := standing(request_id)) is not None:
-        waiting.leave(request_id)
-        return owned, []
-    free, reasons = _free()
-    first = waiting.ahead(request_id, priority)
+        waiting.leave(waiting.LANDING, request_id)
+        return owned
+    first = waiting.join(waiting.LANDING, request_id, priority)
+    if len(first) >= len(LANDING_CONTAINERS):
+        return Wait((f"{len(first)} restores are first, the next of them {first[0]}",), len(first))
+    free, reasons, owners = _free()
+    first = [other for other in first if other not in owners]
     if len(first) >= len(free):
-        waiting.stay(request_id, priority)
-        return None, [*reasons, *(f"restore {other} is first" for other in first)]
+        return Wait((*reasons, *(f"restore {other} is first" for other in first)), len(first))
     for container in free:
         reservation = Reservation(
             container=container, request_id=request_id, imported=imported, datasource=datasource.lower()
         )
-        # Whose it is when the answer to a first try was lost, only the document tells.
-        stands = documents.create_or_read(control_container(), _document(container), reservation.to_wire())
-        if stands is not None and stands["requestId"] == request_id:
-            waiting.leave(request_id)
-            return Reservation.from_wire(stands), []
-    waiting.stay(request_id, priority)
-    return None, ["somebody else was faster"]
+        created = documents.create(control_container(), _document(container), reservation.to_wire())
+        if created:
+            _require_wanted(reservation, still_wanted)
+        # Whose it is when the answer to a first try was lost, only the documents tell.
+        held = owned_by(request_id)
+        if held and created and container != held[0]:
+            release(container, request_id)  # an attempt that ran at the same time took another one
+        if held and (stands := read(held[0])):
+            waiting.leave(waiting.LANDING, request_id)
+            return stands
+    return Wait(("somebody else was faster",), len(first))
 
 
-def _free() -> tuple[list[str], list[str]]:
-    """The containers that nobody owns and that hold no files, and why the others are not free."""
-    free, reasons = [], []
+def _require_wanted(reservation: Reservation, still_wanted: Callable[[], None]) -> None:
+    try:
+        still_wanted()
+    except PermanentError:
+        release(reservation.container, reservation.request_id)
+        raise
+
+
+def _free() -> tuple[list[str], list[str], set[str]]:
+    """The containers that nobody owns and that hold no files, why the others are not free, and who owns them."""
+    free, reasons, owners = [], [], set()
     for container in LANDING_CONTAINERS:
         leftovers = landing.restored_files(container)
         if (held := read(container)) is not None:
+            owners.add(held.request_id)
             reasons.append(f"{container} is reserved by restore {held.request_id}")
         elif leftovers:
             reasons.append(_occupied(container, len(leftovers), leftovers[0].name))
         else:
             free.append(container)
-    return free, reasons
+    return free, reasons, owners
 
 
 def _occupied(container: str, count: int, first: str) -> str:

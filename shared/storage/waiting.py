@@ -1,4 +1,4 @@
-"""Lines of restores that wait, by priority and then by time: before the landing containers, and before each datasource.
+"""Lines of restores that wait, by priority and then by time: before landing containers, datasources, target servers.
 
 A place is a document in the control container whose name sorts as the line does. Who waits comes back at each look; a
 place that nobody came back to for a while belongs to a restore that is gone.
@@ -14,10 +14,21 @@ from shared.contracts.request import Priority
 from shared.storage import documents
 from shared.storage.accounts import control_container
 
-CONTAINERS = ""
+LANDING = "landing"
 """The line before the landing containers."""
+
+
+def before(datasource_id: str) -> str:
+    """The line before a datasource."""
+    return f"datasource-{sha256(datasource_id.lower().encode()).hexdigest()[:32]}"
+
+
+_FOLDER = "waiting/"
 GONE_AFTER = timedelta(minutes=30)
 """Twice the longest pause that the settings allow between two looks."""
+CALLED = 2
+"""How many of a line are woken when something is given back: more than one, for the first may be gone."""
+_FAR = 300.0
 _RANKS = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 
@@ -29,7 +40,7 @@ class _Place:
     request_id: str
 
     def document(self, line: str) -> str:
-        return f"{_folder(line)}{self.rank}-{self.since:014}-{self.request_id}.json"
+        return f"{_FOLDER}{line}/{self.rank}-{self.since:014}-{self.request_id}.json"
 
     @classmethod
     def parse(cls, document: str) -> "_Place":
@@ -37,52 +48,62 @@ class _Place:
         return cls(int(rank), int(since), request_id)
 
 
-def before(datasource_id: str) -> str:
-    """The line before a datasource."""
-    return sha256(datasource_id.lower().encode()).hexdigest()[:32]
+@dataclass(frozen=True)
+class Wait:
+    """That it is not yet somebody's turn, and why."""
+
+    reasons: tuple[str, ...]
+    ahead: int
+    """How many are served before."""
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until the next look; who is called when it is their turn need not look often; 0 means soon."""
+        return 0 if self.ahead < CALLED else _FAR
 
 
-def _folder(line: str) -> str:
-    return f"waiting-for/{line}/" if line else "waiting/"
+def first(line: str) -> list[str]:
+    """The restores that wait, in the order in which they are served."""
+    return [place.request_id for place in sorted(place for place, seen in _places(line) if _is_lately(seen))]
 
 
-def ahead(request_id: str, priority: Priority, line: str = CONTAINERS) -> list[str]:
-    """The restores that are served before this one."""
-    places = list(_places(line, within=GONE_AFTER))
-    mine = _mine(places, request_id, priority)
-    return [place.request_id for place in sorted(places) if place < mine and place.request_id != request_id]
-
-
-def stay(request_id: str, priority: Priority, line: str = CONTAINERS) -> None:
-    """Take a place in the line, or keep the one that was taken before."""
-    mine = _mine(list(_places(line)), request_id, priority)
+def join(line: str, request_id: str, priority: Priority) -> list[str]:
+    """Take a place in the line, or come back to the one that was taken before; who is served before it."""
+    places = list(_places(line))
+    standing = (place for place, _ in places if place.request_id == request_id)
+    mine = next(standing, _Place(_RANKS[priority], int(time.time() * 1000), request_id))
     documents.write(control_container(), mine.document(line), {"requestId": request_id})
+    lately = sorted(place for place, seen in places if _is_lately(seen))
+    return [place.request_id for place in lately if place < mine and place.request_id != request_id]
 
 
-def leave(request_id: str) -> None:
-    """Give up the place in the line before the containers, if there is one."""
-    _leave(request_id, _folder(CONTAINERS))
+def leave(line: str, request_id: str) -> None:
+    """Give up the place in the line, if there is one."""
+    for place, _ in _places(line):
+        if place.request_id == request_id:
+            documents.delete(control_container(), place.document(line))
 
 
 def leave_all(request_id: str) -> None:
     """Give up every place."""
-    _leave(request_id, "waiting")
-
-
-def _leave(request_id: str, folder: str) -> None:
-    for name in control_container().list_blob_names(name_starts_with=folder):
+    for name in control_container().list_blob_names(name_starts_with=_FOLDER):
         if _Place.parse(name).request_id == request_id:
             documents.delete(control_container(), name)
 
 
-def _mine(places: list[_Place], request_id: str, priority: Priority) -> _Place:
-    standing = (place for place in places if place.request_id == request_id)
-    return next(standing, _Place(_RANKS[priority], int(time.time() * 1000), request_id))
+def abandoned() -> list[tuple[str, str]]:
+    """The lines, and in them the restores whose place nobody came back to for a while."""
+    blobs = list(control_container().list_blobs(name_starts_with=_FOLDER))
+    places = [(blob.name.removeprefix(_FOLDER).partition("/")[0], _Place.parse(blob.name), blob) for blob in blobs]
+    lately = {(line, place.request_id) for line, place, blob in places if _is_lately(blob.last_modified)}
+    return sorted({(line, place.request_id) for line, place, _ in places} - lately)
 
 
-def _places(line: str, within: timedelta | None = None) -> Iterator[_Place]:
-    """The places; with `within` only those that somebody came back to lately."""
-    oldest = None if within is None else datetime.now(UTC) - within
-    for blob in control_container().list_blobs(name_starts_with=_folder(line)):
-        if oldest is None or blob.last_modified >= oldest:
-            yield _Place.parse(blob.name)
+def _places(line: str) -> Iterator[tuple[_Place, datetime]]:
+    """The places, and when somebody came back to each last."""
+    for blob in control_container().list_blobs(name_starts_with=f"{_FOLDER}{line}/"):
+        yield _Place.parse(blob.name), blob.last_modified
+
+
+def _is_lately(seen: datetime) -> bool:
+    return seen >= datetime.now(UTC) - GONE_AFTER

@@ -42,12 +42,15 @@ def look(job: BackupJob) -> Sighting:
 def find(order: RestoreOrder) -> str | None:
     """The id of the job that restores for this request, running or done; None when there is none.
 
-    A job repeats the file prefix that the restore was asked with, and ours names the request.
+    A job repeats the file prefix that the restore was asked with, and ours names the request. Should there be two, it
+    is the older one: the other finds its files there already, and fails.
     """
-    for name, job in _jobs_of(order.instance, watching=True):
-        if _prefix_of(job) == file_prefix(order.request_id):
-            return name
-    return None
+    names = [
+        (job.start_time, name)
+        for name, job in _jobs_of(order.instance, watching=True)
+        if _prefix_of(job) == file_prefix(order.request_id)
+    ]
+    return min(names)[1] if names else None
 
 
 def running(instance: BackupInstanceRef, besides: str = "") -> list[str]:

@@ -80,7 +80,7 @@ def _start(action: str, order: RestoreOrder, body: Any) -> Operation:
     url = headers.get("Azure-AsyncOperation") or headers.get("Location")
     if not url:
         raise ServiceBusy(f"The vault accepted {action} without a status address; its job may show up.")
-    return Operation(url=url, retry_after=retry_after(headers))
+    return Operation(url=url, retry_after=retry_after(headers), request_id=order.request_id)
 
 
 def look(operation: Operation) -> Sighting:

@@ -95,11 +95,21 @@ def serve(stack: ExitStack, server: ThreadingHTTPServer) -> None:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Environment]:
+def telemetry_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the app's processes write spans and metrics."""
+    return tmp_path_factory.mktemp("telemetry")
+
+
+@pytest.fixture(scope="session")
+def environment(
+    tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, telemetry_folder: Path
+) -> Iterator[Environment]:
     """Everything, with a backup of the source in the vault."""
     settings = {
         **receiver.settings,
         "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
+        "FLEX_RESTORE_TELEMETRY_FOLDER": str(telemetry_folder),
+        "FLEX_RESTORE_TELEMETRY_SECONDS": "0.5",
         "FLEX_RESTORE_AUTO_IMPORT": json.dumps({AUTOMATIC: "drill"}),
         "FLEX_RESTORE_SETTLE_SECONDS": "2",
         "FLEX_RESTORE_POLL_SECONDS": "0.3",
@@ -251,13 +261,19 @@ class Ticketing:
         return self.environment.azurite.connection_string
 
 
+@pytest.fixture(scope="session")
+def lasting_ticketing(environment: Environment, event_schema: Draft202012Validator) -> Ticketing:
+    """A ticketing system for fixtures that outlive a test."""
+    return Ticketing(environment, event_schema)
+
+
 @pytest.fixture
-def ticketing(environment: Environment, event_schema: Draft202012Validator) -> Iterator[Ticketing]:
+def ticketing(lasting_ticketing: Ticketing) -> Iterator[Ticketing]:
     """A ticketing system; after the test, files that a failed restore left are gone."""
-    client = Ticketing(environment, event_schema)
-    yield client
-    environment.vault.clear_faults()
+    yield lasting_ticketing
+    lasting_ticketing.environment.vault.clear_faults()
+    lasting_ticketing.environment.blob_events()
     for name in LANDING_CONTAINERS:
-        container = client.container(name)
+        container = lasting_ticketing.container(name)
         for blob in container.list_blobs():
             container.delete_blob(blob.name)

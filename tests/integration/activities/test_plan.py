@@ -6,19 +6,26 @@ from typing import Any
 
 import pytest
 
+from activities import plan
 from activities.plan import make_plan
 from local.environment import Services
 from local.vault.faults import RequestFault
 from local.vault.state import State
 from shared.contracts.briefing import Briefing
-from shared.errors import ServiceBusy
+from shared.contracts.plan import Plan
+from shared.contracts.request import RestoreRequest
+from shared.errors import PreflightFailed, ServiceBusy
+from shared.planning import make_plan as resolve
 from shared.storage.ledger import Ledger
 from shared.topology import LANDING_CONTAINERS
 
 REQUEST = {"requestId": "plan-1", "source": {"backupInstance": "orders"}, "target": "drill"}
 
 
-def planned(began: str = "2026-11-25T10:00:00+00:00", **changes: Any) -> Briefing:
+BEGAN = "2026-11-25T10:00:00+00:00"
+
+
+def planned(began: str = BEGAN, **changes: Any) -> Briefing:
     outcome = make_plan({"request": {**REQUEST, **changes}, "began": began})
     assert outcome["ok"], outcome
     return Briefing.from_wire(outcome["value"])
@@ -92,3 +99,36 @@ def test_what_is_no_request_is_an_answer_with_paths() -> None:
     outcome = make_plan({"request": {"requestId": "plan-1", "source": {}, "typo": 1}, "began": ""})
 
     assert set(outcome["error"]["details"]) >= {"target: is missing", "typo: is not a field of this contract"}
+
+
+@pytest.mark.usefixtures("app")
+def test_of_two_plans_that_are_made_at_once_the_first_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what is restored by now; a late look at the world changes nothing of that, nor does its failure."""
+    quick: list[Briefing] = []
+
+    def overtaken(request: RestoreRequest) -> Plan:
+        """While this one still looks, another one has made the plan; then it finds something else."""
+        monkeypatch.setattr(plan, "resolve", resolve)
+        quick.append(planned())
+        return resolve(request).model_copy(update={"needs_approval": True})
+
+    monkeypatch.setattr(plan, "resolve", overtaken)
+    assert planned() == quick[0]
+
+    def refused(request: RestoreRequest) -> Plan:
+        overtaken(request)
+        raise PreflightFailed("another job runs on the datasource")
+
+    Ledger("plan-1").delete("plan")
+    monkeypatch.setattr(plan, "resolve", refused)
+    assert not make_plan({"request": REQUEST, "began": BEGAN})["ok"]
+    assert planned() == quick[1]
+
+
+@pytest.mark.usefixtures("app")
+def test_a_plan_for_a_request_that_was_sent_again_since_is_not_made() -> None:
+    planned(began="2026-11-26T10:00:00+00:00")
+    outcome = make_plan({"request": REQUEST, "began": BEGAN})
+
+    assert outcome["error"]["code"] == "RestoreEnded"
+    assert Ledger("plan-1").plan().began == "2026-11-26T10:00:00+00:00"

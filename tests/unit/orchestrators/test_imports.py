@@ -101,12 +101,86 @@ def test_a_file_is_imported_in_the_version_that_the_last_look_saw(drive: Any) ->
     later = drive(run.continued_with, run.answers)
     later.run(import_set)
 
-    script, databases = (call.subject for call in later.calls if call.name != "survey_landing")
+    script, databases = later.last("import_roles"), later.last("import_database")
     assert (script["file"]["etag"], databases["imports"][0]["file"]["etag"]) == ("2", "3")
     assert {name: file["state"] for name, file in later.continued_with["files"].items()} == {
         KINDS["roles"]: "imported",
         "a": "imported",
     }
+
+
+@pytest.mark.parametrize("kind", ["database", "roles", "schema"])
+def test_a_file_that_is_written_again_while_it_is_imported_is_imported_again_in_its_new_version(
+    drive: Any, kind: str
+) -> None:
+    """Also when nothing more will land: no restore ends with a file that was asked for and not imported."""
+    name = KINDS.get(kind, "a")
+    others = () if kind == "roles" else (progress(KINDS["roles"]),)
+    first, second = (survey(*others, progress(name) | {"etag": etag}) for etag in ("1", "2"))
+    changed = {"ok": False, "error": {"code": "FileChanged", "message": "changed"}}
+    tried: list[str] = []
+
+    def script(subject: dict[str, Any]) -> dict[str, Any]:
+        if subject["file"]["name"] != name:
+            return DONE
+        tried.append(subject["file"]["etag"])
+        return changed if tried == ["1"] else DONE
+
+    def database(subject: dict[str, Any]) -> dict[str, Any]:
+        tried.append(subject["imports"][0]["file"]["etag"])
+        return {"ok": True, "value": [progress(name)]} if tried == ["1"] else lane(subject)
+
+    looks = {"schema": [first, first, second, second], "database": [first, second, second], "roles": [first, second]}
+    surveys = [*looks[kind], second, second]
+    run = drive(
+        JOB, {"survey_landing": surveys, "import_roles": script, "run_script": script, "import_database": database}
+    )
+    answer = run.run_on(import_set)
+
+    assert tried == ["1", "2"]
+    assert {file["state"] for file in answer["value"]["files"]} == {"imported"}
+
+
+def test_a_file_that_changes_for_ever_ends_with_the_deadline(drive: Any) -> None:
+    landed = survey(progress("a"), progress(KINDS["roles"]))
+    changed = {"ok": True, "value": [progress("a")]}
+    run = drive(JOB, {"survey_landing": landed, "import_roles": DONE, "import_database": changed})
+    answer = run.run_on(import_set)
+
+    assert answer["error"]["code"] == "DeadlinePassed"
+    assert run.slept[-1] == JOB["longestInterval"]
+
+
+@pytest.mark.parametrize("gone", ["a", KINDS["roles"]])
+def test_a_file_that_is_deleted_before_it_is_imported_has_failed_and_says_so(drive: Any, gone: str) -> None:
+    """It had landed, then it was gone; nothing more will land."""
+    files = {name: progress(name) for name in ("a", KINDS["roles"])}
+    left = survey(*(file for name, file in files.items() if name != gone))
+    run = drive({**JOB, "files": files}, {"survey_landing": left, "import_roles": DONE, "import_database": lane})
+    answer = run.run_on(import_set)
+
+    states = {file["name"]: (file["state"], file.get("reason", "")) for file in answer["value"]["files"]}
+    assert states[gone] == ("failed", "it was deleted from landing-1 before it was imported: restore again")
+    assert {state for name, (state, _) in states.items() if name != gone} == {"imported"}
+
+
+def test_a_named_database_whose_file_is_deleted_after_others_were_imported_does_not_deny_them(drive: Any) -> None:
+    files = {"a": progress("a", "imported"), "c": progress("c"), KINDS["roles"]: progress(KINDS["roles"], "imported")}
+    left = survey(progress("a"), progress(KINDS["roles"]), problems=("databases: c is not in the backup",))
+    answer = drive({**JOB, "files": files}, {"survey_landing": left}).run_on(import_set)
+
+    states = {file["name"]: file["state"] for file in answer["value"]["files"]}
+    assert states == {"a": "imported", "c": "failed", KINDS["roles"]: "imported"}
+    assert not answer["value"]["problems"]
+
+
+def test_a_file_that_is_gone_may_come_back_while_the_vault_still_writes(drive: Any) -> None:
+    files = {name: progress(name) for name in ("a", KINDS["roles"])}
+    run = drive({**JOB, "files": files}, {"survey_landing": survey(progress("a"), closed=False)})
+    run.run(import_set)
+
+    assert "import_roles" not in run.names()
+    assert run.continued_with["files"][KINDS["roles"]]["state"] == "landed"
 
 
 def test_nothing_is_imported_before_every_database_that_the_request_names_has_landed(drive: Any) -> None:
@@ -282,3 +356,50 @@ def test_an_import_that_sleeps_looks_at_once_when_it_is_woken(drive: Any) -> Non
 
     assert run.slept == []
     assert run.continued_with is not None
+
+
+WAITS = {"ok": True, "value": {"ended": False, "status": "restore INC-7 imports into drill"}}
+TURN = {"ok": True, "value": {"ended": True}}
+
+
+def test_an_import_waits_for_its_turn_at_the_target_and_says_so(drive: Any) -> None:
+    landed = survey(progress("a"), progress(KINDS["roles"]))
+    run = drive(JOB, {"survey_landing": landed, "enter_target": WAITS})
+    run.run(import_set)
+
+    assert run.names() == ["survey_landing"]
+    assert run.statuses == [{"waiting": "restore INC-7 imports into drill"}]
+    assert run.slept == [5]
+
+
+def test_an_import_whose_turn_came_keeps_its_place_to_its_end(drive: Any) -> None:
+    turns = {"enter_target": [WAITS, TURN], "import_roles": DONE, "import_database": lane}
+    run = drive(JOB, {"survey_landing": survey(progress("a"), progress(KINDS["roles"])), **turns})
+    run.run_on(import_set)
+
+    calls = [call.name for call in run.calls if call.name.endswith("_target")]
+    assert calls == ["enter_target", "enter_target", "leave_target"]
+
+
+def test_an_import_that_cannot_ask_for_its_turn_asks_again(drive: Any, lost_worker: Exception) -> None:
+    run = drive(JOB, {"survey_landing": survey(progress("a")), "enter_target": lost_worker})
+    run.run(import_set)
+
+    assert run.continued_with["hasPlace"] is False
+
+
+def test_no_place_is_held_while_the_vault_has_brought_nothing_to_load(drive: Any) -> None:
+    run = drive(JOB, {"survey_landing": survey(progress(KINDS["roles"]), closed=False)})
+    run.run(import_set)
+
+    assert "enter_target" not in [call.name for call in run.calls]
+
+
+@pytest.mark.parametrize("ends", [CANCELLED, {"ok": False, "error": {"code": "LandingFailed", "message": "gone"}}])
+def test_whatever_ends_an_import_gives_its_place_to_the_next(drive: Any, ends: Any) -> None:
+    run = drive(
+        {**JOB, "hasPlace": True}, {"survey_landing": ends, "leave_target": {"ok": True, "value": {"line": "x"}}}
+    )
+    run.run(import_set)
+
+    assert [(call.name, call.subject) for call in run.calls][-1] == ("call_next", {"line": "x"})

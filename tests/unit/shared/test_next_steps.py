@@ -22,7 +22,7 @@ from shared.contracts.report import FileReport, Landing, Report, Step, StepKind,
 from shared.contracts.request import RestoreRequest, read_request
 from shared.errors import BackupJobFailed, DatabaseExists, ImportFailed, PermanentError, PreflightFailed, TargetRefused
 from shared.next_steps.commands import sql_name
-from shared.next_steps.failures import _MEND, NOT_DROPPED
+from shared.next_steps.failures import MEND, NOT_DROPPED
 from shared.next_steps.steps import next_steps
 from shared.postgres.contents import check_extensions, select
 from shared.postgres.privileges import adapt_grant
@@ -501,7 +501,7 @@ def test_every_failure_that_ends_a_file_or_a_restore_says_who_mends_it() -> None
     errors = Path(__file__).parents[3] / "shared" / "errors.py"
     classes = {node.name for node in ast.parse(errors.read_text()).body if isinstance(node, ast.ClassDef)}
 
-    assert set(_MEND) - classes == {"InternalError", "RetriesExhausted"}
+    assert set(MEND) - classes == {"InternalError", "RetriesExhausted"}
 
 
 def test_the_words_that_steps_are_read_from_are_those_of_the_orchestrations() -> None:

@@ -236,6 +236,15 @@ def fan_out(context: df.DurableOrchestrationContext) -> Orchestration:
 
 
 @app.orchestration_trigger(context_name="context")
+def picked(context: df.DurableOrchestrationContext) -> Orchestration:
+    results = []
+    for item in context.get_input():
+        result = yield context.call_activity_with_retry("work", RETRY, {"item": item})
+        results += [result]
+    return results
+
+
+@app.orchestration_trigger(context_name="context")
 def approval(context: df.DurableOrchestrationContext) -> Orchestration:
     seconds = (context.get_input() or {}).get("seconds", 3600)
     timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds))

@@ -518,7 +518,14 @@ def test_a_killed_worker_leaves_nothing_that_the_next_one_does_not_clear_away(
 
 
 def test_a_server_that_dies_during_a_load_means_try_again(
-    *, target: FlexibleServer, make_database: MakeDatabase, dump_file: DumpFile, load: Load, verify: Verify, wait: Wait
+    *,
+    target: FlexibleServer,
+    make_database: MakeDatabase,
+    dump_file: DumpFile,
+    load: Load,
+    verify: Verify,
+    databases: Names,
+    wait: Wait,
 ) -> None:
     name = make_database("interrupted", MANY_ROWS)
     file = Stalling(dump_file(name, "-Fc").path)
@@ -548,6 +555,7 @@ def test_a_server_that_dies_during_a_load_means_try_again(
     assert [type(error) for error in errors] == [TargetUnavailable]
     loaded = load(file, job(name))
     verify(loaded, file)
+    assert temporaries(databases(), job(name)) == {loaded.temporary_name}
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,9 @@
 """Loaded databases get their names, whatever is there already and however often it is asked for."""
 
 import re
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -116,7 +118,6 @@ def test_an_existing_database_is_replaced_with_sessions_on_it(shop: Shop, existi
     ("module", "function", "call", "stands"),
     [
         (promotion, "_check_replaceable", 1, "old"),
-        (promotion, "_end_sessions", 2, "old"),
         (promotion, "_alter", 1, "old"),
         (promotion, "_alter", 2, "old"),
         (promotion, "_close", 1, "old"),
@@ -127,7 +128,6 @@ def test_an_existing_database_is_replaced_with_sessions_on_it(shop: Shop, existi
     ],
     ids=[
         "before the rename",
-        "when sessions have ended",
         "at the old one's rename",
         "at the new one's rename",
         "before the closing statements",
@@ -253,14 +253,59 @@ def test_databases_of_the_server_are_never_replaced(shop: Shop, name: str) -> No
         shop.promote(name, "replace")
 
 
-def test_a_replaced_database_stays_open_when_its_sessions_cannot_be_ended(shop: Shop, existing: str) -> None:
+def test_a_replaced_database_stays_open_when_its_sessions_cannot_be_ended(
+    shop: Shop, existing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only a superuser ends a superuser's session."""
+    monkeypatch.setattr(promotion, "_QUIET_SECONDS", 0)
     with (
         shop.target.connect(existing, as_superuser=True),
         pytest.raises(TargetRefused, match='session of role "azuresu" is connected'),
     ):
         shop.promote(existing, "replace")
     assert shop.tables(existing) == ["old"]
+
+
+def test_a_session_of_the_service_that_goes_by_itself_is_waited_for(shop: Shop, existing: str) -> None:
+    session = shop.target.connect(existing, as_superuser=True)
+    leaving = threading.Timer(1, session.close)
+    leaving.start()
+    try:
+        assert shop.promote(existing, "replace").replaced
+    finally:
+        leaving.join()
+    assert shop.tables(existing) == ["new"]
+
+
+def test_a_pool_that_connects_again_at_once_does_not_keep_its_database_from_being_replaced(
+    shop: Shop, existing: str, databases: Names
+) -> None:
+    """Each of its sessions holds a lock in a transaction, and comes back as soon as it was thrown out."""
+    before, stopped, seen = databases(), threading.Event(), threading.Semaphore(0)
+
+    def come_back() -> None:
+        while not stopped.is_set():
+            with suppress(psycopg.Error), shop.target.connect(existing) as session:
+                session.execute("LOCK TABLE old IN ACCESS SHARE MODE")
+                seen.release()
+                session.execute("SELECT pg_sleep(60)")
+
+    pool = [threading.Thread(target=come_back) for _ in range(20)]
+    for thread in pool:
+        thread.start()
+    try:
+        for _ in pool:
+            assert seen.acquire(timeout=30)
+        promoted = shop.promote(existing, "replace")
+    finally:
+        stopped.set()
+        with shop.target.connect() as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [existing])
+        for thread in pool:
+            thread.join()
+    assert (promoted.replaced, promoted.notes.items) == (True, ())
+    assert shop.tables(existing) == ["new"]
+    assert databases() == before - {shop.load.temporary_name}
 
 
 def test_a_loaded_database_that_is_gone_is_said_so(shop: Shop, databases: Names) -> None:

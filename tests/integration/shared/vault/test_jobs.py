@@ -1,12 +1,14 @@
 """Backup jobs: looking at one until it ends, and finding the one that is ours."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from local.vault.faults import JobFault, RequestFault
 from local.vault.process import VaultProcess
+from local.vault.state import State
 from shared.contracts.vaultjobs import BackupJob, RestoreOrder
 from shared.contracts.watch import Sighting
 from shared.errors import BackupJobFailed, ServiceBusy
@@ -95,6 +97,21 @@ def test_our_job_is_found_by_its_request_running_or_done(
     assert jobs.find(order) == job_id
     vault.clear_faults()
     assert last(order, job_id, wait).ended
+    assert jobs.find(order) == job_id
+
+
+def test_of_two_jobs_for_a_request_the_older_one_is_ours(
+    vault: VaultProcess, order: RestoreOrder, start_job: StartJob, wait: Wait
+) -> None:
+    job_id = start_job()
+    last(order, job_id, wait)
+    made = State(vault.config.state).jobs
+    first = made.get(job_id)
+    assert first is not None
+    for digit in "0f":  # in whichever order the vault lists them
+        second = digit * 8 + job_id[8:]
+        made.put(second, first.model_copy(update={"id": second, "start": first.start + timedelta(minutes=1)}))
+
     assert jobs.find(order) == job_id
 
 

@@ -114,3 +114,23 @@ def test_a_setting_of_a_newer_version_is_no_failure_whatever_entry_it_was_said_a
 
     assert found.absent == ()
     assert not any(note.matters for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sorry, too many clients already",
+        "remaining connection slots are reserved for roles with the SUPERUSER attribute",
+        'too many connections for role "importer"',
+    ],
+)
+def test_a_server_without_a_free_connection_is_tried_again_and_says_what_to_raise(said: str) -> None:
+    failure = error(f'connection to server at "h", port 5432 failed: FATAL:  {said}')
+    with pytest.raises(TargetUnavailable, match=r"end sessions .* max_connections"):
+        sort_out([failure])
+
+
+def test_a_statement_that_a_limit_of_the_script_itself_cancels_fails_the_database() -> None:
+    """It would be cancelled at every try."""
+    with pytest.raises(ImportFailed, match="statement timeout"):
+        sort_out([error("canceling statement due to statement timeout", "SELECT slow();")])
