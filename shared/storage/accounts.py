@@ -4,6 +4,7 @@ import os
 from functools import lru_cache
 
 from azure.core.credentials import TokenCredential
+from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueServiceClient
 
@@ -19,8 +20,6 @@ def credential() -> TokenCredential:
 
 def identity_of(client_id: str | None) -> TokenCredential:
     """The identity of that client id; None is the app's own."""
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 -- heavy: connection strings do without it
-
     chosen = {"managed_identity_client_id": client_id} if client_id else {}
     return DefaultAzureCredential(**chosen, connection_timeout=5, read_timeout=30)  # the SDK waits for 300 s each
 

@@ -1,18 +1,20 @@
 """Clients of the management services, for Azure or for whatever `FLEX_RESTORE_ARM_ENDPOINT` names."""
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import RetryPolicy, SansIOHTTPPolicy
-from azure.mgmt.authorization import AuthorizationManagementClient
-from azure.mgmt.dataprotection import DataProtectionMgmtClient
-from azure.mgmt.storage import StorageManagementClient
 
 from shared.arm import ResourceId, retry_after
 from shared.settings import settings
 from shared.storage.accounts import credential
+
+if TYPE_CHECKING:
+    from azure.mgmt.authorization import AuthorizationManagementClient
+    from azure.mgmt.dataprotection import DataProtectionMgmtClient
+    from azure.mgmt.storage import StorageManagementClient
 
 
 class _PlainHttp(SansIOHTTPPolicy[Any, Any]):
@@ -60,18 +62,24 @@ def vault_id() -> ResourceId:
 
 
 @lru_cache(maxsize=4)
-def data_protection(subscription: str) -> DataProtectionMgmtClient:
+def data_protection(subscription: str) -> "DataProtectionMgmtClient":
     """The backup service of a subscription."""
+    from azure.mgmt.dataprotection import DataProtectionMgmtClient  # noqa: PLC0415 -- heavy: most functions do without it
+
     return DataProtectionMgmtClient(credential(), subscription, **_options())
 
 
 @lru_cache(maxsize=4)
-def storage_management(subscription: str) -> StorageManagementClient:
+def storage_management(subscription: str) -> "StorageManagementClient":
     """The storage accounts of a subscription, as resources."""
+    from azure.mgmt.storage import StorageManagementClient  # noqa: PLC0415 -- heavy: most functions do without it
+
     return StorageManagementClient(credential(), subscription, **_options())
 
 
 @lru_cache(maxsize=4)
-def authorization(subscription: str) -> AuthorizationManagementClient:
+def authorization(subscription: str) -> "AuthorizationManagementClient":
     """The role assignments of a subscription."""
+    from azure.mgmt.authorization import AuthorizationManagementClient  # noqa: PLC0415 -- heavy: most functions do without it
+
     return AuthorizationManagementClient(credential(), subscription, **_options())

@@ -1,6 +1,6 @@
 """Backup instances: which one a request means."""
 
-from azure.mgmt.dataprotection.models import BackupInstance, BackupInstanceResource
+from typing import TYPE_CHECKING
 
 from shared.arm import ResourceId, arm_errors, same_id
 from shared.contracts.api import InstanceInfo
@@ -8,6 +8,9 @@ from shared.contracts.plan import BackupInstanceRef
 from shared.errors import RequestRejected
 from shared.settings import settings
 from shared.vault.clients import data_protection, vault_id
+
+if TYPE_CHECKING:
+    from azure.mgmt.dataprotection.models import BackupInstance, BackupInstanceResource
 
 _FLEXIBLE_SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
 
@@ -49,23 +52,25 @@ def protected() -> list[InstanceInfo]:
     )
 
 
-def _list(vault: ResourceId) -> list[tuple[BackupInstanceResource, BackupInstance]]:
+def _list(vault: ResourceId) -> list[tuple["BackupInstanceResource", "BackupInstance"]]:
     with arm_errors(f"listing the backup instances of vault {vault.name}"):
         listed = list(data_protection(vault.subscription).backup_instances.list(vault.resource_group, vault.name))
     return [(one, one.properties) for one in listed if one.properties and _is_flexible_server(one.properties)]
 
 
-def _is_flexible_server(properties: BackupInstance) -> bool:
+def _is_flexible_server(properties: "BackupInstance") -> bool:
     return same_id(properties.data_source_info.datasource_type, _FLEXIBLE_SERVERS)
 
 
-def _means(instance: BackupInstanceResource, properties: BackupInstance, name: str) -> bool:
+def _means(instance: "BackupInstanceResource", properties: "BackupInstance", name: str) -> bool:
     source = properties.data_source_info
     names = (instance.id, instance.name, source.resource_name, source.resource_id, properties.friendly_name)
     return any(same_id(one, name) for one in names)
 
 
-def _reference(instance: BackupInstanceResource, properties: BackupInstance, vault: ResourceId) -> BackupInstanceRef:
+def _reference(
+    instance: "BackupInstanceResource", properties: "BackupInstance", vault: ResourceId
+) -> BackupInstanceRef:
     source = properties.data_source_info
     return BackupInstanceRef(
         subscription=vault.subscription,

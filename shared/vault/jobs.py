@@ -1,8 +1,7 @@
 """Backup jobs: looking at one, and finding the one that an earlier attempt of ours has started."""
 
 from collections.abc import Iterator
-
-from azure.mgmt.dataprotection.models import AzureBackupJob
+from typing import TYPE_CHECKING
 
 from shared.arm import arm_errors, describe, same_id
 from shared.contracts.plan import BackupInstanceRef
@@ -11,6 +10,9 @@ from shared.contracts.watch import Sighting
 from shared.errors import BackupJobFailed
 from shared.vault.clients import data_protection
 from shared.vault.operations import file_prefix
+
+if TYPE_CHECKING:
+    from azure.mgmt.dataprotection.models import AzureBackupJob
 
 _DONE = frozenset({"completed", "completedwithwarnings"})
 _DEAD = frozenset({"failed", "cancelled"})
@@ -67,7 +69,7 @@ def running(instance: BackupInstanceRef, besides: str = "") -> list[str]:
     ]
 
 
-def _prefix_of(job: AzureBackupJob) -> str:
+def _prefix_of(job: "AzureBackupJob") -> str:
     details = (job.extended_info.additional_details if job.extended_info else None) or {}
     return details.get(_PREFIX_DETAIL) or ""
 
@@ -77,18 +79,18 @@ def _for_whom(prefix: str) -> str:
     return f" (restore {mine})" if mine != prefix else ""
 
 
-def _jobs_of(instance: BackupInstanceRef, *, watching: bool = False) -> Iterator[tuple[str, AzureBackupJob]]:
+def _jobs_of(instance: BackupInstanceRef, *, watching: bool = False) -> Iterator[tuple[str, "AzureBackupJob"]]:
     with arm_errors(f"listing the backup jobs of {instance.vault}", watching=watching):
         for one in data_protection(instance.subscription).jobs.list(instance.resource_group, instance.vault):
             if one.properties is not None and same_id(one.properties.data_source_id, instance.datasource_id):
                 yield str(one.name), one.properties
 
 
-def _reasons(properties: AzureBackupJob) -> str:
+def _reasons(properties: "AzureBackupJob") -> str:
     errors = [describe(error.as_dict()) for error in properties.error_details or []]
     return "; ".join(f"{code}: {text}" for code, text in errors) or "the service gave no reason."
 
 
-def _warnings(properties: AzureBackupJob) -> list[str]:
+def _warnings(properties: "AzureBackupJob") -> list[str]:
     extended = properties.extended_info
     return [str(one.warning) for one in (extended.warning_details if extended else None) or []]

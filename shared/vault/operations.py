@@ -6,15 +6,9 @@ body says Failed (recorded traffic of 2024 and 2025).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.rest import HttpRequest, HttpResponse
-from azure.mgmt.dataprotection.models import (
-    AzureBackupRecoveryPointBasedRestoreRequest,
-    RestoreFilesTargetInfo,
-    TargetDetails,
-    ValidateRestoreRequestObject,
-)
 
 from shared.arm import arm_errors, describe, last_segment, refusal, retry_after
 from shared.contracts.vaultjobs import Operation, RestoreOrder
@@ -22,6 +16,9 @@ from shared.contracts.watch import Sighting
 from shared.errors import OperationGone, ServiceBusy
 from shared.storage.accounts import landing_container
 from shared.vault.clients import ASKING_SECONDS, data_protection, vault_id
+
+if TYPE_CHECKING:
+    from azure.mgmt.dataprotection.models import AzureBackupRecoveryPointBasedRestoreRequest
 
 _GONE = frozenset({404, 410})
 
@@ -31,7 +28,13 @@ def file_prefix(request_id: str) -> str:
     return f"flex-restore-{request_id}"
 
 
-def _body(order: RestoreOrder) -> AzureBackupRecoveryPointBasedRestoreRequest:
+def _body(order: RestoreOrder) -> "AzureBackupRecoveryPointBasedRestoreRequest":
+    from azure.mgmt.dataprotection.models import (  # noqa: PLC0415 -- heavy: most functions do without it
+        AzureBackupRecoveryPointBasedRestoreRequest,
+        RestoreFilesTargetInfo,
+        TargetDetails,
+    )
+
     return AzureBackupRecoveryPointBasedRestoreRequest(
         recovery_point_id=order.recovery_point,
         source_data_store_type="VaultStore",
@@ -49,6 +52,10 @@ def _body(order: RestoreOrder) -> AzureBackupRecoveryPointBasedRestoreRequest:
 
 def start_validation(order: RestoreOrder) -> Operation:
     """Ask the service whether the restore would be accepted."""
+    from azure.mgmt.dataprotection.models import (  # noqa: PLC0415 -- heavy: most functions do without it
+        ValidateRestoreRequestObject,
+    )
+
     request = ValidateRestoreRequestObject(restore_request_object=_body(order))
     return _start("validateRestore", order, request)
 

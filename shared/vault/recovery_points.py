@@ -1,8 +1,7 @@
 """Recovery points: the one that a request means, and whether it can be restored as files."""
 
 from datetime import datetime
-
-from azure.mgmt.dataprotection.models import AzureBackupDiscreteRecoveryPoint
+from typing import TYPE_CHECKING
 
 from shared.arm import arm_errors
 from shared.contracts.api import PointInfo
@@ -10,6 +9,9 @@ from shared.contracts.plan import BackupInstanceRef, RecoveryPointRef
 from shared.contracts.request import BackupSource
 from shared.errors import RequestRejected
 from shared.vault.clients import data_protection
+
+if TYPE_CHECKING:
+    from azure.mgmt.dataprotection.models import AzureBackupDiscreteRecoveryPoint
 
 
 def choose(instance: BackupInstanceRef, source: BackupSource) -> RecoveryPointRef:
@@ -46,7 +48,11 @@ def still_there(instance: BackupInstanceRef, point_id: str) -> bool:
     return any((point.recovery_point_id or "").lower() == point_id.lower() for point in _list(instance))
 
 
-def _list(instance: BackupInstanceRef) -> list[AzureBackupDiscreteRecoveryPoint]:
+def _list(instance: BackupInstanceRef) -> list["AzureBackupDiscreteRecoveryPoint"]:
+    from azure.mgmt.dataprotection.models import (  # noqa: PLC0415 -- heavy: most functions do without it
+        AzureBackupDiscreteRecoveryPoint,
+    )
+
     with arm_errors(f"listing the recovery points of {instance.name}"):
         listed = data_protection(instance.subscription).recovery_points.list(
             instance.resource_group, instance.vault, instance.name
@@ -55,7 +61,7 @@ def _list(instance: BackupInstanceRef) -> list[AzureBackupDiscreteRecoveryPoint]
 
 
 def _by_id(
-    points: list[AzureBackupDiscreteRecoveryPoint], wanted: str, instance: BackupInstanceRef
+    points: list["AzureBackupDiscreteRecoveryPoint"], wanted: str, instance: BackupInstanceRef
 ) -> RecoveryPointRef:
     for point in points:
         if (point.recovery_point_id or "").lower() == wanted.lower():
@@ -65,7 +71,7 @@ def _by_id(
     raise RequestRejected(f"source.recoveryPoint: {instance.name} has no recovery point {wanted!r}.")
 
 
-def obstacle(point: AzureBackupDiscreteRecoveryPoint) -> str:
+def obstacle(point: "AzureBackupDiscreteRecoveryPoint") -> str:
     """Why the point cannot be restored as files; empty when it can.
 
     Points of the snapshot-based backup ("v2") are restored as a server and lie in no vault store; how else the API
@@ -79,5 +85,5 @@ def obstacle(point: AzureBackupDiscreteRecoveryPoint) -> str:
     return ""
 
 
-def _reference(point: AzureBackupDiscreteRecoveryPoint) -> RecoveryPointRef:
+def _reference(point: "AzureBackupDiscreteRecoveryPoint") -> RecoveryPointRef:
     return RecoveryPointRef(id=str(point.recovery_point_id), time=point.recovery_point_time)

@@ -1,6 +1,8 @@
 """What the app registers: the exact set of functions, each with its trigger."""
 
 import json
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,15 @@ def test_every_activity_that_an_orchestrator_calls_is_registered() -> None:
         called |= {name for name in by_trigger("activityTrigger") if f'"{name}"' in text}
 
     assert called == by_trigger("activityTrigger")
+
+
+def test_heavy_libraries_are_loaded_where_they_are_used() -> None:
+    """A cold start reads the whole app; what only some functions need would make every message wait for it."""
+    heavy = ["azure.mgmt", "jinja2", "opentelemetry.sdk", "azure.monitor.opentelemetry"]
+    script = f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.strip() == "[]"
 
 
 def test_queues_of_requests_of_those_that_could_not_be_handled_and_of_events_for_the_webhook() -> None:
