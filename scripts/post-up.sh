@@ -4,6 +4,7 @@
 # It can be run again at any time: `azd hooks run postdeploy`.
 set -eu
 
+: "${AZURE_SUBSCRIPTION_ID:?run this with: azd hooks run postdeploy}"
 : "${AZURE_RESOURCE_GROUP:?run this with: azd hooks run postdeploy}"
 : "${AZURE_FUNCTION_APP_NAME:?run this with: azd hooks run postdeploy}"
 : "${AZURE_STORAGE_ACCOUNT_NAME:?run this with: azd hooks run postdeploy}"
@@ -17,9 +18,9 @@ command -v az > /dev/null || {
 }
 
 has_key() {
-    [ -n "$(az functionapp keys list --subscription "$AZURE_SUBSCRIPTION_ID" --resource-group "$AZURE_RESOURCE_GROUP" \
-        --name "$AZURE_FUNCTION_APP_NAME" --query "systemKeys.blobs_extension != null && 'there' || ''" \
-        --output tsv 2> /dev/null)" ]
+    key=$(az functionapp keys list --subscription "$AZURE_SUBSCRIPTION_ID" --resource-group "$AZURE_RESOURCE_GROUP" \
+        --name "$AZURE_FUNCTION_APP_NAME" --query systemKeys.blobs_extension --output tsv 2> /dev/null) || return 1
+    [ -n "$key" ] && [ "$key" != None ]
 }
 
 subscribe() {
