@@ -15,6 +15,8 @@ import pathspec
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = Path(".python_packages", "lib", "site-packages")
+_STAMP = "requirements.txt"
+"""Beside the installed packages: what they were installed by."""
 
 
 def app_files(root: Path = ROOT) -> list[Path]:
@@ -28,6 +30,15 @@ def app_files(root: Path = ROOT) -> list[Path]:
     return sorted(found)
 
 
+def clear(folder: Path) -> None:
+    """Empty the folder, but for requirements that are the right ones already."""
+    keep = REQUIREMENTS.parts[0] if _installed(folder) else None
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.name == keep:
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def copy_app(folder: Path) -> None:
     """Copy the app's files."""
     for path in app_files():
@@ -38,6 +49,8 @@ def copy_app(folder: Path) -> None:
 
 def install_requirements(folder: Path) -> None:
     """Install what requirements.txt names, which is resolved already."""
+    if _installed(folder):
+        return
     subprocess.run(
         [
             *(sys.executable, "-m", "uv", "pip", "install", "--quiet"),
@@ -47,15 +60,21 @@ def install_requirements(folder: Path) -> None:
         ],
         check=True,
     )
+    shutil.copyfile(ROOT / "requirements.txt", folder / REQUIREMENTS / _STAMP)
+
+
+def _installed(folder: Path) -> bool:
+    stamp = folder / REQUIREMENTS / _STAMP
+    return stamp.is_file() and stamp.read_bytes() == (ROOT / "requirements.txt").read_bytes()
 
 
 def main() -> None:
     """Make the package."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="the package's folder, which is made anew")
+    parser.add_argument("folder", type=Path, help="the package's folder; what else is in it goes")
     parser.add_argument("--zip", type=Path, help="a zip file of it")
     arguments = parser.parse_args()
-    shutil.rmtree(arguments.folder, ignore_errors=True)
+    clear(arguments.folder)
     copy_app(arguments.folder)
     install_requirements(arguments.folder)
     if arguments.zip:

@@ -11,10 +11,11 @@ from tree_sitter import Node
 
 from local.bicep.document import Declaration, Document, key_of, properties, string_of, text_of, walk
 
-_FUNCTIONS = frozenset(
-    "concat empty filter guid items listKeys loadJsonContent loadTextContent map replace resourceGroup split string"
-    " subscription subscriptionResourceId tenant toLower toObject union uniqueString".split()
-)
+_FUNCTIONS = frozenset({
+    "concat", "empty", "filter", "guid", "items", "listKeys", "loadJsonContent", "loadTextContent", "map", "replace",
+    "resourceGroup", "split", "string", "subscription", "subscriptionResourceId", "tenant", "toLower", "toObject",
+    "union", "uniqueString",
+})  # fmt: skip
 """The functions of Bicep that infra/ uses."""
 _DECORATORS = frozenset({"allowed", "batchSize", "description", "maxLength", "metadata", "minLength", "secure"})
 _ANY = "*"
@@ -92,7 +93,7 @@ def _references(node: Node) -> Iterator[Node]:
 
 
 def modules(folder: Path) -> list[str]:
-    """Modules that do not exist, or get other parameters than they declare; outputs that they do not have or nobody uses."""
+    """Modules that do not exist or get other parameters than they declare; outputs that are not there or not used."""
     found = []
     used: dict[Path, set[str]] = {}
     for one in documents(folder):
@@ -127,7 +128,7 @@ def _outputs_asked(document: Document, module: Declaration) -> Iterator[str]:
 
 
 def files(folder: Path) -> list[str]:
-    """Files that are loaded and not there, or there and not loaded; JSON that is none; properties of it that are not there."""
+    """Files that are loaded and not there, or there and not loaded; so with the properties of JSON that is an object."""
     found = []
     loaded = set()
     for one in documents(folder):

@@ -81,23 +81,26 @@ class Document:
 
     def objects(self, node: Node | None) -> Iterator[Node]:
         """The objects that an expression may come to: of both branches of a condition, of all parts of a union."""
-        if node is None:
-            return
-        if node.type == "object":
+        if node is not None and node.type == "object":
             yield node
-        elif node.type == "ternary_expression":
-            for field in ("consequence", "alternative"):
-                yield from self.objects(node.child_by_field_name(field))
-        elif node.type in {"for_statement", "if_statement", "parenthesized_expression"}:
-            yield from self.objects(node.named_children[-1])
-        elif node.type == "array":
-            for child in node.named_children:
-                yield from self.objects(child)
-        elif node.type == "call_expression" and text_of(node.named_children[0]) in {"union", "concat"}:
-            for argument in node.named_children[-1].named_children:
-                yield from self.objects(argument)
-        elif node.type == "identifier" and (found := self.named("var").get(text_of(node))):
-            yield from self.objects(found.value)
+        elif node is not None:
+            for one in self._choices(node):
+                yield from self.objects(one)
+
+    def _choices(self, node: Node) -> list[Node]:
+        """The expressions of which an expression takes its value."""
+        match node.type:
+            case "ternary_expression":
+                return node.named_children[1:]
+            case "for_statement" | "if_statement" | "parenthesized_expression":
+                return node.named_children[-1:]
+            case "array":
+                return node.named_children
+            case "call_expression" if text_of(node.named_children[0]) in {"union", "concat"}:
+                return node.named_children[-1].named_children
+            case "identifier" if (found := self.named("var").get(text_of(node))) and found.value:
+                return [found.value]
+        return []
 
     def values(self, node: Node | None, *path: str) -> list[Node]:
         """What stands at a path of keys in an expression; several where branches or items differ."""

@@ -82,7 +82,7 @@ def test_the_connections_that_the_code_names_are_made(app_settings: set[str]) ->
 
 
 def test_the_parameters_file_holds_the_defaults(parameters: dict[str, Any]) -> None:
-    """As shipped, a deployment has the values that docs/settings.md tells, so that the file shows what can be changed."""
+    """As shipped, a deployment has the defaults of docs/settings.md: the file shows what can be changed."""
     fields = of_the_code()
     defaults = {
         name: to_jsonable_python(fields[name].get_default(call_default_factory=True, validated_data={}))

@@ -13,7 +13,7 @@ def test_every_parameter_is_given(bicep: Callable[[str], Document], parameters: 
 
 
 def test_three_questions_are_asked(bicep: Callable[[str], Document], parameters: dict[str, Any]) -> None:
-    """Beside the environment's name, azd asks for what has no default and no value: where, which vault, which server."""
+    """Beside the environment's name azd asks for what has no default: where, which vault, which server."""
     without = {name for name, declared in bicep("main").named("param").items() if declared.value is None}
 
     assert without - {"environmentName"} == {"location", "backupVaultId", "targetServerId"}
