@@ -128,7 +128,7 @@ def _outputs_asked(document: Document, module: Declaration) -> Iterator[str]:
 
 
 def files(folder: Path) -> list[str]:
-    """Files that are loaded and not there, or there and not loaded; so with the properties of JSON that is an object."""
+    """Files that are loaded and not there, or there and not loaded; so with the keys of JSON that is an object."""
     found = []
     loaded = set()
     for one in documents(folder):
