@@ -42,7 +42,7 @@ def post_up(tmp_path: Path) -> Run:
         calls.touch()
         told = {"CALLS": str(calls), "WITHOUT_KEY": str(without_key), "REFUSALS": str(refusals)}
         environment = NAMES | told | {"POST_UP_TRIES": str(tries), "POST_UP_PAUSE": "0"} | changes
-        path = f"{folder}:{os.environ['PATH']}"
+        path = f"{folder}:{os.environ['PATH']}" if with_az else str(folder)
         done = subprocess.run(
             ["/bin/sh", ROOT / "scripts" / "post-up.sh"],
             env={name: value for name, value in environment.items() if value} | {"PATH": path},
@@ -100,6 +100,14 @@ def test_a_value_that_azd_would_give_is_asked_for(missing: str, post_up: Run) ->
     assert missing in done.stderr
     assert "azd hooks run postdeploy" in done.stderr
     assert calls == []
+
+
+def test_without_the_azure_cli_it_says_what_to_do(post_up: Run) -> None:
+    """azd alone is not enough for the subscriptions."""
+    done, _ = post_up(with_az=False)
+
+    assert done.returncode == 1
+    assert "Azure CLI" in done.stderr
 
 
 def test_both_scripts_read_the_same_values() -> None:
