@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,18 @@ def _refusals(document: Document) -> Iterator[str]:
     for node in walk(document.root):
         if node.type == "ERROR" or node.is_missing:
             yield f"line {node.start_point[0] + 1}: tree-sitter cannot read {text_of(node)[:40]!r}"
+    if refusal := _pycep_refusal(document.text):
+        yield f"pycep: {refusal}"
+
+
+@cache
+def _pycep_refusal(text: str) -> str:
+    """The first line of what pycep says against a file; empty where it reads it. It takes its time."""
     try:
-        pycep.BicepParser().parse(text=document.text)
+        pycep.BicepParser().parse(text=text)
     except Exception as error:  # noqa: BLE001 -- whatever pycep raises, it has not read the file
-        yield f"pycep: {str(error).splitlines()[0]}"
+        return str(error).splitlines()[0]
+    return ""
 
 
 def names(folder: Path) -> list[str]:
