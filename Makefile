@@ -9,7 +9,8 @@ NODE_READY := node_modules/.ready
 POSTGRESQL_READY := .local/postgresql/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local cli scripts tests
 
-.PHONY: help setup browser postgresql package demo up test screenshots fuzz fuzz-import bench-host lint types lock format clean
+.PHONY: help setup browser postgresql package demo up test screenshots fuzz fuzz-import bench-host bench-load docs lint types lock \
+	format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +70,13 @@ fuzz-import: setup ## random databases, dumped, imported and compared, SECONDS=6
 
 bench-host: setup ## speed and size of the functions host, in a table (JSON=out.json writes the figures)
 	@$(PYTHON) -m local.bench.host $(if $(JSON),--json $(JSON))
+
+bench-load: setup ## a burst of 1,000 requests: how each ends, limits, memory, cold start (JSON=out.json, REQUESTS=1000)
+	@$(PYTHON) -m local.bench.load $(if $(JSON),--json $(JSON)) $(if $(REQUESTS),--requests $(REQUESTS))
+
+docs: setup ## the parts of docs/ that are made from the code, then the site (site/)
+	$(PYTHON) -m local.docs.settings
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 lint: setup ## ruff: style and format
 	$(PYTHON) -m ruff check $(SOURCES)

@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import backup_job, databases, decisions, events, instances, landing, plan, report, scripts
+from activities import backup_job, databases, decisions, events, instances, landing, plan, report, scripts, targets
 from orchestrators.clear_landing import clear_landing
 from orchestrators.import_database import import_database
 from orchestrators.import_set import import_set
@@ -35,6 +35,8 @@ for activity in (
     landing.settle_landing,
     landing.close_landing,
     landing.release_landing,
+    targets.enter_target,
+    targets.leave_target,
     scripts.import_roles,
     scripts.run_script,
     databases.load_database,
@@ -50,7 +52,7 @@ for activity in (
 ):
     app.activity_trigger(input_name="subject")(activity)
 
-for client_activity in (instances.open_import, instances.check_import, instances.open_clearing):
+for client_activity in (instances.open_import, instances.check_import, instances.open_clearing, instances.call_next):
     app.activity_trigger(input_name="subject")(app.durable_client_input(client_name="client")(client_activity))
 
 app.queue_trigger(arg_name="message", queue_name=REQUEST_QUEUE, connection=APP_STORAGE)(

@@ -13,9 +13,9 @@ from shared.contracts.outcome import Outcome, failure, success
 from shared.contracts.vaultjobs import RestoreOrder
 from shared.contracts.watch import Sighting
 from shared.errors import ImportFailed, LandingFailed, cut
-from shared.instances import is_over, start_clearing_once, start_import_once
+from shared.instances import is_over, start_clearing_once, start_import_once, wake
 from shared.settings import settings
-from shared.storage import reservations
+from shared.storage import reservations, waiting
 from shared.storage.ledger import Ledger
 
 
@@ -41,6 +41,16 @@ async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationC
     if not outcome.ok:
         return outcome.to_wire()
     return success(Sighting(ended=True, status="Completed", value=outcome.value).to_wire())
+
+
+@plain
+async def call_next(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
+    """Have the first of a line look at once whether it is their turn; the others are not far behind."""
+    line = subject["line"]
+    sleeper = "landing" if line == waiting.LANDING else "import"
+    for request_id in (await asyncio.to_thread(waiting.first, line))[: waiting.CALLED]:
+        await wake(client, request_id, [sleeper])
+    return success(None)
 
 
 @plain

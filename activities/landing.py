@@ -19,6 +19,7 @@ from shared.settings import settings
 from shared.storage import landing, reservations, waiting
 from shared.storage.landing import BlobFile
 from shared.storage.ledger import Ledger, remember_set, use_set
+from shared.storage.waiting import Wait
 from shared.survey import survey
 from shared.targets import toolbox
 from shared.topology import SYSTEM_DATABASES
@@ -30,10 +31,10 @@ _log = logging.getLogger(__name__)
 def reserve_landing(subject: dict[str, Any]) -> Sighting:
     """Reserve a free landing container, or say why none is free, or who is first."""
     request_id, priority = subject["requestId"], Priority(subject["priority"])
-    reservation, reasons = reservations.reserve(request_id, priority, imported=subject["mode"] == Mode.FULL)
-    if reservation is None:
-        return Sighting(ended=False, status="; ".join(reasons))
-    return Sighting(ended=True, value={"container": reservation.container})
+    reserved = reservations.reserve(request_id, priority, imported=subject["mode"] == Mode.FULL)
+    if isinstance(reserved, Wait):
+        return Sighting(ended=False, status="; ".join(reserved.reasons), retry_after=reserved.retry_after)
+    return Sighting(ended=True, value={"container": reserved.container})
 
 
 @answering
@@ -97,12 +98,12 @@ def close_landing(subject: dict[str, Any]) -> None:
 
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
-    """Delete the files that nobody needs any more, and give up what the restore has reserved."""
+    """Delete the files that nobody needs any more, and give up what the restore has reserved; who may be next."""
     request_id, phase = subject["requestId"], Phase(subject["phase"])
     if (leftovers := done_with(request_id, phase, subject["brought"])) is not None:
         landing.delete_files(leftovers)
-    waiting.leave(request_id)
+    waiting.leave(waiting.LANDING, request_id)
     containers = reservations.owned_by(request_id)
     for container in containers:
         reservations.release(container, request_id)
-    return {"containers": containers}
+    return {"line": waiting.LANDING, "containers": containers}

@@ -33,7 +33,7 @@ param targets object = {}
 param settings object = {}
 
 @description('App settings that are secrets, with the names of their secrets in the Key Vault.')
-param secrets object = {}
+param keyVaultReferences object = {}
 
 @allowed(['flex', 'premium'])
 @description('Flex Consumption, or Elastic Premium for imports that take longer than an hour.')
@@ -240,7 +240,7 @@ module function 'app/function.bicep' = {
     vaultId: backupVaultId
     targets: hasTarget ? union(askedTarget, targets) : targets
     settings: settings
-    secrets: secrets
+    keyVaultReferences: keyVaultReferences
   }
   dependsOn: [roles]
 }

@@ -47,6 +47,11 @@ _READY = b"host ready "
 _PACING = Pacing()
 
 
+def alias(number: int) -> str:
+    """The alias of the numbered backup instance, counted from 1."""
+    return INSTANCE if number == 1 else f"{INSTANCE}-{number}"
+
+
 class Environment:
     """The services that the app finds in Azure, and the app in its host, on free ports of this machine.
 
@@ -62,13 +67,15 @@ class Environment:
         self._stack = stack
 
     @classmethod
-    def start(
+    def start(  # noqa: PLR0913 -- what its users want to have otherwise
         cls,
         directory: Path,
         *,
         app: Path = ROOT,
         settings: Mapping[str, str] = MappingProxyType({}),
         pacing: Pacing = _PACING,
+        instances: int = 1,
+        target: Mapping[str, object] = MappingProxyType({}),
     ) -> Self:
         """Start everything.
 
@@ -77,6 +84,8 @@ class Environment:
             app: the function app's folder.
             settings: app settings above those that the services call for.
             pacing: how slow the backup vault is.
+            instances: how many backup instances protect the source, aliases `orders`, `orders-2`, …
+            target: what the operator says of the target server besides where it is.
 
         Raises:
             ServerError: a part did not start; the text holds the end of its log.
@@ -84,8 +93,8 @@ class Environment:
         directory = directory.resolve()
         directory.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            services = _start_services(directory, stack, pacing)
-            host = LeashedHost(app, directory, {**services.app_settings(directory), **settings})
+            services = _start_services(directory, stack, pacing, instances)
+            host = LeashedHost(app, directory, {**services.app_settings(directory, target), **settings})
             stack.callback(host.stop)
             host.start()
             return cls(services, host, stack.pop_all())
@@ -104,6 +113,11 @@ class Environment:
     def instance(self) -> BackupInstance:
         """The source's backup instance."""
         return self.vault.config.instances[0]
+
+    @property
+    def host_pid(self) -> int:
+        """The process of the functions host; its workers are its children."""
+        return self._host.pid
 
     def restart_host(self) -> None:
         """Start the host again at the same address; it is stopped first when it runs."""
@@ -132,7 +146,7 @@ class Services:
     target: FlexibleServer
     vault: VaultProcess
 
-    def app_settings(self, directory: Path) -> dict[str, str]:
+    def app_settings(self, directory: Path, more: Mapping[str, object] = MappingProxyType({})) -> dict[str, str]:
         """The function app's settings; intervals are short, for nothing here takes hours."""
         config = self.vault.config
         target = {
@@ -141,6 +155,7 @@ class Services:
             "user": self.target.admin,
             "passwordSetting": _PASSWORD_SETTING,
             "sslmode": "disable",
+            **more,
         }
         staging = directory / "staging"
         staging.mkdir(exist_ok=True)
@@ -149,7 +164,9 @@ class Services:
             LANDING_STORAGE: self.azurite.connection_string,
             "FLEX_RESTORE_VAULT": vault_id(config),
             "FLEX_RESTORE_LANDING_ACCOUNT": account_id(config, config.accounts[0]),
-            "FLEX_RESTORE_INSTANCES": json.dumps({INSTANCE: instance_id(config, config.instances[0])}),
+            "FLEX_RESTORE_INSTANCES": json.dumps(
+                {alias(number): instance_id(config, one) for number, one in enumerate(config.instances, 1)}
+            ),
             "FLEX_RESTORE_TARGETS": json.dumps({TARGET: target}),
             "FLEX_RESTORE_ARM_ENDPOINT": self.vault.url,
             "FLEX_RESTORE_STAGING_DIRECTORY": str(staging),
@@ -183,6 +200,17 @@ class LeashedHost:
         """The key that the host made at its first start."""
         return str(json.loads((self._data / "keys.json").read_text())["default"])
 
+    @property
+    def pid(self) -> int:
+        """The host's process.
+
+        Raises:
+            LookupError: it was never started.
+        """
+        if self._process is None:
+            raise LookupError("the host was never started")
+        return self._process.pid
+
     def start(self) -> None:
         """Start the host and wait until its functions run.
 
@@ -210,7 +238,7 @@ class LeashedHost:
             self._process.kill()
 
 
-def _start_services(directory: Path, stack: ExitStack, pacing: Pacing) -> Services:
+def _start_services(directory: Path, stack: ExitStack, pacing: Pacing, instances: int) -> Services:
     """Start the services side by side; what has started stops with the stack, also when another one has not."""
     with ThreadPoolExecutor() as threads:
         starting = threads.submit(lambda: stack.enter_context(Azurite.start(directory / "azurite")))
@@ -220,7 +248,7 @@ def _start_services(directory: Path, stack: ExitStack, pacing: Pacing) -> Servic
         ]
     azurite, (source, target) = starting.result(), (server.result() for server in creating)
     _make_containers(azurite)
-    config = _vault_config(directory, azurite, source, pacing)
+    config = _vault_config(directory, azurite, source, pacing, instances)
     return Services(azurite, source, target, stack.enter_context(VaultProcess.start(config, directory / "vault.log")))
 
 
@@ -238,14 +266,17 @@ def _make_containers(azurite: Azurite) -> None:
             queues.create_queue(name)
 
 
-def _vault_config(directory: Path, azurite: Azurite, source: FlexibleServer, pacing: Pacing) -> VaultConfig:
+def _vault_config(
+    directory: Path, azurite: Azurite, source: FlexibleServer, pacing: Pacing, instances: int
+) -> VaultConfig:
     """One vault that protects the source and may restore into the storage account."""
+    servers = [source.name, *(f"{source.name}-{number}" for number in range(2, instances + 1))]
     access = SourceServer(host=source.host, port=source.port, user=source.superuser, password=source.superuser_password)
     return VaultConfig(
         subscription=_SUBSCRIPTION,
         resource_group=_GROUP,
         vault="orders-vault",
-        instances=(BackupInstance(name=f"{source.name}-pgflex", server_name=source.name, server=access),),
+        instances=tuple(BackupInstance(name=f"{name}-pgflex", server_name=name, server=access) for name in servers),
         accounts=(
             StorageAccount(
                 name=azurite.account_name, resource_group=_GROUP, connection_string=azurite.connection_string

@@ -2,7 +2,7 @@
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Steps, attempt, watched
+from orchestrators.steps import Steps, give_back, watched
 from shared.contracts.base import Json
 from shared.contracts.clearing import Clearing
 from shared.contracts.progress import Phase
@@ -22,4 +22,4 @@ def clear_landing(context: df.DurableOrchestrationContext) -> Steps[Json]:
     if found.error is not None and found.error.code != BackupJobFailed.__name__:
         return found.to_wire()
     subject = {"requestId": clearing.order.request_id, "phase": Phase.CANCELLED.value, "brought": brought}
-    return (yield from attempt(context, "release_landing", subject)).to_wire()
+    return (yield from give_back(context, "release_landing", subject)).to_wire()

@@ -8,18 +8,27 @@ from collections.abc import Sequence
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Steps, attempt, given_up, pause
+from orchestrators.steps import Steps, attempt, give_back, given_up, look, pause
 from shared.contracts.base import Json
 from shared.contracts.files import FileKind
 from shared.contracts.importing import DatabaseImport, ImportSet, Lane, ScriptImport, Survey
 from shared.contracts.outcome import Failure, failure, success
 from shared.contracts.progress import FileProgress, FileState, SetResult
+from shared.contracts.watch import Sighting
 from shared.errors import DeadlinePassed, ImportFailed, RestoreCancelled, RestoreEnded
 
 
 def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
     """Import what has landed; look again until nothing more will land. Answers a `SetResult`."""
     job = ImportSet.from_wire(context.get_input())
+    answer = yield from _import(context, job)
+    if answer is not None:
+        yield from give_back(context, "leave_target", job.landing)
+    return answer
+
+
+def _import(context: df.DurableOrchestrationContext, job: ImportSet) -> Steps[Json | None]:
+    """One look at the container, and what it gives to do; None where there is another generation."""
     outcome = yield from attempt(context, "survey_landing", job.landing)
     if outcome.error is not None:
         return _stopped(job, outcome.error) if outcome.error.code in _ENDINGS else outcome.to_wire()
@@ -28,8 +37,10 @@ def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
     if survey.problems and survey.closed:
         return success(SetResult(problems=survey.problems).to_wire())
 
+    if not (survey.problems or job.has_place) and _is_ready(survey):
+        job = yield from _enter_target(context, job)
     before = job
-    if not survey.problems:
+    if job.has_place and not survey.problems:
         job = yield from _import_roles(context, job, survey)
         if _roles_are_settled(job, survey):
             imported = yield from _import_databases(context, job, survey)
@@ -38,7 +49,7 @@ def import_set(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
                     ImportFailed("A lane of the import was ended from outside; what it did is in the report.")
                 )
             job = imported
-    if survey.closed and job == before:
+    if survey.closed and job == before and job.has_place:
         job = yield from _import_scripts(context, job, survey)
         return success(SetResult(files=tuple(job.files.values()), unknown=survey.unknown).to_wire())
 
@@ -61,10 +72,22 @@ def _stopped(job: ImportSet, error: Failure) -> Json:
     return success(SetResult(files=tuple(job.with_files(*stopped).files.values())).to_wire())
 
 
+def _is_ready(survey: Survey) -> bool:
+    """Nothing is touched, and no place is held, before a database has landed and the tools can read it."""
+    return survey.closed or any(file.kind is FileKind.DATABASE for file in survey.files)
+
+
+def _enter_target(context: df.DurableOrchestrationContext, job: ImportSet) -> Steps[ImportSet]:
+    """A target server bears so many imports at once; the others wait for their turn."""
+    outcome = yield from look(context, "enter_target", job.landing)
+    turn = Sighting.from_wire(outcome.value) if outcome.ok else Sighting(ended=False)
+    if not turn.ended:
+        context.set_custom_status({"waiting": turn.status[:500]})
+    return job.model_copy(update={"has_place": turn.ended})
+
+
 def _import_roles(context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey) -> Steps[ImportSet]:
-    """Roles are the first thing that is touched: not before a database has landed and the tools can read it."""
-    ready = survey.closed or any(file.kind is FileKind.DATABASE for file in survey.files)
-    for file in job.waiting(FileKind.ROLES) if ready else ():
+    for file in job.waiting(FileKind.ROLES):
         job = yield from _run_script(context, "import_roles", job, survey, file)
     return job
 

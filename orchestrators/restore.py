@@ -7,7 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from orchestrators.course import Course, Stopped
-from orchestrators.steps import Steps, attempt, later, was_cancelled, watched
+from orchestrators.steps import Steps, attempt, give_back, later, was_cancelled, watched
 from shared.contracts.base import Json
 from shared.contracts.briefing import Briefing
 from shared.contracts.decisions import Approval, Decision, End, Statement, Verdict
@@ -253,7 +253,7 @@ def _end(
         message += " The report could not be written."
     course.note(report=report.value)
     if not course.vault_may_write:
-        yield from attempt(context, "release_landing", {**subject, "phase": phase.value, "brought": brought})
+        yield from give_back(context, "release_landing", {**subject, "phase": phase.value, "brought": brought})
     yield from course.enter(phase, message, errors)
     return {
         "phase": phase.value,

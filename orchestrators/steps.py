@@ -40,6 +40,14 @@ def look(context: df.DurableOrchestrationContext, activity: str, subject: Contra
     return (yield from _outcome(context.call_activity(activity, wire(subject)), activity))
 
 
+def give_back(context: df.DurableOrchestrationContext, activity: str, subject: Contract | Json) -> Steps[Outcome]:
+    """Give back what others may wait for in a line, and have who is first look again at once."""
+    outcome = yield from attempt(context, activity, subject)
+    if outcome.ok:
+        yield from look(context, "call_next", outcome.value)
+    return outcome
+
+
 def watched(context: df.DurableOrchestrationContext, name: str, watch: Watch) -> Steps[Outcome]:
     """Wait in a child orchestration until what is watched has ended; its outcome."""
     instance = child_instance(context.instance_id, name)

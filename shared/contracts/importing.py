@@ -74,6 +74,8 @@ class ImportSet(Patience):
     landing: LandingRef
     lanes: int
     """How many databases at once."""
+    has_place: bool = False
+    """Whether it is this import's turn at the target server."""
     files: dict[str, FileProgress] = {}  # noqa: RUF012 -- frozen model; pydantic copies defaults
 
     def with_files(self, *files: FileProgress) -> "ImportSet":

@@ -8,6 +8,7 @@ from shared.contracts.files import Reservation
 from shared.contracts.request import Priority
 from shared.storage import documents, landing, waiting
 from shared.storage.accounts import control_container
+from shared.storage.waiting import Wait
 from shared.topology import LANDING_CONTAINERS
 
 
@@ -26,44 +27,45 @@ def read(container: str) -> Reservation | None:
     return None if document is None else Reservation.from_wire(document)
 
 
-def reserve(
-    request_id: str, priority: Priority = Priority.NORMAL, *, imported: bool = True
-) -> tuple[Reservation | None, list[str]]:
-    """The container that this restore owns now or already, else None with the reasons.
+def reserve(request_id: str, priority: Priority = Priority.NORMAL, *, imported: bool = True) -> Reservation | Wait:
+    """The container that this restore owns now or already, or why it has to wait.
 
     Restores that wait are served by their priority, and within it in the order in which they came.
     """
     for owned in owned_by(request_id)[:1]:
-        waiting.leave(request_id)
-        return read(owned), []
-    free, reasons = _free()
-    first = waiting.ahead(request_id, priority)
+        waiting.leave(waiting.LANDING, request_id)
+        if reservation := read(owned):
+            return reservation
+    first = waiting.join(waiting.LANDING, request_id, priority)
+    if len(first) >= len(LANDING_CONTAINERS):
+        return Wait((f"{len(first)} restores are first, the next of them {first[0]}",), len(first))
+    free, reasons, owners = _free()
+    first = [other for other in first if other not in owners]
     if len(first) >= len(free):
-        waiting.stay(request_id, priority)
-        return None, [*reasons, *(f"restore {other} is first" for other in first)]
+        return Wait((*reasons, *(f"restore {other} is first" for other in first)), len(first))
     for container in free:
         reservation = Reservation(container=container, request_id=request_id, imported=imported)
         # Whose it is when the answer to a first try was lost, only the document tells.
         standing = documents.create_or_read(control_container(), _document(container), reservation.to_wire())
         if standing is not None and standing["requestId"] == request_id:
-            waiting.leave(request_id)
-            return Reservation.from_wire(standing), []
-    waiting.stay(request_id, priority)
-    return None, ["somebody else was faster"]
+            waiting.leave(waiting.LANDING, request_id)
+            return Reservation.from_wire(standing)
+    return Wait(("somebody else was faster",), len(first))
 
 
-def _free() -> tuple[list[str], list[str]]:
-    """The containers that nobody owns and that hold no files, and why the others are not free."""
-    free, reasons = [], []
+def _free() -> tuple[list[str], list[str], set[str]]:
+    """The containers that nobody owns and that hold no files, why the others are not free, and who owns them."""
+    free, reasons, owners = [], [], set()
     for container in LANDING_CONTAINERS:
         leftovers = landing.restored_files(container)
         if (standing := read(container)) is not None:
+            owners.add(standing.request_id)
             reasons.append(f"{container} is reserved by restore {standing.request_id}")
         elif leftovers:
             reasons.append(_occupied(container, len(leftovers), leftovers[0].name))
         else:
             free.append(container)
-    return free, reasons
+    return free, reasons, owners
 
 
 def _occupied(container: str, count: int, first: str) -> str:

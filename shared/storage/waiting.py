@@ -1,4 +1,4 @@
-"""The line before the landing containers: who waits, by priority and then by time.
+"""Lines: who waits for a landing container or for a target server, by priority and then by time.
 
 A place is a document in the control container whose name sorts as the line does. Who waits comes back at each look; a
 place that nobody came back to for a while belongs to a restore that is gone.
@@ -13,9 +13,15 @@ from shared.contracts.request import Priority
 from shared.storage import documents
 from shared.storage.accounts import control_container
 
+LANDING = "landing"
+"""The line before the landing containers."""
+
 _FOLDER = "waiting/"
 GONE_AFTER = timedelta(minutes=30)
 """Twice the longest pause that the settings allow between two looks."""
+CALLED = 2
+"""How many of a line are woken when something is given back: more than one, for the first may be gone."""
+_FAR = 300.0
 _RANKS = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 
@@ -26,44 +32,56 @@ class _Place:
     """Milliseconds."""
     request_id: str
 
-    @property
-    def document(self) -> str:
-        return f"{_FOLDER}{self.rank}-{self.since:014}-{self.request_id}.json"
+    def document(self, line: str) -> str:
+        return f"{_FOLDER}{line}/{self.rank}-{self.since:014}-{self.request_id}.json"
 
     @classmethod
     def parse(cls, document: str) -> "_Place":
-        rank, since, request_id = document.removeprefix(_FOLDER).removesuffix(".json").split("-", 2)
+        rank, since, request_id = document.rpartition("/")[2].removesuffix(".json").split("-", 2)
         return cls(int(rank), int(since), request_id)
 
 
-def ahead(request_id: str, priority: Priority) -> list[str]:
-    """The restores that are served before this one."""
-    places = list(_places(within=GONE_AFTER))
-    mine = _mine(places, request_id, priority)
-    return [place.request_id for place in sorted(places) if place < mine and place.request_id != request_id]
+@dataclass(frozen=True)
+class Wait:
+    """That it is not yet somebody's turn, and why."""
+
+    reasons: tuple[str, ...]
+    ahead: int
+    """How many are served before."""
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until the next look; who is called when it is their turn need not look often; 0 means soon."""
+        return 0 if self.ahead < CALLED else _FAR
 
 
-def stay(request_id: str, priority: Priority) -> None:
-    """Take a place in the line, or keep the one that was taken before."""
-    mine = _mine(list(_places()), request_id, priority)
-    documents.write(control_container(), mine.document, {"requestId": request_id})
+def first(line: str) -> list[str]:
+    """The restores that wait, in the order in which they are served."""
+    return [place.request_id for place in sorted(place for place, seen in _places(line) if _is_lately(seen))]
 
 
-def leave(request_id: str) -> None:
+def join(line: str, request_id: str, priority: Priority) -> list[str]:
+    """Take a place in the line, or come back to the one that was taken before; who is served before it."""
+    places = list(_places(line))
+    standing = (place for place, _ in places if place.request_id == request_id)
+    mine = next(standing, _Place(_RANKS[priority], int(time.time() * 1000), request_id))
+    documents.write(control_container(), mine.document(line), {"requestId": request_id})
+    lately = sorted(place for place, seen in places if _is_lately(seen))
+    return [place.request_id for place in lately if place < mine and place.request_id != request_id]
+
+
+def leave(line: str, request_id: str) -> None:
     """Give up the place in the line, if there is one."""
-    for place in _places():
+    for place, _ in _places(line):
         if place.request_id == request_id:
-            documents.delete(control_container(), place.document)
+            documents.delete(control_container(), place.document(line))
 
 
-def _mine(places: list[_Place], request_id: str, priority: Priority) -> _Place:
-    standing = (place for place in places if place.request_id == request_id)
-    return next(standing, _Place(_RANKS[priority], int(time.time() * 1000), request_id))
+def _places(line: str) -> Iterator[tuple[_Place, datetime]]:
+    """The places, and when somebody came back to each last."""
+    for blob in control_container().list_blobs(name_starts_with=f"{_FOLDER}{line}/"):
+        yield _Place.parse(blob.name), blob.last_modified
 
 
-def _places(within: timedelta | None = None) -> Iterator[_Place]:
-    """The places; with `within` only those that somebody came back to lately."""
-    oldest = None if within is None else datetime.now(UTC) - within
-    for blob in control_container().list_blobs(name_starts_with=_FOLDER):
-        if oldest is None or blob.last_modified >= oldest:
-            yield _Place.parse(blob.name)
+def _is_lately(seen: datetime) -> bool:
+    return seen >= datetime.now(UTC) - GONE_AFTER

@@ -12,7 +12,7 @@ LAYERS = {
     "activities": {"activities", "shared"},
     "orchestrators": {"orchestrators", "shared"},
     "triggers": {"triggers", "shared"},
-    "local": {"local", "shared"},
+    "local": {"local", "shared", "orchestrators"},
     "cli": {"flexrestore"},
 }
 OURS = {*LAYERS, "flexrestore", "function_app", "tests"}

@@ -42,6 +42,7 @@ def test_activities() -> None:
         "start_validation", "check_operation", "start_restore", "check_job", "find_job",
         "reserve_landing", "survey_landing", "settle_landing", "close_landing", "release_landing",
         "open_import", "check_import", "open_clearing", "check_running", "check_approval", "close_restore",
+        "enter_target", "leave_target", "call_next",
         "import_roles", "run_script",
         "load_database", "verify_database", "promote_database", "discard_database", "verify_restore",
         "write_report", "publish_phase",

@@ -95,11 +95,11 @@ def test_the_parameters_file_holds_the_defaults(parameters: dict[str, Any]) -> N
 def test_no_secret_stands_in_the_parameters_file(parameters: dict[str, Any]) -> None:
     """Secrets are Key Vault references: never values, in no file."""
     assert [name for name, info in of_the_code().items() if is_secret(info) and name in parameters["settings"]] == []
-    assert parameters["secrets"] == {}
+    assert parameters["keyVaultReferences"] == {}
 
 
 def test_secrets_become_references(bicep: Callable[[str], Document]) -> None:
-    """What the parameter `secrets` names is read from the Key Vault of this deployment."""
+    """What the parameter `keyVaultReferences` names is read from the Key Vault of this deployment."""
     assert "'@Microsoft.KeyVault(VaultName=${keyVaultName};SecretName=${setting.value})'" in bicep("app/function").text
 
 

@@ -2,11 +2,14 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from local.bicep.document import Document
 
 ROOT = Path(__file__).parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -75,10 +78,10 @@ def test_no_secret_is_kept_for_deploying() -> None:
     assert deploy["permissions"]["id-token"] == "write"
 
 
-def test_deployments_answer_azds_questions(parameters: dict[str, Any]) -> None:
+def test_deployments_answer_azds_questions(parameters: dict[str, Any], bicep: Callable[[str], Document]) -> None:
     """`azd provision --no-prompt` has a variable for every parameter that has no default."""
-    asked = {re.fullmatch(r"\$\{(\w+)\}", str(value)) for value in parameters.values()} - {None}
-    needed = {found[1] for found in asked if found} - {"AZURE_PRINCIPAL_ID"}  # azd's own
+    without = [name for name, declared in bicep("main").named("param").items() if declared.value is None]
+    needed = {parameters[name].strip("${}") for name in without}
     for name, job in (("deploy", "deploy"), ("infra", "what-if")):
         workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
         assert needed <= set(workflow["jobs"][job]["env"])

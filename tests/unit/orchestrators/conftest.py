@@ -125,12 +125,16 @@ class Drive:
 
     def _answer(self, call: Call) -> Any:
         self.calls.append(call)
-        answer = self.answers.get(call.name, {"ok": True, "value": {}})
+        answer = self.answers.get(call.name, {"ok": True, "value": _VALUES.get(call.name, {})})
         if isinstance(answer, list):
             answer = answer.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer(call.subject) if callable(answer) else answer
+
+    def last(self, name: str) -> Any:
+        """What the activity was called with last."""
+        return next(call.subject for call in reversed(self.calls) if call.name == name)
 
     def names(self) -> list[str]:
         return [call.name for call in self.calls if call.name not in _EVERYWHERE]
@@ -139,8 +143,12 @@ class Drive:
         return [call.subject["progress"]["phases"][-1]["phase"] for call in self.calls if call.name == "publish_phase"]
 
 
-_EVERYWHERE = {"publish_phase", "check_running"}
+_EVERYWHERE = {"publish_phase", "check_running", "call_next", "enter_target", "leave_target"}
 """Activities of each phase, which a test of the steps need not name."""
+
+
+_VALUES = {"enter_target": {"ended": True}}
+"""What activities answer that a test says nothing of."""
 
 
 class LostWorkerError(Exception):

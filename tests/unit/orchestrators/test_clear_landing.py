@@ -36,7 +36,7 @@ def test_the_container_is_given_back_when_the_job_has_ended(drive: Any, end: dic
     run.run(clear_landing)
 
     assert run.names() == [FIND, CHECK, "release_landing"]
-    assert run.calls[-1].subject == {"requestId": "INC-1", "phase": "Cancelled", "brought": brought}
+    assert run.last("release_landing") == {"requestId": "INC-1", "phase": "Cancelled", "brought": brought}
 
 
 def test_it_is_watched_though_its_restore_was_cancelled(drive: Any) -> None:
@@ -51,7 +51,7 @@ def test_a_job_that_never_came_about_holds_nothing(drive: Any) -> None:
     run.run(clear_landing)
 
     assert run.names() == [FIND, "release_landing"]
-    assert run.calls[-1].subject["brought"] == ""
+    assert run.last("release_landing")["brought"] == ""
 
 
 def test_a_job_whose_end_is_not_known_keeps_the_container(drive: Any) -> None:

@@ -101,7 +101,7 @@ def test_a_file_is_imported_in_the_version_that_the_last_look_saw(drive: Any) ->
     later = drive(run.continued_with, run.answers)
     later.run(import_set)
 
-    script, databases = (call.subject for call in later.calls if call.name != "survey_landing")
+    script, databases = later.last("import_roles"), later.last("import_database")
     assert (script["file"]["etag"], databases["imports"][0]["file"]["etag"]) == ("2", "3")
     assert {name: file["state"] for name, file in later.continued_with["files"].items()} == {
         KINDS["roles"]: "imported",
@@ -282,3 +282,50 @@ def test_an_import_that_sleeps_looks_at_once_when_it_is_woken(drive: Any) -> Non
 
     assert run.slept == []
     assert run.continued_with is not None
+
+
+WAITS = {"ok": True, "value": {"ended": False, "status": "restore INC-7 imports into drill"}}
+TURN = {"ok": True, "value": {"ended": True}}
+
+
+def test_an_import_waits_for_its_turn_at_the_target_and_says_so(drive: Any) -> None:
+    landed = survey(progress("a"), progress(KINDS["roles"]))
+    run = drive(JOB, {"survey_landing": landed, "enter_target": WAITS})
+    run.run(import_set)
+
+    assert run.names() == ["survey_landing"]
+    assert run.statuses == [{"waiting": "restore INC-7 imports into drill"}]
+    assert run.slept == [5]
+
+
+def test_an_import_whose_turn_came_keeps_its_place_to_its_end(drive: Any) -> None:
+    turns = {"enter_target": [WAITS, TURN], "import_roles": DONE, "import_database": lane}
+    run = drive(JOB, {"survey_landing": survey(progress("a"), progress(KINDS["roles"])), **turns})
+    run.run_on(import_set)
+
+    calls = [call.name for call in run.calls if call.name.endswith("_target")]
+    assert calls == ["enter_target", "enter_target", "leave_target"]
+
+
+def test_an_import_that_cannot_ask_for_its_turn_asks_again(drive: Any, lost_worker: Exception) -> None:
+    run = drive(JOB, {"survey_landing": survey(progress("a")), "enter_target": lost_worker})
+    run.run(import_set)
+
+    assert run.continued_with["hasPlace"] is False
+
+
+def test_no_place_is_held_while_the_vault_has_brought_nothing_to_load(drive: Any) -> None:
+    run = drive(JOB, {"survey_landing": survey(progress(KINDS["roles"]), closed=False)})
+    run.run(import_set)
+
+    assert "enter_target" not in [call.name for call in run.calls]
+
+
+@pytest.mark.parametrize("ends", [CANCELLED, {"ok": False, "error": {"code": "LandingFailed", "message": "gone"}}])
+def test_whatever_ends_an_import_gives_its_place_to_the_next(drive: Any, ends: Any) -> None:
+    run = drive(
+        {**JOB, "hasPlace": True}, {"survey_landing": ends, "leave_target": {"ok": True, "value": {"line": "x"}}}
+    )
+    run.run(import_set)
+
+    assert [(call.name, call.subject) for call in run.calls][-1] == ("call_next", {"line": "x"})

@@ -206,7 +206,7 @@ def test_an_import_that_outlives_its_restore_is_waited_for_once_it_was_told_to_s
     assert driven.names()[-5:] == [
         "watch_job:check_import", "close_restore", "watch_job:check_import", "write_report", "release_landing",
     ]  # fmt: skip
-    assert [one["name"] for one in driven.calls[-3].subject["files"]] == ["bank"]
+    assert [one["name"] for one in driven.last("write_report")["files"]] == ["bank"]
 
 
 def waiting(**decision: Any) -> dict[str, Any]:
@@ -292,14 +292,14 @@ def test_a_cancel_does_not_deny_what_an_unknown_import_may_have_done(run: Any) -
     }))  # fmt: skip
 
     assert "look at the target server for what stands" in answer["message"]
-    assert driven.calls[-2].subject["brought"] == ""
+    assert driven.last("release_landing")["brought"] == ""
 
 
 def test_a_cancel_deletes_the_files_that_its_job_brought(run: Any) -> None:
     driven, _ = run(cancelled(**{"watch_job:check_import": [no("RestoreCancelled"), ok({"files": []})]}))
 
     assert driven.names()[-1] == "release_landing"
-    assert driven.calls[-2].subject == {
+    assert driven.last("release_landing") == {
         "requestId": "INC-1", "request": {"requestId": "INC-1"}, "phase": "Cancelled", "brought": "landing-1",
     }  # fmt: skip
 

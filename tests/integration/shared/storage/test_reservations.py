@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.storage import documents, reservations
+from shared.storage.waiting import Wait
 from shared.topology import LANDING_CONTAINERS
 
 pytestmark = pytest.mark.usefixtures("storage")
@@ -15,8 +16,14 @@ type Put = Callable[..., None]
 
 
 def reserved(request_id: str) -> str | None:
-    reservation, _ = reservations.reserve(request_id)
-    return reservation.container if reservation else None
+    reservation = reservations.reserve(request_id)
+    return None if isinstance(reservation, Wait) else reservation.container
+
+
+def reasons(request_id: str) -> tuple[str, ...]:
+    wait = reservations.reserve(request_id)
+    assert isinstance(wait, Wait)
+    return wait.reasons
 
 
 def test_each_restore_gets_a_container_of_its_own() -> None:
@@ -33,10 +40,8 @@ def test_a_repeated_activity_gets_the_container_that_it_has() -> None:
 def test_without_a_free_container_every_owner_is_named() -> None:
     reserved("a")
     reserved("b")
-    reservation, reasons = reservations.reserve("c")
 
-    assert reservation is None
-    assert reasons == [f"{FIRST} is reserved by restore a", f"{SECOND} is reserved by restore b"]
+    assert reasons("c") == (f"{FIRST} is reserved by restore a", f"{SECOND} is reserved by restore b")
 
 
 def test_a_reservation_whose_answer_was_lost_is_found_to_be_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,8 +77,7 @@ def test_restored_files_keep_a_container_from_being_reserved(put: Put) -> None:
 
     assert reserved("a") == SECOND
     assert reservations.read(FIRST) is None
-    _, reasons = reservations.reserve("b")
-    assert "backupstarttimestamp first" in reasons[0]
+    assert "backupstarttimestamp first" in reasons("b")[0]
 
 
 def test_blobs_of_unknown_names_are_in_nobodys_way(put: Put) -> None:

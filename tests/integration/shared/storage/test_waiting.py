@@ -8,6 +8,7 @@ from shared.contracts.files import Reservation
 from shared.contracts.request import Priority
 from shared.storage import documents, reservations, waiting
 from shared.storage.accounts import control_container
+from shared.storage.waiting import Wait
 from shared.topology import LANDING_CONTAINERS
 
 pytestmark = pytest.mark.usefixtures("storage")
@@ -15,8 +16,14 @@ FIRST, SECOND = LANDING_CONTAINERS
 
 
 def reserve(request_id: str, priority: Priority = Priority.NORMAL) -> str | None:
-    reservation, _ = reservations.reserve(request_id, priority)
-    return reservation.container if reservation else None
+    reservation = reservations.reserve(request_id, priority)
+    return None if isinstance(reservation, Wait) else reservation.container
+
+
+def told(request_id: str) -> Wait:
+    wait = reservations.reserve(request_id)
+    assert isinstance(wait, Wait)
+    return wait
 
 
 @pytest.fixture
@@ -39,7 +46,7 @@ def test_priority_beats_time() -> None:
     assert [reserve("low", Priority.LOW), reserve("normal"), reserve("high", Priority.HIGH)] == [None] * 3
     reservations.release(FIRST, "one")
 
-    assert waiting.ahead("low", Priority.LOW) == ["high", "normal"]
+    assert waiting.first(waiting.LANDING) == ["high", "normal", "low"]
     assert [reserve("low", Priority.LOW), reserve("normal"), reserve("high", Priority.HIGH)] == [None, None, FIRST]
 
 
@@ -56,17 +63,28 @@ def test_two_free_containers_serve_two() -> None:
 @pytest.mark.usefixtures("taken")
 def test_who_waits_is_told_who_is_first() -> None:
     reserve("early")
-    _, reasons = reservations.reserve("late")
+    reasons = told("late").reasons
 
     assert f"{FIRST} is reserved by restore one" in reasons
     assert "restore early is first" in reasons
 
 
 @pytest.mark.usefixtures("taken")
+def test_who_is_far_behind_looks_rarely_and_who_is_near_soon() -> None:
+    """Who gives something back wakes the first; looks of a long line would be in the way of those that are served."""
+    near = [told(name) for name in ("early", "late")]
+    far = told("last")
+
+    assert [wait.retry_after for wait in near] == [0, 0]
+    assert far.retry_after > 0
+    assert far.reasons == ("2 restores are first, the next of them early",)
+
+
+@pytest.mark.usefixtures("taken")
 def test_who_gave_up_holds_nobody_up() -> None:
     reserve("early")
     reserve("late")
-    waiting.leave("early")
+    waiting.leave(waiting.LANDING, "early")
     reservations.release(FIRST, "one")
 
     assert reserve("late") == FIRST
@@ -89,7 +107,7 @@ def test_who_was_killed_after_it_was_served_leaves_the_line_when_it_comes_back()
     documents.create(control_container(), f"reservations/{FIRST}.json", reservation.to_wire())
 
     assert reserve("served") == FIRST
-    assert waiting.ahead("next", Priority.NORMAL) == []
+    assert waiting.first(waiting.LANDING) == []
 
 
 @pytest.mark.usefixtures("taken")
@@ -97,5 +115,4 @@ def test_a_name_with_dashes_keeps_its_place() -> None:
     reserve("a-1")
     reserve("1")
 
-    assert waiting.ahead("1", Priority.NORMAL) == ["a-1"]
-    assert waiting.ahead("a-1", Priority.NORMAL) == []
+    assert waiting.first(waiting.LANDING) == ["a-1", "1"]
