@@ -127,6 +127,8 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   }
   properties: {
     reserved: true
+    // One instance that is never scaled in: an import is not ended by it.
+    maximumElasticWorkerCount: isFlex ? null : 1
   }
 }
 
