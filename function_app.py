@@ -3,12 +3,26 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import backup_job, databases, decisions, events, instances, landing, plan, report, scripts, targets
+from activities import (
+    backup_job,
+    databases,
+    decisions,
+    events,
+    housekeeping,
+    instances,
+    landing,
+    plan,
+    report,
+    scripts,
+    targets,
+)
 from orchestrators.clear_landing import clear_landing
+from orchestrators.housekeeping import housekeeping as keep_house
 from orchestrators.import_database import import_database
 from orchestrators.import_set import import_set
 from orchestrators.restore import restore
 from orchestrators.watch_job import watch_job
+from shared.telemetry import logs
 from shared.topology import APP_STORAGE, LANDING_CONTAINERS, LANDING_STORAGE, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.blob import file_landed
 from triggers.http.answers import answering
@@ -16,11 +30,13 @@ from triggers.http.console import get_console, get_console_file
 from triggers.http.endpoints import ENDPOINTS
 from triggers.http.openapi import get_openapi
 from triggers.queue import request_poisoned, request_queued
+from triggers.timer import housekeeping_due, schedule
 from triggers.webhook import delivery_due
 
+logs.install()
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-for orchestrator in (restore, watch_job, import_set, import_database, clear_landing):
+for orchestrator in (restore, watch_job, import_set, import_database, clear_landing, keep_house):
     app.orchestration_trigger(context_name="context")(orchestrator)
 
 for activity in (
@@ -49,10 +65,25 @@ for activity in (
     decisions.check_running,
     decisions.check_approval,
     decisions.close_restore,
+    housekeeping.tell_housekeeping,
 ):
     app.activity_trigger(input_name="subject")(activity)
 
-for client_activity in (instances.open_import, instances.check_import, instances.open_clearing, instances.call_next):
+for client_activity in (
+    instances.open_import,
+    instances.check_import,
+    instances.open_clearing,
+    instances.call_next,
+    housekeeping.report_stuck,
+    housekeeping.find_abandoned,
+    housekeeping.give_back_landing,
+    housekeeping.remove_places,
+    housekeeping.drop_databases,
+    housekeeping.delete_files,
+    housekeeping.delete_reports,
+    housekeeping.purge_histories,
+    housekeeping.delete_records,
+):
     app.activity_trigger(input_name="subject")(app.durable_client_input(client_name="client")(client_activity))
 
 app.queue_trigger(arg_name="message", queue_name=REQUEST_QUEUE, connection=APP_STORAGE)(
@@ -60,6 +91,10 @@ app.queue_trigger(arg_name="message", queue_name=REQUEST_QUEUE, connection=APP_S
 )
 app.queue_trigger(arg_name="message", queue_name=f"{REQUEST_QUEUE}-poison", connection=APP_STORAGE)(request_poisoned)
 app.queue_trigger(arg_name="message", queue_name=WEBHOOK_QUEUE, connection=APP_STORAGE)(delivery_due)
+
+app.timer_trigger(arg_name="timer", schedule=schedule())(
+    app.durable_client_input(client_name="client")(housekeeping_due)
+)
 
 for endpoint in ENDPOINTS:
     answered = app.durable_client_input(client_name="client")(answering(endpoint.handler))

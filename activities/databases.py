@@ -1,5 +1,6 @@
 """Import one database: load it under a temporary name, verify it, put it into place; or discard what failed."""
 
+import logging
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
@@ -27,6 +28,9 @@ from shared.storage.landing import BlobFile
 from shared.storage.ledger import Ledger, database_record, promotions
 from shared.storage.logs import import_log
 from shared.targets import checks, target_server, toolbox
+from shared.telemetry.metrics import count_database
+
+_log = logging.getLogger(__name__)
 
 
 class _Work:
@@ -153,7 +157,7 @@ def promote_database(subject: dict[str, Any]) -> Json:
     conflict = work.plan.request.on_conflict
     # Whoever comes second would not know any more what was replaced, and what was noted about it.
     with server_errors(), work.server.advisory_lock(f"promotion, {work.key.lock}"):
-        result = work.ledger.read(work.record("promotion"), Promotion)
+        before = result = work.ledger.read(work.record("promotion"), Promotion)
         if result is None:
             name = work.job.final_name
             result = promote(work.server, work.key, loaded.oid, name, on_conflict=conflict, still_wanted=wanted)
@@ -161,6 +165,10 @@ def promote_database(subject: dict[str, Any]) -> Json:
             return {"skipped": f"database {work.job.final_name!r} appeared on the target server meanwhile"}
         answer = work.answer("promotion", result, result.notes)
     verification = work.ledger.read(work.record("verification"), Verification)
+    if before is None:
+        rows = f"{verification.rows} rows" if verification else "rows of which nothing is recorded"
+        _log.info("database %s stands, of %d bytes in its file and %s", result.name, loaded.archive.size, rows)
+        count_database(work.plan.request.target, loaded, verification)
     notes = [loaded.notes, result.notes, *([verification.notes] if verification else [])]
     answer["warnings"] = sum(_warnings(part) for part in notes)
     return answer

@@ -1,5 +1,6 @@
 """Tell the outside: an event for every phase that a restore enters."""
 
+import logging
 import re
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,9 @@ from shared.contracts.progress import RestoreProgress
 from shared.contracts.status import About
 from shared.storage import register
 from shared.storage.events import publish
+from shared.telemetry import metrics, spans
+
+_log = logging.getLogger(__name__)
 
 _TOLD = {"message", "errors", "container", "job", "report", "approval"}
 """What of a progress its event tells under the same name."""
@@ -23,7 +27,12 @@ def publish_phase(subject: dict[str, Any]) -> None:
     the same request id.
     """
     progress = RestoreProgress.from_wire(subject["progress"])
-    register.enter(subject["requestId"], About.from_wire(subject["about"]), progress)
+    about = About.from_wire(subject["about"])
+    known = register.enter(subject["requestId"], about, progress)
+    if known < len(progress.phases):  # whoever writes the row first tells it
+        _log.info("the restore has entered the phase %s", progress.phase)
+        metrics.count_phases(about, progress, known)
+        spans.tell_phases(subject["requestId"], progress, known)
     notify = _names(subject.get("notify"))
     for number in range(subject["told"] + 1, len(progress.phases) + 1):
         publish(_entered(subject["requestId"], progress, number), notify)

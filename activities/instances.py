@@ -6,7 +6,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.answers import plain
+from activities.answers import answering_with_client
 from shared.contracts.clearing import Clearing
 from shared.contracts.importing import LandingRef
 from shared.contracts.outcome import Outcome, failure, success
@@ -19,14 +19,14 @@ from shared.storage import reservations, waiting
 from shared.storage.ledger import Ledger
 
 
-@plain
+@answering_with_client
 async def open_import(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Start the import, unless a file that landed has started it."""
     started = await start_import_once(client, LandingRef.from_wire(subject))
     return success({"started": started})
 
 
-@plain
+@answering_with_client
 async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Look at an import; it ends with a `SetResult`, or with None where none was ever started."""
     status = await client.get_status(subject["instanceId"])
@@ -43,7 +43,7 @@ async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationC
     return success(Sighting(ended=True, status="Completed", value=outcome.value).to_wire())
 
 
-@plain
+@answering_with_client
 async def call_next(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Have the first of a line look at once whether it is their turn; the others are not far behind."""
     line = subject["line"]
@@ -53,7 +53,7 @@ async def call_next(subject: dict[str, Any], client: df.DurableOrchestrationClie
     return success(None)
 
 
-@plain
+@answering_with_client
 async def open_clearing(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Have the landing container of a cancelled restore cleared when the vault has stopped writing into it."""
     try:

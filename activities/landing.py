@@ -99,11 +99,13 @@ def close_landing(subject: dict[str, Any]) -> None:
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
     """Delete the files that nobody needs any more, and give up what the restore has reserved; who may be next."""
-    request_id, phase = subject["requestId"], Phase(subject["phase"])
-    if (leftovers := done_with(request_id, phase, subject["brought"])) is not None:
+    request_id, phase, brought = subject["requestId"], Phase(subject["phase"]), subject["brought"]
+    leftovers = done_with(request_id, phase, brought)
+    containers = reservations.owned_by(request_id)
+    # Once it is given back, what lies there is another restore's: a repeated activity leaves it.
+    if leftovers is not None and (leftovers.backup_name or brought in containers):
         landing.delete_files(leftovers)
     waiting.leave(waiting.LANDING, request_id)
-    containers = reservations.owned_by(request_id)
     for container in containers:
         reservations.release(container, request_id)
     return {"line": waiting.LANDING, "containers": containers}

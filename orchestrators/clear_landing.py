@@ -16,7 +16,8 @@ def clear_landing(context: df.DurableOrchestrationContext) -> Steps[Json]:
     brought = ""
     found = yield from watched(context, "job", clearing.watch("find_job", clearing.order, "the backup job to show up"))
     if found.ok and found.value["jobId"]:
-        job = BackupJob(instance=clearing.order.instance, job_id=found.value["jobId"])
+        order = clearing.order
+        job = BackupJob(instance=order.instance, job_id=found.value["jobId"], request_id=order.request_id)
         found = yield from watched(context, "end", clearing.watch("check_job", job, f"backup job {job.job_id}"))
         brought = clearing.order.container if found.ok else ""
     if found.error is not None and found.error.code != BackupJobFailed.__name__:

@@ -131,7 +131,7 @@ def _run_backup_job(
     watch = briefing.watch("start_restore", order, what="the vault to start the restore", deadline=deadline)
     started = yield from watched(context, "start", watch)
     course.vault_may_write = not _is(started, VaultRefused)
-    job = BackupJob(instance=order.instance, job_id=_value(started)["jobId"])
+    job = BackupJob(instance=order.instance, job_id=_value(started)["jobId"], request_id=order.request_id)
     course.note(job=job.job_id)
     watch = briefing.watch("check_job", job, what=f"backup job {job.job_id}", deadline=deadline)
     ended = yield from watched(context, "job", watch)

@@ -14,18 +14,34 @@ from shared.contracts.clearing import Clearing
 from shared.contracts.importing import ImportSet, LandingRef
 from shared.contracts.progress import Phase, RestoreProgress
 from shared.decisions import reopen
+from shared.histories import kept
 from shared.settings import settings
 from shared.storage.ledger import Ledger
-from shared.topology import WAKE, WATCHES, child_instance, import_instance
+from shared.topology import HOUSEKEEPING, WAKE, WATCHES, child_instance, import_instance
 
 _log = logging.getLogger(__name__)
 _STATES = df.OrchestrationRuntimeStatus
-_OVER = frozenset({_STATES.Completed, _STATES.Failed, _STATES.Terminated, _STATES.Canceled})
+OVER = (_STATES.Completed, _STATES.Failed, _STATES.Terminated, _STATES.Canceled)
+"""What an instance that does nothing more ended as."""
+_AT_WORK = (_STATES.Running, _STATES.Pending, _STATES.Suspended, _STATES.ContinuedAsNew)
 
 
 def is_over(status: DurableOrchestrationStatus) -> bool:
     """Whether the instance does nothing more."""
-    return status.runtime_status in _OVER
+    return status.runtime_status in OVER
+
+
+async def status_of(client: df.DurableOrchestrationClient, request_id: str) -> DurableOrchestrationStatus | None:
+    """The status of a restore, also of one whose history was purged; None or something falsy where there is none."""
+    return await client.get_status(request_id, show_input=True) or await asyncio.to_thread(kept, request_id)
+
+
+async def at_work(client: df.DurableOrchestrationClient, request_id: str) -> bool:
+    """Whether anything works for a restore: itself, its import, or what clears up after it."""
+    status = await client.get_status(request_id)
+    if status and not is_over(status):
+        return True
+    return bool(await client.get_status_by(instance_id_prefix=f"{request_id}:", runtime_status=list(_AT_WORK)))
 
 
 def progress_of(status: DurableOrchestrationStatus) -> RestoreProgress:
@@ -52,7 +68,7 @@ async def start_restore_once(
     """Start the restore of a request, unless it was started before; the status of that earlier one.
 
     A request that was rejected before it had a landing container, and not by an approver, may be sent again, corrected,
-    under its own id.
+    under its own id. An id is taken for as long as the restore's records are kept, though its history may be purged.
     """
     status = await _settled(client, request_id)
     if status:
@@ -62,10 +78,10 @@ async def start_restore_once(
     return await _start(client, "restore", request_id, {"request": request})
 
 
-async def _settled(client: df.DurableOrchestrationClient, request_id: str) -> DurableOrchestrationStatus:
+async def _settled(client: df.DurableOrchestrationClient, request_id: str) -> DurableOrchestrationStatus | None:
     """The status of a restore; one that tells its end already is given the moment to come to it."""
     for _ in range(_LOOKS):
-        status = await client.get_status(request_id, show_input=True)
+        status = await status_of(client, request_id)
         if not status or is_over(status) or not progress_of(status).phase.is_terminal:
             break
         await asyncio.sleep(_PAUSE)
@@ -86,6 +102,14 @@ async def wake(client: df.DurableOrchestrationClient, request_id: str, names: Se
             await client.raise_event(child_instance(request_id, name), WAKE, {})
         except Exception as error:  # noqa: BLE001 -- the SDK's only kind; the sleeper looks again by itself, only later
             _log.debug("%s of restore %s is not woken: %s", name, request_id, error)
+
+
+async def start_housekeeping_once(client: df.DurableOrchestrationClient) -> bool:
+    """Start housekeeping, unless it is at work; whether it was started now."""
+    status = await client.get_status(HOUSEKEEPING)
+    if status and not is_over(status):
+        return False
+    return await _start(client, "housekeeping", HOUSEKEEPING, {}) is None
 
 
 async def start_clearing_once(client: df.DurableOrchestrationClient, clearing: Clearing) -> bool:

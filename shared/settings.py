@@ -6,6 +6,7 @@ that the Functions host gives them: `<Name>` is a connection string, or `<Name>_
 """
 
 import re
+from datetime import timedelta
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -23,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.contracts.events import WEBHOOK_NAME
+from shared.contracts.progress import Phase
 from shared.errors import Misconfigured
 from shared.signing import signing_key
 
@@ -89,12 +91,22 @@ def _allowed(url: SecretStr, earlier: ValidationInfo) -> SecretStr:
     return url
 
 
-class Settings(BaseSettings):
-    """The app's settings."""
+class TelemetrySettings(BaseSettings):
+    """Where spans and metrics go. Read apart from the others, too: what is wrong with those is told all the same."""
 
     model_config = SettingsConfigDict(
         env_prefix="FLEX_RESTORE_", frozen=True, extra="ignore", use_attribute_docstrings=True
     )
+
+    telemetry_folder: str = ""
+    """Where [spans and metrics](telemetry.md) are written, as JSON lines in files of each process; empty: nowhere."""
+    telemetry_seconds: Annotated[float, Field(gt=0, le=300)] = 10
+    """Seconds for which spans and metrics are gathered before they are sent; a worker that is killed takes so much with
+    it."""
+
+
+class Settings(TelemetrySettings):
+    """The app's settings."""
 
     vault: Annotated[
         str, Field(pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+/backupVaults/[^/]+$")
@@ -152,6 +164,30 @@ class Settings(BaseSettings):
     settle_seconds: Annotated[int, Field(ge=1)] = 300
     """Seconds; in an automatic import a file set is complete when nothing has landed for so long."""
 
+    keep_files_days: Annotated[float, Field(ge=0)] = 7
+    """Days that restored files stay in their landing container after the last restore that used them; 0: for ever."""
+    keep_reports_days: Annotated[float, Field(ge=0)] = 400
+    """Days that reports and logs are kept; 0: for ever."""
+    keep_histories_days: Annotated[float, Field(ge=0)] = 30
+    """Days that the histories of orchestrations that have ended are kept; 0: for ever."""
+    keep_records_days: Annotated[float, Field(ge=0)] = 90
+    """Days that the records of a restore that has ended are kept, and its row in lists; 0: for ever. No less than
+    histories."""
+    phase_limits_hours: dict[Phase, Annotated[float, Field(gt=0)]] = {}
+    """Hours in a phase after which a restore is reported as stuck: `{"Importing": 30}`; of the others an hour after
+    their deadline."""
+
+    def phase_limit(self, phase: Phase) -> timedelta:
+        """How long a restore may be in a phase before it is reported: its deadline, and an hour to come to its end."""
+        deadlines = {
+            Phase.PLANNING: 1.0,
+            Phase.AWAITING_APPROVAL: self.approval_deadline_hours + 1,
+            Phase.AWAITING_LANDING: self.landing_deadline_hours,
+            Phase.RESTORING: self.job_deadline_hours,
+            Phase.IMPORTING: self.job_deadline_hours,
+        }
+        return timedelta(hours=self.phase_limits_hours.get(phase, deadlines.get(phase, 0) + 1))
+
     @property
     def webhook_addresses(self) -> dict[str, SecretStr]:
         """Every webhook's address by its name; the default one's name is empty."""
@@ -161,6 +197,14 @@ class Settings(BaseSettings):
     def signing_secrets(self) -> list[str]:
         """The secrets that events for webhooks are signed with."""
         return self.webhook_secrets.get_secret_value().split()
+
+    @field_validator("keep_records_days")
+    @classmethod
+    def _records_outlive_histories(cls, days: float, earlier: ValidationInfo) -> float:
+        for_ever = float("inf")
+        if (days or for_ever) < (earlier.data.get("keep_histories_days", days) or for_ever):
+            raise ValueError("is less than FLEX_RESTORE_KEEP_HISTORIES_DAYS; a request id is known by either")
+        return days
 
     @field_validator("webhook_secrets")
     @classmethod

@@ -15,7 +15,7 @@ from shared.contracts.plan import Plan
 from shared.contracts.progress import RETRIED, FileProgress, FileState, Phase, RestoreProgress, SetResult
 from shared.contracts.status import About, Action, JobStatus, RestoreStatus
 from shared.decisions import end
-from shared.instances import is_over, progress_of, request_of
+from shared.instances import is_over, progress_of, request_of, status_of
 from shared.storage.ledger import Ledger, database_record
 from shared.survey import survey
 from shared.topology import child_instance, import_instance
@@ -23,7 +23,7 @@ from shared.topology import child_instance, import_instance
 
 async def restore_status(client: df.DurableOrchestrationClient, request_id: str) -> RestoreStatus | None:
     """Where a restore stands; None when there is none."""
-    status = await client.get_status(request_id, show_input=True)
+    status = await status_of(client, request_id)
     if not status:
         return None
     progress, request = progress_of(status), request_of(status)

@@ -20,6 +20,10 @@ LANDING_STORAGE = "LandingStorage"
 """The connection setting of the landing account."""
 
 
+HOUSEKEEPING = ":housekeeping"
+"""The one orchestration instance of housekeeping; no restore and no child of one is called so."""
+
+
 def import_instance(request_id: str) -> str:
     """The orchestration instance that imports a restore's file set, whoever starts it first."""
     return child_instance(request_id, "import")

@@ -21,6 +21,8 @@ from shared.instances import is_over, start_import_once, start_restore_once
 from shared.settings import settings
 from shared.storage import landing, reservations
 from shared.storage.events import publish
+from shared.telemetry.about import about
+from shared.telemetry.spans import Work, working
 
 _ID_LENGTH = 80
 _log = logging.getLogger(__name__)
@@ -28,8 +30,14 @@ _log = logging.getLogger(__name__)
 
 async def file_landed(blob: BlobClient, client: df.DurableOrchestrationClient) -> None:
     """Hand a landed file to the restore that owns its container, or to automatic import, or report it."""
+    file = landing.classify(blob.blob_name)
+    known = about(file=blob.blob_name, database=file.database if file else "")
+    with known, working("file_landed", Work({"flexrestore.container": blob.container_name}), "consumer"):
+        await _hand_over(blob, client, file)
+
+
+async def _hand_over(blob: BlobClient, client: df.DurableOrchestrationClient, file: RestoredFile | None) -> None:
     container, name = blob.container_name, blob.blob_name
-    file = landing.classify(name)
     reservation = await asyncio.to_thread(reservations.read, container)
     if file is None:
         await _report(FileUnknown, container, name, "its name is of no known kind; it is left alone")
@@ -37,8 +45,9 @@ async def file_landed(blob: BlobClient, client: df.DurableOrchestrationClient) -
         _log.info("%s/%s stays where it is: restore %s is to bring files only", container, name, reservation.request_id)
     elif reservation is not None:
         where = LandingRef(request_id=reservation.request_id, container=container, reserved=True)
-        if await start_import_once(client, where):
-            _log.info("%s/%s starts the import of restore %s", container, name, reservation.request_id)
+        with about(restore=reservation.request_id):
+            if await start_import_once(client, where):
+                _log.info("%s/%s starts the import of restore %s", container, name, reservation.request_id)
     elif target := settings().auto_import.get(container):
         await _import_automatically(client, container, file, target)
     elif await asyncio.to_thread(blob.exists):
@@ -57,10 +66,11 @@ async def _import_automatically(
         target=target,
         requested_by="automatic import",
     )
-    existing = await start_restore_once(client, request.request_id, request.to_wire())
-    if existing is not None and is_over(existing):
-        why = f"its file set was imported before it landed, by restore {request.request_id}"
-        await _report(FileUnclaimed, container, file.name, why)
+    with about(restore=request.request_id):
+        existing = await start_restore_once(client, request.request_id, request.to_wire())
+        if existing is not None and is_over(existing):
+            why = f"its file set was imported before it landed, by restore {request.request_id}"
+            await _report(FileUnclaimed, container, file.name, why)
 
 
 def automatic_id(container: str, backup_name: str) -> str:

@@ -18,6 +18,9 @@ from shared.contracts.request import REQUEST_ID_PATTERN, read_request
 from shared.errors import RequestRejected, cut
 from shared.instances import progress_of, start_restore_once
 from shared.storage.events import publish
+from shared.telemetry.about import about
+from shared.telemetry.metrics import QUEUE_AGE, add
+from shared.telemetry.spans import Work, working
 
 _log = logging.getLogger(__name__)
 
@@ -28,23 +31,41 @@ async def request_queued(message: func.QueueMessage, client: df.DurableOrchestra
     A message is never retried because of what it says: one that names no request becomes an event, any other error is
     found by the restore itself, which is Rejected then.
     """
-    try:
-        request = decode(message.get_body())
-        request_id = _request_id(request)
-    except RequestRejected as error:
-        _log.warning("message %s was rejected: %s", message.id, error.details)
-        await asyncio.to_thread(publish, _rejection(message, error))
-        return
+    work = Work()
+    with working("request_queued", work, "consumer"):
+        try:
+            request = decode(message.get_body())
+            request_id = _request_id(request)
+        except RequestRejected as error:
+            _log.warning("message %s was rejected: %s", message.id, error.details)
+            work.failed(error.code)
+            outcome = "rejected"
+            await asyncio.to_thread(publish, _rejection(message, error))
+        else:
+            with about(restore=request_id):
+                outcome = await _start(message, client, request_id, request)
+        work.attributes["flexrestore.request"] = outcome
+    if message.insertion_time is not None:
+        add(QUEUE_AGE, max(0, (datetime.now(UTC) - message.insertion_time).total_seconds()), request=outcome)
+
+
+async def _start(
+    message: func.QueueMessage, client: df.DurableOrchestrationClient, request_id: str, request: dict[str, Any]
+) -> str:
+    """Start the restore, once; a word for what the message was."""
     existing = await start_restore_once(client, request_id, request)
-    if existing is not None:
-        _log.info("restore %s exists; message %s starts nothing", request_id, message.id)
-        await asyncio.to_thread(publish, _duplicate(message, request_id, progress_of(existing).phase))
+    if existing is None:
+        return "started"
+    _log.info("restore %s exists; message %s starts nothing", request_id, message.id)
+    await asyncio.to_thread(publish, _duplicate(message, request_id, progress_of(existing).phase))
+    return "duplicate"
 
 
 async def request_poisoned(message: func.QueueMessage) -> None:
     """Tell the ticketing system of a message that could not be handled in any of its tries."""
     error = RequestRejected("The message could not be handled, though it was tried several times; see the app's log.")
-    await asyncio.to_thread(publish, _rejection(message, error))
+    with working("request_poisoned", Work(), "consumer"):
+        await asyncio.to_thread(publish, _rejection(message, error))
 
 
 def decode(body: bytes) -> dict[str, Any]:

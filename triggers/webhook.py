@@ -9,13 +9,18 @@ import azure.functions as func
 
 from shared.contracts.events import Delivery
 from shared.storage.events import deliver
+from shared.telemetry.about import about
+from shared.telemetry.spans import Work, working
 
 
 async def delivery_due(message: func.QueueMessage) -> None:
     """Offer an event to its webhook."""
     delivery = Delivery.from_wire(message.get_json())
-    # In this invocation's context, for the log's sake.
-    await asyncio.get_running_loop().run_in_executor(_threads(delivery.webhook), copy_context().run, deliver, delivery)
+    restore = str(delivery.event["subject"]) if "sequence" in delivery.event else ""
+    with about(restore=restore), working("delivery_due", Work(), "consumer", own_trace=True):
+        # In this invocation's context, for the log's sake.
+        threads = _threads(delivery.webhook)
+        await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, deliver, delivery)
 
 
 @cache

@@ -113,6 +113,46 @@ class FileData(_Told):
     message: str
 
 
+class StuckData(_Told):
+    """A restore that does not go on."""
+
+    phase: Phase
+    """The phase that it is in, or was when its orchestration was ended from outside."""
+    since: AwareDatetime
+    """When it entered that phase."""
+    ended: Phase | None
+    """The end that it is listed with from now on, where nothing works for it any more; None where it still runs."""
+    message: str
+
+
+class RemovedData(_Told):
+    """Something of the app's own that was deleted."""
+
+    kind: str
+    """A word for programs: files, report, records, history, database, reservation, place."""
+    name: str
+    restore: str
+    """The restore that had made it."""
+    why: str
+    count: int
+    """Of how many files, documents or instances it was made."""
+
+
+class NotRemovedData(_Told):
+    """Something that was to be deleted and could not be; it is tried again next time."""
+
+    kind: str
+    name: str
+    message: str
+
+
+class HousekeepingData(_Told):
+    """What a chore of housekeeping has done."""
+
+    removed: tuple[RemovedData, ...] = ()
+    failed: tuple[NotRemovedData, ...] = ()
+
+
 class _Event(_Told):
     """A CloudEvent; `id` is stable, so that a repeated delivery can be told."""
 
@@ -162,7 +202,23 @@ class FileUnknown(_Event):
     data: FileData
 
 
-type Event = PhaseEntered | RequestDuplicate | MessageRejected | FileUnclaimed | FileUnknown
+class RestoreStuck(_Event):
+    """A restore is in a phase for longer than it may be, or its orchestration was ended from outside; told once."""
+
+    type: Literal["flexrestore.restore.stuck"] = "flexrestore.restore.stuck"
+    data: StuckData
+
+
+class HousekeepingDone(_Event):
+    """Housekeeping has deleted something, or could not; the subject is the chore."""
+
+    type: Literal["flexrestore.housekeeping"] = "flexrestore.housekeeping"
+    data: HousekeepingData
+
+
+type Event = (
+    PhaseEntered | RequestDuplicate | MessageRejected | FileUnclaimed | FileUnknown | RestoreStuck | HousekeepingDone
+)
 
 
 def event_schema() -> Json:

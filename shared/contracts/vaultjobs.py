@@ -10,6 +10,8 @@ class Operation(Contract):
     url: str
     """The Azure-AsyncOperation address, to be used as it was given."""
     retry_after: float = 0
+    request_id: str = ""
+    """The restore that it is for; the log and the spans tell it."""
 
 
 class BackupJob(Contract):
@@ -18,6 +20,8 @@ class BackupJob(Contract):
     instance: BackupInstanceRef
     job_id: str
     """The last segment of the ARM id."""
+    request_id: str = ""
+    """The restore that it is for; the log and the spans tell it."""
 
 
 class RestoreOrder(Contract):

@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO
 
@@ -186,7 +187,9 @@ def _helper[**P](
             errors.append(error)
             _kill_group(child)
 
-    thread = threading.Thread(target=main, name=f"{work.__name__}-{child.pid}", daemon=True)
+    # In the caller's context, for the log's sake.
+    in_context = partial(copy_context().run, main)
+    thread = threading.Thread(target=in_context, name=f"{work.__name__}-{child.pid}", daemon=True)
     thread.start()
     return thread
 

@@ -166,6 +166,13 @@ class TargetServer:
             connection.execute("SELECT pg_advisory_lock(%s)", [lock_number(key)])
             yield connection
 
+    @contextmanager
+    def try_advisory_lock(self, key: str) -> Iterator[Connection | None]:
+        """Hold the lock that belongs to the key; None where somebody holds it."""
+        with self.connect(application_name=f"{APPLICATION_NAME} lock") as connection:
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", [lock_number(key)]).fetchone()
+            yield connection if row and row[0] else None
+
 
 @contextmanager
 def server_errors() -> Iterator[None]:

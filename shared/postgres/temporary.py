@@ -98,6 +98,11 @@ def temporaries(connection: Connection, key: LoadKey) -> list[Database]:
     return [Database(*row) for row in rows]
 
 
+def all_databases(connection: Connection) -> list[Database]:
+    """The databases of the server."""
+    return [Database(*row) for row in connection.execute(f"{_DATABASES} ORDER BY oid")]
+
+
 def by_oid(connection: Connection, oid: int) -> Database | None:
     """The database of that OID."""
     row = connection.execute(f"{_DATABASES} WHERE oid = %s", [oid]).fetchone()
@@ -128,8 +133,9 @@ def name_taken(name: str) -> Finding:
 
 def replaced(connection: Connection, oid: int) -> list[Database]:
     """Databases that made way for the one of that OID and were not dropped yet."""
-    databases = [Database(*row) for row in connection.execute(_DATABASES)]
-    return [database for database in databases if database.replaced and database.replaced.replaced_by == oid]
+    return [
+        database for database in all_databases(connection) if database.replaced and database.replaced.replaced_by == oid
+    ]
 
 
 def create(connection: Connection, name: str, options: str) -> int:

@@ -43,6 +43,12 @@ def delete(container: ContainerClient, name: str) -> None:
         return
 
 
+def delete_all(container: ContainerClient, folder: str) -> None:
+    """Delete the documents whose names begin so."""
+    for name in list(container.list_blob_names(name_starts_with=folder)):
+        delete(container, name)
+
+
 def read_version(container: ContainerClient, name: str) -> tuple[Any, str]:
     """The document and its version; None and nothing where there is none."""
     try:

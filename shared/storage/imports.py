@@ -4,12 +4,14 @@ Who imports holds a place: a document created with `If-None-Match: *`, of which 
 allows. Who finds none waits in the server's line.
 """
 
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from shared.contracts.request import Priority
 from shared.storage import documents, waiting
 from shared.storage.accounts import control_container
 from shared.storage.waiting import Wait
+
+_FOLDER = "imports/"
 
 
 def line(target: str) -> str:
@@ -53,5 +55,12 @@ def importing(target: str) -> dict[str, str]:
     return {place: str(document["requestId"]) for place, document in held.items() if document is not None}
 
 
+def held() -> list[tuple[str, str]]:
+    """The target servers, and the restores that import into them."""
+    blobs = control_container().list_blobs(name_starts_with=_FOLDER)
+    targets = sorted({unquote(blob.name.removeprefix(_FOLDER).partition("/")[0]) for blob in blobs})
+    return [(target, holder) for target in targets for holder in importing(target).values()]
+
+
 def _folder(target: str) -> str:
-    return f"imports/{quote(target, safe='')}/"
+    return f"{_FOLDER}{quote(target, safe='')}/"

@@ -4,6 +4,7 @@ Histories of orchestrations carry references; the contents are here: `restores/<
 must be right once and for all are created with `If-None-Match: *`, so that the first attempt's answer stands.
 """
 
+from dataclasses import dataclass
 from typing import Any, overload
 from urllib.parse import quote, unquote
 
@@ -63,6 +64,10 @@ class Ledger:
         blobs = self._container.list_blobs(name_starts_with=prefix)
         return sorted(blob.name.removeprefix(prefix).removesuffix(".json") for blob in blobs)
 
+    def delete_all(self) -> None:
+        """Delete every record."""
+        documents.delete_all(self._container, f"restores/{self.request_id}/")
+
     def plan(self) -> Plan:
         """The plan of the restore, which `make_plan` recorded."""
         plan = self.read("plan", Plan)
@@ -99,6 +104,34 @@ def users_of_set(container: str, backup_name: str, owner: str) -> list[str]:
     folder = f"{_set_name(container, backup_name)}/{owner}/"
     names = control_container().list_blob_names(name_starts_with=folder)
     return [name.removeprefix(folder).removesuffix(".json") for name in names]
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """A file set that a restore of ours has brought."""
+
+    container: str
+    backup_name: str
+    owner: str
+    """The request id of that restore."""
+
+
+def file_sets() -> list[FileSet]:
+    """The file sets that restores of ours have brought, whether their files are still there or not."""
+    names = control_container().list_blob_names(name_starts_with="sets/")
+    places = [name.removesuffix(".json").split("/")[1:] for name in names]
+    found = ((container, unquote(backup)) for container, backup in (place for place in places if len(place) == 2))
+    owned = ((container, backup, owner_of_set(container, backup)) for container, backup in found)
+    return [FileSet(container, backup, owner) for container, backup, owner in owned if owner is not None]
+
+
+def forget_set(one: FileSet) -> None:
+    """Delete the records of a file set and of its users, unless another restore has brought it since."""
+    container, name = control_container(), _set_name(one.container, one.backup_name)
+    document, version = documents.read_version(container, f"{name}.json")
+    if document is not None and document["requestId"] == one.owner:
+        documents.delete_version(container, f"{name}.json", version)
+    documents.delete_all(container, f"{name}/{one.owner}/")
 
 
 def _set_name(container: str, backup_name: str) -> str:

@@ -77,6 +77,14 @@ def leave(line: str, request_id: str) -> None:
             documents.delete(control_container(), place.document(line))
 
 
+def abandoned() -> list[tuple[str, str]]:
+    """The lines, and in them the restores whose place nobody came back to for a while."""
+    blobs = list(control_container().list_blobs(name_starts_with=_FOLDER))
+    places = [(blob.name.removeprefix(_FOLDER).partition("/")[0], _Place.parse(blob.name), blob) for blob in blobs]
+    lately = {(line, place.request_id) for line, place, blob in places if _is_lately(blob.last_modified)}
+    return sorted({(line, place.request_id) for line, place, _ in places} - lately)
+
+
 def _places(line: str) -> Iterator[tuple[_Place, datetime]]:
     """The places, and when somebody came back to each last."""
     for blob in control_container().list_blobs(name_starts_with=f"{_FOLDER}{line}/"):

@@ -77,7 +77,7 @@ def _start(action: str, order: RestoreOrder, body: Any) -> Operation:
     url = headers.get("Azure-AsyncOperation") or headers.get("Location")
     if not url:
         raise VaultRefused(f"The vault accepted {action} without a status address; look for the job in the portal.")
-    return Operation(url=url, retry_after=_seconds(headers.get("Retry-After")))
+    return Operation(url=url, retry_after=_seconds(headers.get("Retry-After")), request_id=order.request_id)
 
 
 def look(operation: Operation) -> Sighting:

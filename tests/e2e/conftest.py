@@ -95,11 +95,21 @@ def serve(stack: ExitStack, server: ThreadingHTTPServer) -> None:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Environment]:
+def telemetry_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the app's processes write spans and metrics."""
+    return tmp_path_factory.mktemp("telemetry")
+
+
+@pytest.fixture(scope="session")
+def environment(
+    tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, telemetry_folder: Path
+) -> Iterator[Environment]:
     """Everything, with a backup of the source in the vault."""
     settings = {
         **receiver.settings,
         "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
+        "FLEX_RESTORE_TELEMETRY_FOLDER": str(telemetry_folder),
+        "FLEX_RESTORE_TELEMETRY_SECONDS": "0.5",
         "FLEX_RESTORE_AUTO_IMPORT": json.dumps({AUTOMATIC: "drill"}),
         "FLEX_RESTORE_SETTLE_SECONDS": "2",
         "FLEX_RESTORE_POLL_SECONDS": "0.3",

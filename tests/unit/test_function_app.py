@@ -5,9 +5,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import function_app
+from activities.answers import PHASES
 from shared.topology import LANDING_CONTAINERS, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.http.endpoints import ENDPOINTS
+from triggers.timer import schedule
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +37,15 @@ def test_orchestrators() -> None:
         "import_set",
         "import_database",
         "clear_landing",
+        "housekeeping",
     }
+
+
+HOUSEKEEPING = {
+    "report_stuck", "find_abandoned", "give_back_landing", "remove_places", "drop_databases",
+    "delete_files", "delete_reports", "purge_histories", "delete_records", "tell_housekeeping",
+}  # fmt: skip
+"""The chores, which are of no restore."""
 
 
 def test_activities() -> None:
@@ -46,7 +58,16 @@ def test_activities() -> None:
         "import_roles", "run_script",
         "load_database", "verify_database", "promote_database", "discard_database", "verify_restore",
         "write_report", "publish_phase",
+        *HOUSEKEEPING,
     }  # fmt: skip
+
+
+def test_every_activity_has_a_phase_or_takes_it_from_its_input_or_is_of_no_single_one() -> None:
+    """Its log lines and spans tell it."""
+    told = {"publish_phase", "write_report", "release_landing"}
+    of_all = {"check_running", "close_restore", "open_clearing", "call_next"}
+
+    assert PHASES.keys() == by_trigger("activityTrigger") - told - of_all - HOUSEKEEPING
 
 
 def test_every_activity_that_an_orchestrator_calls_is_registered() -> None:
@@ -64,6 +85,14 @@ def test_queues_of_requests_of_those_that_could_not_be_handled_and_of_events_for
         f"{REQUEST_QUEUE}-poison",
         WEBHOOK_QUEUE,
     }
+
+
+def test_housekeeping_is_due_every_hour_unless_the_operator_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    (timer,) = by_trigger("timerTrigger")
+    assert trigger(timer)["schedule"] == schedule() == "0 17 * * * *"
+
+    monkeypatch.setenv("FLEX_RESTORE_HOUSEKEEPING_SCHEDULE", "0 0 3 * * *")
+    assert schedule() == "0 0 3 * * *"
 
 
 def test_http_routes_are_those_of_the_table_and_ask_for_a_function_key() -> None:

@@ -21,12 +21,18 @@ from shared.contracts.events import (
     FileData,
     FileUnclaimed,
     FileUnknown,
+    HousekeepingData,
+    HousekeepingDone,
     MessageRejected,
+    NotRemovedData,
     PhaseData,
     PhaseEntered,
     Problem,
     RejectionData,
+    RemovedData,
     RequestDuplicate,
+    RestoreStuck,
+    StuckData,
 )
 from shared.contracts.progress import Phase
 from shared.contracts.request import read_request
@@ -48,6 +54,11 @@ PHASE = PhaseData(
     ),
     cancelled=CancellationData(by="dba", reason="wrong server"),
 )
+STUCK = StuckData(phase=Phase.IMPORTING, since=NOW, ended=Phase.FAILED, message="m")
+KEPT = HousekeepingData(
+    removed=(RemovedData(kind="files", name="n", restore="r", why="w", count=2),),
+    failed=(NotRemovedData(kind="database", name="n", message="m"),),
+)
 EVENTS: tuple[Event, ...] = (
     PhaseEntered(id="i", subject="r", time=NOW, sequence="000002", data=PHASE),
     PhaseEntered(id="i", subject="r", time=NOW, sequence="000001", data=PHASE.model_copy(update={"approval": None})),
@@ -55,6 +66,8 @@ EVENTS: tuple[Event, ...] = (
     MessageRejected(id="i", subject="m", time=NOW, data=RejectionData(message="m", errors=("e",), body="b")),
     FileUnclaimed(id="i", subject="c/n", time=NOW, data=FILE),
     FileUnknown(id="i", subject="c/n", time=NOW, data=FILE),
+    RestoreStuck(id="i", subject="r", time=NOW, data=STUCK),
+    HousekeepingDone(id="i", subject="delete_files", time=NOW, data=KEPT),
 )
 type Place = tuple[str | int, ...]
 
@@ -109,7 +122,7 @@ class TestEvents:
         assert needed
         assert [place for place in needed if event_schema.is_valid(changed(told, place, gone=True))] == []
 
-    @pytest.mark.parametrize("wrong", [7, ["text", 7]], ids=str)
+    @pytest.mark.parametrize("wrong", [7.5, ["text", 7]], ids=str)
     def test_none_with_a_field_of_another_type_is_taken(
         self, event: Event, event_schema: Draft202012Validator, wrong: object
     ) -> None:

@@ -27,6 +27,8 @@ from shared.errors import (
     TransientError,
     VaultRefused,
 )
+from shared.telemetry.about import about
+from shared.telemetry.spans import Work, working
 
 _log = logging.getLogger(__name__)
 
@@ -72,23 +74,33 @@ def answering(handler: Handler) -> Callable[..., Coroutine[Any, Any, func.HttpRe
 
     @wraps(handler)
     async def function(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-        try:
-            answer = await handler(req, client)
-        except FlexRestoreError as error:
-            _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.text)
-            answer = problem(error)
-        except AzureError as error:
-            _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.message)
-            answer = problem(ServiceBusy(f"Storage or Azure did not answer ({type(error).__name__}); try again."))
-        except Exception:  # noqa: BLE001 -- a caller gets a problem and the log the rest
-            _log.exception("%s %s", req.method, handler.__name__)
-            answer = problem(FlexRestoreError("The app met a defect of its own; its log says more."))
-        return _response(req, answer)
+        work = Work({"http.request.method": req.method})
+        restore = str(req.route_params.get("requestId") or "")
+        with about(restore=restore), working(handler.__name__, work, "server", own_trace=True):
+            answer = await _answer(handler, req, client)
+            work.attributes["http.response.status_code"] = int(answer.status)
+            if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                work.failed(HTTPStatus(answer.status).name)
+            return _response(req, answer)
 
     # The Python worker reads annotations through `wraps`, and takes its own types only.
     function.__annotations__ = {"req": func.HttpRequest, "return": func.HttpResponse}
     del function.__wrapped__
     return function
+
+
+async def _answer(handler: Handler, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
+    try:
+        return await handler(req, client)
+    except FlexRestoreError as error:
+        _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.text)
+        return problem(error)
+    except AzureError as error:
+        _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.message)
+        return problem(ServiceBusy(f"Storage or Azure did not answer ({type(error).__name__}); try again."))
+    except Exception:  # noqa: BLE001 -- a caller gets a problem and the log the rest
+        _log.exception("%s %s", req.method, handler.__name__)
+        return problem(FlexRestoreError("The app met a defect of its own; its log says more."))
 
 
 def problem(error: FlexRestoreError, checks: tuple[Check, ...] = (), headers: Mapping[str, str] = {}) -> Answer:

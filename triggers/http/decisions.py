@@ -11,7 +11,7 @@ from shared.contracts.api import Cancelling, Decided
 from shared.contracts.decisions import Decision, Statement, Verdict
 from shared.contracts.progress import Phase, RestoreProgress
 from shared.errors import Conflict
-from shared.instances import progress_of, wake
+from shared.instances import progress_of, status_of, wake
 from shared.storage.ledger import Ledger
 from triggers.http.answers import Answer, body_of
 from triggers.http.restores import no_restore, request_id_of, retry_after
@@ -92,7 +92,7 @@ def _over(request_id: str, phase: Phase) -> Conflict:
 
 
 async def _progress(client: df.DurableOrchestrationClient, request_id: str) -> RestoreProgress:
-    status = await client.get_status(request_id)
+    status = await status_of(client, request_id)
     if not status:
         raise no_restore(request_id)
     return progress_of(status)

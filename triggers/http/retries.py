@@ -6,7 +6,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.contracts.api import Retry
-from shared.instances import request_of
+from shared.instances import request_of, status_of
 from shared.retries import is_retry_of, request_again, retry_id
 from shared.status import restore_status
 from triggers.http.answers import Answer, body_of
@@ -20,7 +20,7 @@ async def post_retry(req: func.HttpRequest, client: df.DurableOrchestrationClien
     if status is None:
         raise no_restore(request_id)
     again = retry_id(request_id, retry)
-    existing = await client.get_status(again, show_input=True)
+    existing = await status_of(client, again)
     if existing and await asyncio.to_thread(is_retry_of, request_of(existing), request_id):
         return started(req, again, existing)  # its files may be gone by now
     request = await asyncio.to_thread(request_again, status, retry)

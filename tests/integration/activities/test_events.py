@@ -15,6 +15,8 @@ from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.events import PhaseEntered
 from shared.contracts.outcome import Failure
 from shared.contracts.progress import Phase, PhaseEntry, RestoreProgress
+from shared.telemetry import delivery
+from shared.telemetry.metrics import RESTORES
 from shared.topology import EVENT_QUEUE
 
 ENTERED = (
@@ -79,6 +81,21 @@ def test_a_repeated_event_has_the_same_id(events: Callable[[], list[dict[str, An
 
     first, second = events()
     assert first == second
+
+
+def test_a_repeated_activity_counts_and_tells_nothing_again(
+    app: Services,  # noqa: ARG001 -- settings first
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(delivery, "send", told.append)
+    publish_phase(subject())
+    publish_phase(subject())
+
+    counted = [one.value for one in told if getattr(one, "instrument", None) is RESTORES]
+    spans = [one for one in told if getattr(one, "name", "") in {"Accepted", "restore"}]
+    assert counted == [1]
+    assert [span.name for span in spans] == ["Accepted", "restore"]
 
 
 def test_a_corrected_request_under_its_old_id_has_events_of_its_own(

@@ -239,6 +239,18 @@ def test_a_cancel_leaves_files_that_no_job_of_its_restore_brought(put: Put, name
     assert names() == set(NAMES)
 
 
+def test_a_repeated_release_leaves_the_files_of_the_next_owner(put: Put, names: Callable[[], set[str]]) -> None:
+    """A worker that died after the release has its activity run again, when the container is another restore's."""
+    reserve("r")
+    put(*NAMES)
+    assert release(Phase.CANCELLED, brought=FIRST) == FIRST
+    reserve("next")
+    put(*NAMES)
+
+    assert release(Phase.CANCELLED, brought=FIRST) is None
+    assert names() == set(NAMES)
+
+
 def test_every_container_that_attempts_at_once_have_reserved_is_given_back() -> None:
     reserve("r")
     documents.create(control_container(), f"reservations/{SECOND}.json", {"container": SECOND, "requestId": "r"})

@@ -35,6 +35,8 @@ from shared.storage import reservations
 from shared.storage.accounts import landing_container
 from shared.storage.landing import restored_files
 from shared.storage.ledger import Ledger, database_record
+from shared.telemetry import delivery
+from shared.telemetry.metrics import BYTES, ROWS
 from shared.topology import LANDING_CONTAINERS
 
 CONTAINER = LANDING_CONTAINERS[0]
@@ -173,6 +175,25 @@ def test_a_database_is_loaded_verified_and_put_into_place_once(
     assert _rows(flexible_server, "SELECT oid FROM pg_database WHERE datname = 'shop'") == oid
     assert _rows(flexible_server, "SELECT count(*) FROM public.v") == [(5000,)]
     assert _rows(flexible_server, COMMENT) == [("of the source",)]
+
+
+def test_a_database_is_counted_once(subject: dict[str, Any], begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever first records that it was put into place counts its rows, and the bytes of its file."""
+    told: list[Any] = []
+    monkeypatch.setattr(delivery, "send", told.append)
+    begin()
+    for activity in (load_database, verify_database, promote_database):
+        same(activity, subject)
+
+    counted = [
+        (one.instrument, one.value, dict(one.attributes))
+        for one in told
+        if getattr(one, "instrument", 0) in {BYTES, ROWS}
+    ]
+    drill = {"flexrestore.target": "drill"}
+    assert counted == [(BYTES, subject["file"]["size"], drill), (ROWS, 5000, drill)]
+    executions = [one for one in told if getattr(one, "name", "") == "promote_database"]
+    assert len(executions) == 3
 
 
 def test_steps_of_a_database_that_meet_each_other_are_brought_to_one_end(

@@ -29,6 +29,8 @@ READ_ELSEWHERE = {
     "WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID": "App Service",
 }
 """Settings that are not the app's own, and who reads them."""
+APP = ("triggers", "orchestrators", "activities", "shared")
+_ASKED = re.compile(r'environ(?:\.get\(|\[)"(\w+)"')
 CONNECTION_PARTS = {"credential", "clientId", "blobServiceUri", "queueServiceUri", "tableServiceUri"}
 """What the Functions host reads of a connection with an identity."""
 
@@ -41,6 +43,13 @@ def of_the_code() -> dict[str, FieldInfo]:
     """The app's settings by their names; those that App Service itself makes are nobody's to set."""
     named = {name_of(field, info): info for field, info in Settings.model_fields.items()}
     return {name: info for name, info in named.items() if not name.startswith("WEBSITE_")}
+
+
+def outside_the_model() -> set[str]:
+    """Settings that the code asks the environment for by name."""
+    sources = [ROOT / "function_app.py", *(path for layer in APP for path in (ROOT / layer).rglob("*.py"))]
+    asked = {name for path in sources for name in _ASKED.findall(path.read_text())}
+    return asked - set(READ_ELSEWHERE)
 
 
 def is_secret(info: FieldInfo) -> bool:
@@ -71,8 +80,9 @@ def test_what_replaces_host_json_is_there(app_settings: set[str]) -> None:
 def test_what_the_code_reads_can_be_set(app_settings: set[str], parameters: dict[str, Any]) -> None:
     """Each setting of the app is made by Bicep, stands in the parameters file, or is a secret of the Key Vault."""
     secret = {name for name, info in of_the_code().items() if is_secret(info)}
+    read = set(of_the_code()) | outside_the_model()
 
-    assert set(of_the_code()) == (app_settings & set(of_the_code())) | set(parameters["settings"]) | secret
+    assert read == (app_settings & read) | set(parameters["settings"]) | secret
 
 
 def test_the_connections_that_the_code_names_are_made(app_settings: set[str]) -> None:
@@ -83,13 +93,13 @@ def test_the_connections_that_the_code_names_are_made(app_settings: set[str]) ->
 
 def test_the_parameters_file_holds_the_defaults(parameters: dict[str, Any]) -> None:
     """As shipped, a deployment has the defaults of docs/settings.md: the file shows what can be changed."""
-    fields = of_the_code()
-    defaults = {
-        name: to_jsonable_python(fields[name].get_default(call_default_factory=True, validated_data={}))
-        for name in parameters["settings"]
+    defaults = dict.fromkeys(outside_the_model(), "") | {
+        name: to_jsonable_python(info.get_default(call_default_factory=True, validated_data={}))
+        for name, info in of_the_code().items()
+        if not info.is_required()
     }
 
-    assert parameters["settings"] == defaults
+    assert parameters["settings"] == {name: defaults[name] for name in parameters["settings"]}
 
 
 def test_no_secret_stands_in_the_parameters_file(parameters: dict[str, Any]) -> None:

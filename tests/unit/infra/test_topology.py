@@ -1,6 +1,8 @@
 """Names in Bicep that the code, host.json and azure.yaml know too."""
 
+import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ import yaml
 
 from local.bicep.document import Document, string_of, text_of
 from shared import topology
+from shared.housekeeping import stuck
+from shared.telemetry import metrics
 
 type Triggers = Callable[[str], dict[str, dict[str, Any]]]
 
@@ -89,6 +93,25 @@ def test_the_python_of_the_app_is_ours(bicep: Callable[[str], Document]) -> None
     assert string_of(flex) == version
     assert f"'PYTHON|{version}'" in text_of(premium)
     assert f"python{version}" in (ROOT / "Dockerfile").read_text()
+
+
+def test_queries_ask_for_metrics_that_exist(infra: Path) -> None:
+    """Alerts and the workbook look at what the app measures, by the names and attributes that it gives."""
+    queries = {path.name: path.read_text() for path in (infra / "queries").glob("*.kql")}
+    asked = {name: set(re.findall(r'"(flexrestore\.[\w.]+)"', text)) for name, text in queries.items()}
+    measured = {instrument.name for instrument in metrics.INSTRUMENTS}
+    attributes = {"flexrestore.phase", "flexrestore.target", "flexrestore.dry_run"}
+
+    assert {name: found - measured - attributes for name, found in asked.items()} == {name: set() for name in queries}
+    assert all(f"{name.removeprefix('flexrestore.')}=" in inspect.getsource(metrics) for name in attributes)
+
+
+def test_the_query_for_stuck_restores_looks_for_the_words_of_the_log(infra: Path) -> None:
+    """Housekeeping's line on a restore that does not go on is what the alert finds."""
+    query = (infra / "queries" / "stuck-restores.kql").read_text()
+    begin, words = re.findall(r'"([^"]+)"', query)
+
+    assert f'"{begin}%s {words}: %s"' in inspect.getsource(stuck)
 
 
 def test_queries_ask_for_functions_that_exist(infra: Path, triggers: Triggers) -> None:

@@ -1,0 +1,1 @@
+"""Housekeeping: deletes what the app has made and nobody needs any more, and nothing else."""
