@@ -7,9 +7,10 @@ PYTHON := .venv/bin/python
 VENV_READY := .venv/.ready
 NODE_READY := node_modules/.ready
 POSTGRESQL_READY := .local/postgresql/.ready
-SOURCES := function_app.py triggers orchestrators activities shared local cli tests
+SOURCES := function_app.py triggers orchestrators activities shared local cli scripts tests
 
-.PHONY: help setup browser postgresql demo up test chaos screenshots fuzz fuzz-import bench-host bench-load docs lint types lock format clean
+.PHONY: help setup browser postgresql package demo up test chaos screenshots fuzz fuzz-import bench-host bench-load docs \
+	lint types lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,13 +44,16 @@ $(POSTGRESQL_READY): tests/postgresql-versions.txt | $(VENV_READY)
 	done < $<
 	touch $@
 
+package: setup ## the deployment package as Azure makes it, in .local/package (ZIP=file.zip packs it)
+	$(PYTHON) scripts/package.py .local/package $(if $(ZIP),--zip $(ZIP))
+
 demo: setup ## backup, one queue message, restored and compared databases (JSON=out.json writes the outcome)
 	@$(PYTHON) -m local.demo $(if $(JSON),--json $(JSON))
 
 up: setup ## the same environment, left running until Ctrl-C
 	@$(PYTHON) -m local.demo --stay
 
-test: setup browser postgresql lint types ## style, types and every test
+test: setup browser postgresql package lint types ## style, types and every test
 	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: setup ## every crash point of a restore, and the long forms of other promises; POINTS=1 tries each point alone

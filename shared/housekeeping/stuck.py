@@ -4,6 +4,7 @@ Each is told once for a phase: the event is written into the ledger before it is
 A crash in between publishes it again, under the same id.
 """
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
@@ -17,6 +18,8 @@ from shared.settings import settings
 from shared.storage import register
 from shared.storage.events import publish
 from shared.storage.ledger import Ledger
+
+_log = logging.getLogger(__name__)
 
 
 def examine(restore: RestoreSummary, status: DurableOrchestrationStatus | None) -> None:
@@ -76,5 +79,7 @@ def _tell_once(restore: RestoreSummary, ended: Phase | None, message: str) -> No
     record = f"stuck/{identity}"
     standing = ledger.first(record, {"event": mine.to_wire(), "told": False})
     if not standing["told"]:
+        # The words that infra/queries/stuck-restores.kql looks for.
+        _log.warning("restore %s does not go on: %s", restore.request_id, message)
         publish(RestoreStuck.from_wire(standing["event"]))
         ledger.write(record, {**standing, "told": True})

@@ -22,7 +22,7 @@ def row(request_id: str) -> Phase:
     return next(one.phase for one in register.restores() if one.request_id == request_id)
 
 
-def test_a_restore_that_is_too_long_in_a_phase_is_told_once(house: Any) -> None:
+def test_a_restore_that_is_too_long_in_a_phase_is_told_once(house: Any, caplog: pytest.LogCaptureFixture) -> None:
     for phase in RUNNING:
         house.restore(phase.value, phase, days=2)
         house.engine.add(phase.value)
@@ -33,6 +33,10 @@ def test_a_restore_that_is_too_long_in_a_phase_is_told_once(house: Any) -> None:
     assert told == sorted((phase.value, phase.value, None) for phase in RUNNING)
     assert [row(phase.value) for phase in RUNNING] == RUNNING
     assert end(Ledger("Importing")) is None
+    lines = sorted(record.getMessage() for record in caplog.records if record.name == stuck.__name__)
+    assert [" ".join(line.split()[:6]) for line in lines] == sorted(
+        f"restore {phase.value} does not go on:" for phase in RUNNING
+    )
 
 
 def test_a_restore_that_just_entered_its_phase_is_not_stuck(house: Any) -> None:
