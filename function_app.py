@@ -9,6 +9,7 @@ from orchestrators.import_database import import_database
 from orchestrators.import_set import import_set
 from orchestrators.restore import restore
 from orchestrators.watch_job import watch_job
+from shared.settings import platform_signs_in
 from shared.topology import APP_STORAGE, LANDING_CONTAINERS, LANDING_STORAGE, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.blob import file_landed
 from triggers.http.answers import answering
@@ -18,7 +19,7 @@ from triggers.http.openapi import get_openapi
 from triggers.queue import request_poisoned, request_queued
 from triggers.webhook import delivery_due
 
-app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS if platform_signs_in() else func.AuthLevel.FUNCTION)
 
 for orchestrator in (restore, watch_job, import_set, import_database, clear_landing):
     app.orchestration_trigger(context_name="context")(orchestrator)
@@ -60,7 +61,7 @@ app.queue_trigger(arg_name="message", queue_name=f"{REQUEST_QUEUE}-poison", conn
 app.queue_trigger(arg_name="message", queue_name=WEBHOOK_QUEUE, connection=APP_STORAGE)(delivery_due)
 
 for endpoint in ENDPOINTS:
-    answered = app.durable_client_input(client_name="client")(answering(endpoint.handler))
+    answered = app.durable_client_input(client_name="client")(answering(endpoint.handler, endpoint.needs))
     app.route(route=endpoint.route, methods=[endpoint.method])(answered)
 for route, handler in (
     ("openapi.json", get_openapi),

@@ -17,12 +17,25 @@ def _of_text(text: str) -> str:
     return text
 
 
+type _Reason = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_of_text)]
+
+
+class Remark(Published):
+    """What a caller says about a restore, and why."""
+
+    by: Annotated[str, Field(max_length=200), AfterValidator(_of_text)] = ""
+    """A person or a system. Needed with a function key; who is signed in and names another one speaks for them."""
+    reason: _Reason
+
+
 class Statement(Published):
     """Who says something, and why."""
 
     by: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_of_text)]
-    """A person or a system, as the caller gives it."""
-    reason: Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_of_text)]
+    """A person or a system: as the caller gives it, or as Entra knows it, with whom it speaks for."""
+    reason: _Reason
+    object_id: str = ""
+    """Who it was, as Entra proves it; empty where a function key was used."""
 
 
 class Verdict(StrEnum):
@@ -39,6 +52,8 @@ class Decision(Published):
     verdict: Verdict
     by: str = ""
     reason: str = ""
+    object_id: str = ""
+    """Who it was, as Entra proves it; empty where a function key was used."""
     at: AwareDatetime
 
 

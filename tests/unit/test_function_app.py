@@ -1,6 +1,9 @@
 """What the app registers: the exact set of functions, each with its trigger."""
 
 import json
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -71,6 +74,30 @@ def test_http_routes_are_those_of_the_table_and_ask_for_a_function_key() -> None
 
     assert routes.keys() == {*((one.method, one.route) for one in ENDPOINTS), *OPEN}
     assert {route for route, level in routes.items() if level != "function"} == OPEN
+
+
+def test_where_the_platform_signs_in_no_key_is_asked_for_and_without_it_one_is() -> None:
+    """The levels are made when the app is loaded. What is not configured wholly leaves the keys in place."""
+    signs_in = {"WEBSITE_AUTH_ENABLED": "True", "FLEX_RESTORE_AUTHENTICATION": "entra", "FLEX_RESTORE_TENANT": TENANT}
+
+    assert levels(signs_in) == {"anonymous"}
+    for missing in signs_in:
+        rest = {name: value for name, value in signs_in.items() if name != missing}
+        assert "function" in levels(rest), missing
+
+
+TENANT = "11111111-2222-3333-4444-555555555555"
+_LEVELS = """
+import function_app
+bindings = [one.get_dict_repr() for f in function_app.app.get_functions() for one in f.get_bindings()]
+print(*{one["authLevel"].value for one in bindings if one["type"] == "httpTrigger"})
+"""
+
+
+def levels(settings: dict[str, str]) -> set[str]:
+    environment = {**os.environ, **settings}
+    ran = subprocess.run([sys.executable, "-c", _LEVELS], cwd=ROOT, env=environment, capture_output=True, check=True)
+    return set(ran.stdout.decode().split())
 
 
 OPEN = {("GET", "openapi.json"), ("GET", "console"), ("GET", "console/{file}")}
