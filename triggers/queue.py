@@ -14,9 +14,10 @@ import azure.functions as func
 
 from shared.contracts.events import DuplicateData, MessageRejected, RejectionData, RequestDuplicate, event_id
 from shared.contracts.progress import Phase
-from shared.contracts.request import REQUEST_ID_PATTERN, read_request
+from shared.contracts.request import FIELDS, REQUEST_ID_PATTERN, read_request
 from shared.errors import RequestRejected, cut
 from shared.instances import progress_of, start_restore_once
+from shared.redaction import hidden, without_secrets
 from shared.storage.events import publish
 
 _log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ async def request_queued(message: func.QueueMessage, client: df.DurableOrchestra
         _log.warning("message %s was rejected: %s", message.id, error.details)
         await asyncio.to_thread(publish, _rejection(message, error))
         return
-    existing = await start_restore_once(client, request_id, request)
+    existing = await start_restore_once(client, request_id, without_secrets(request, FIELDS))
     if existing is not None:
         _log.info("restore %s exists; message %s starts nothing", request_id, message.id)
         await asyncio.to_thread(publish, _duplicate(message, request_id, progress_of(existing).phase))
@@ -72,6 +73,14 @@ def _unwrapped(body: bytes) -> bytes:
         return b""
 
 
+def _readable(body: bytes) -> str:
+    """A message for people, without secrets: of an object the fields of a request, of anything else its text."""
+    try:
+        return json.dumps(without_secrets(decode(body), FIELDS), ensure_ascii=False)
+    except RequestRejected:
+        return hidden(body.decode("utf-8", "replace"))
+
+
 def _request_id(request: dict[str, Any]) -> str:
     """The request's id, which everything else about a bad request can be told under."""
     request_id = request.get("requestId")
@@ -88,7 +97,7 @@ def _rejection(message: func.QueueMessage, error: RequestRejected) -> MessageRej
         data=RejectionData(
             message=error.text,
             errors=tuple(error.details),
-            body=cut(message.get_body().decode("utf-8", "replace"), 1_000),
+            body=cut(_readable(message.get_body()), 1_000),
         ),
     )
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from shared.contracts.base import Published
+from shared.redaction import hidden
 
 
 def _of_text(text: str) -> str:
@@ -17,7 +18,7 @@ def _of_text(text: str) -> str:
     return text
 
 
-type _Reason = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_of_text)]
+_Reason = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_of_text), AfterValidator(hidden)]
 
 
 class Remark(Published):

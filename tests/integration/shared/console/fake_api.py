@@ -201,7 +201,7 @@ class FakeApi:
     def _cancel(self, request_id: str, statement: Statement) -> Answer:
         self.change(request_id, cancellation=statement, actions=())
         message = "Nothing was touched yet: the restore just ends."
-        return Answer(202, Cancelling(request_id=request_id, message=message, **dict(statement)))
+        return Answer(202, Cancelling(request_id=request_id, message=message, by=statement.by, reason=statement.reason))
 
     def _page(self, query: RestoreQuery) -> RestorePage:
         summaries = [summary for one in self.restores.values() if query.matches(summary := summary_of(one))]
