@@ -8,8 +8,9 @@ VENV_READY := .venv/.ready
 NODE_READY := node_modules/.ready
 POSTGRESQL_READY := .local/postgresql/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local cli tests
+DEPLOYED := function_app.py triggers orchestrators activities shared
 
-.PHONY: help setup browser postgresql demo up test screenshots fuzz fuzz-import bench-host lint types lock format clean
+.PHONY: help setup browser postgresql demo up test screenshots fuzz fuzz-import bench-host lint audit types lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,9 +68,13 @@ fuzz-import: setup ## random databases, dumped, imported and compared, SECONDS=6
 bench-host: setup ## speed and size of the functions host, in a table (JSON=out.json writes the figures)
 	@$(PYTHON) -m local.bench.host $(if $(JSON),--json $(JSON))
 
-lint: setup ## ruff: style and format
+lint: setup ## ruff: style and format; bandit: known bad habits
 	$(PYTHON) -m ruff check $(SOURCES)
 	$(PYTHON) -m ruff format --check $(SOURCES)
+	$(PYTHON) -m bandit --quiet --configfile pyproject.toml --recursive $(DEPLOYED) cli
+
+audit: setup ## known holes in the packages that are deployed, where an index of them can be reached
+	@$(PYTHON) -m local.audit
 
 types: setup ## mypy: strict
 	$(PYTHON) -m mypy

@@ -39,8 +39,10 @@ class ResourceId:
         found = _ID.match(text)
         if found is None:
             raise ValueError(f"not an ARM id: {text!r}")
-        parts = found["rest"].strip("/").split("/")
-        return cls(found["subscription"], found["group"], tuple(parts[1::2]))
+        names = found["rest"].strip("/").split("/")[1::2]
+        if not all(names) or not names:
+            raise ValueError(f"an ARM id without a name: {text!r}")
+        return cls(found["subscription"], found["group"], tuple(names))
 
     @property
     def name(self) -> str:
@@ -68,19 +70,35 @@ def describe(error: Any) -> tuple[str, str]:
     return str(error.get("code") or "Unknown"), " ".join(dict.fromkeys(_lines(error)))
 
 
-def _lines(error: Any) -> Iterator[str]:
+_DEPTH = 20
+"""Errors within errors that are read; the service nests three or four."""
+
+
+def _lines(error: Any, depth: int = 0) -> Iterator[str]:
+    """The sentences of an error object; what has another shape than it should says nothing, or itself."""
+    if isinstance(error, str) and error.strip():
+        yield error.strip()
+    if not isinstance(error, dict) or depth > _DEPTH:
+        return
     if text := str(error.get("message") or "").strip():
         yield text
-    for action in error.get("recommendedAction") or []:
+    for action in _listed(error.get("recommendedAction")):
         yield str(action).strip()
-    inner = (error.get("innerError") or {}).get("additionalInfo") or {}
+    inner = _named(_named(error.get("innerError")).get("additionalInfo"))
     if detail := inner.get("DetailedNonLocalisedMessage"):
         yield str(detail)
-    for entry in error.get("additionalInfo") or []:
-        if isinstance(entry.get("info"), dict):
-            yield from _lines(entry["info"])
-    for nested in error.get("details") or []:
-        yield from _lines(nested)
+    for entry in _listed(error.get("additionalInfo")):
+        yield from _lines(_named(_named(entry).get("info")), depth + 1)
+    for nested in _listed(error.get("details")):
+        yield from _lines(nested, depth + 1)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _named(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 @contextmanager

@@ -233,8 +233,7 @@ def platform_signs_in() -> bool:
 
 
 def _read[A: Access](kind: type[A]) -> A:
-    unresolved = _unresolved()
-    if unresolved:
+    if unresolved := unresolved_references("FLEX_RESTORE_"):
         raise Misconfigured("Key Vault references are not resolved; see docs/security.md.", details=unresolved)
     try:
         return kind()
@@ -245,16 +244,21 @@ def _read[A: Access](kind: type[A]) -> A:
     raise Misconfigured("App settings are missing or wrong; see docs/settings.md.", details=wrong)
 
 
-def _unresolved() -> list[str]:
-    """App settings in whose place the platform has left the reference to Key Vault, by name."""
+def unresolved_references(prefix: str = "") -> list[str]:
+    """App settings in which the platform has left the reference to Key Vault, by name and without it."""
     return [
         f"{name}: is a reference to Key Vault that was not resolved; let the app's identity read that secret"
         for name, value in sorted(os.environ.items())
-        if value.startswith(_REFERENCE)
+        if name.startswith(prefix) and is_unresolved(value)
     ]
 
 
-_REFERENCE = "@Microsoft.KeyVault("
+def is_unresolved(value: str) -> bool:
+    """Whether a setting's value is a reference to Key Vault, and not the secret that is meant."""
+    return value.strip().lower().startswith(_REFERENCE)
+
+
+_REFERENCE = "@microsoft.keyvault("
 """What App Service leaves in a setting whose secret it could not read."""
 
 
