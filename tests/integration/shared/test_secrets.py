@@ -33,7 +33,7 @@ def test_a_reference_that_was_not_resolved_is_named_without_its_address(configur
 def test_it_is_never_taken_for_the_password(configure: Configure) -> None:
     configure(DRILL_PASSWORD=REFERENCE)
 
-    with pytest.raises(Misconfigured, match="DRILL_PASSWORD .* was not resolved") as caught:
+    with pytest.raises(Misconfigured, match="was not resolved") as caught:
         target_server(TARGET)
     assert "hidden-name" not in caught.value.text
 

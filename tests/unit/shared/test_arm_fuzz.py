@@ -20,7 +20,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=500, derandomize=True, deadline=None, database=None)
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
 @given(JSON)
 @example({"details": "one"})
 @example({"details": ["one", 7, None]})
