@@ -1,14 +1,15 @@
 """What the app registers: the exact set of functions, each with its trigger."""
 
 import json
-import os
-import subprocess
-import sys
+import runpy
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import function_app
+from shared.settings import access
 from shared.topology import LANDING_CONTAINERS, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.http.endpoints import ENDPOINTS
 
@@ -76,28 +77,33 @@ def test_http_routes_are_those_of_the_table_and_ask_for_a_function_key() -> None
     assert {route for route, level in routes.items() if level != "function"} == OPEN
 
 
-def test_where_the_platform_signs_in_no_key_is_asked_for_and_without_it_one_is() -> None:
+def test_where_the_platform_signs_in_no_key_is_asked_for_and_without_it_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The levels are made when the app is loaded. What is not configured wholly leaves the keys in place."""
-    signs_in = {"WEBSITE_AUTH_ENABLED": "True", "FLEX_RESTORE_AUTHENTICATION": "entra", "FLEX_RESTORE_TENANT": TENANT}
-
-    assert levels(signs_in) == {"anonymous"}
-    for missing in signs_in:
-        rest = {name: value for name, value in signs_in.items() if name != missing}
-        assert "function" in levels(rest), missing
-
-
-TENANT = "11111111-2222-3333-4444-555555555555"
-_LEVELS = """
-import function_app
-bindings = [one.get_dict_repr() for f in function_app.app.get_functions() for one in f.get_bindings()]
-print(*{one["authLevel"].value for one in bindings if one["type"] == "httpTrigger"})
-"""
+    for name, value in SIGNS_IN.items():
+        monkeypatch.setenv(name, value)
+    assert levels() == {"anonymous"}
+    for missing in SIGNS_IN:
+        with monkeypatch.context() as without:
+            without.delenv(missing)
+            assert "function" in levels(), missing
 
 
-def levels(settings: dict[str, str]) -> set[str]:
-    environment = {**os.environ, **settings}
-    ran = subprocess.run([sys.executable, "-c", _LEVELS], cwd=ROOT, env=environment, capture_output=True, check=True)
-    return set(ran.stdout.decode().split())
+SIGNS_IN = {
+    "WEBSITE_AUTH_ENABLED": "True",
+    "FLEX_RESTORE_AUTHENTICATION": "entra",
+    "FLEX_RESTORE_TENANT": "11111111-2222-3333-4444-555555555555",
+}
+
+
+def levels() -> set[str]:
+    """What the HTTP functions of an app that is loaded now ask for."""
+    access.cache_clear()
+    try:
+        loaded = runpy.run_path(str(ROOT / "function_app.py"))["app"].get_functions()
+    finally:
+        access.cache_clear()
+    bindings = [binding.get_dict_repr() for function in loaded for binding in function.get_bindings()]
+    return {binding["authLevel"].value for binding in bindings if binding["type"] == "httpTrigger"}
 
 
 OPEN = {("GET", "openapi.json"), ("GET", "console"), ("GET", "console/{file}")}

@@ -79,7 +79,7 @@ def read_principal(header: str, tenant: str) -> Caller:
     if [one.lower() for one in _all(values, _TENANTS)] != [tenant]:
         raise NotSignedIn("Only users of this app's own Entra tenant may come in.")
     object_ids = _all(values, _OBJECT_IDS)
-    if len(object_ids) != 1:
+    if len(object_ids) != 1 or not object_ids[0].isprintable():
         raise NotSignedIn("The sign-in does not say who it is: it needs one object id.")
     known = {right.value: right for right in Right}
     rights = frozenset(known[role] for role in _all(values, _ROLES) if role in known)

@@ -111,7 +111,7 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=400, derandomize=True, deadline=None, database=None)
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
 @given(st.lists(PARTS | st.text(max_size=3), max_size=14).map("".join))
 def test_what_was_hidden_once_stays_as_it_is(text: str) -> None:
     """A request that is read again is the same request."""
