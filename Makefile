@@ -8,9 +8,10 @@ VENV_READY := .venv/.ready
 NODE_READY := node_modules/.ready
 POSTGRESQL_READY := .local/postgresql/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local cli scripts tests
+DEPLOYED := function_app.py triggers orchestrators activities shared
 
 .PHONY: help setup browser postgresql package demo up test chaos screenshots fuzz fuzz-import bench-host bench-load docs \
-	lint types lock format clean
+	lint audit types lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -81,9 +82,13 @@ docs: setup ## the parts of docs/ that are made from the code, then the site (si
 	$(PYTHON) -m local.docs
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
-lint: setup ## ruff: style and format
+lint: setup ## ruff: style and format; bandit: known bad habits
 	$(PYTHON) -m ruff check $(SOURCES)
 	$(PYTHON) -m ruff format --check $(SOURCES)
+	$(PYTHON) -m bandit --quiet --configfile pyproject.toml --recursive $(DEPLOYED) cli
+
+audit: setup ## known holes in the packages that are deployed, where an index of them can be reached
+	@$(PYTHON) -m local.audit
 
 types: setup ## mypy: strict
 	$(PYTHON) -m mypy

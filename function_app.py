@@ -22,6 +22,7 @@ from orchestrators.import_database import import_database
 from orchestrators.import_set import import_set
 from orchestrators.restore import restore
 from orchestrators.watch_job import watch_job
+from shared.settings import platform_signs_in
 from shared.telemetry import logs
 from shared.topology import APP_STORAGE, LANDING_CONTAINERS, LANDING_STORAGE, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.blob import file_landed
@@ -34,7 +35,7 @@ from triggers.timer import housekeeping_due, schedule
 from triggers.webhook import delivery_due
 
 logs.install()
-app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS if platform_signs_in() else func.AuthLevel.FUNCTION)
 
 for orchestrator in (restore, watch_job, import_set, import_database, clear_landing, keep_house):
     app.orchestration_trigger(context_name="context")(orchestrator)
@@ -97,7 +98,7 @@ app.timer_trigger(arg_name="timer", schedule=schedule())(
 )
 
 for endpoint in ENDPOINTS:
-    answered = app.durable_client_input(client_name="client")(answering(endpoint.handler))
+    answered = app.durable_client_input(client_name="client")(answering(endpoint.handler, endpoint.needs))
     app.route(route=endpoint.route, methods=[endpoint.method])(answered)
 for route, handler in (
     ("openapi.json", get_openapi),

@@ -41,8 +41,10 @@ class ResourceId:
         found = _ID.match(text)
         if found is None:
             raise ValueError(f"not an ARM id: {text!r}")
-        parts = found["rest"].strip("/").split("/")
-        return cls(found["subscription"], found["group"], tuple(parts[1::2]))
+        names = found["rest"].strip("/").split("/")[1::2]
+        if not all(names) or not names:
+            raise ValueError(f"an ARM id without a name: {text!r}")
+        return cls(found["subscription"], found["group"], tuple(names))
 
     @property
     def name(self) -> str:
@@ -92,21 +94,29 @@ def describe(error: Any) -> tuple[str, str]:
     return first.code, " ".join(filter(None, told))
 
 
-def _causes(error: Mapping[str, Any]) -> Iterator[_Cause]:
-    """The error itself, then what caused it, the innermost last."""
+_DEPTH = 20
+"""Errors within errors that are read; the service nests three or four."""
+
+
+def _causes(error: Any, depth: int = 0) -> Iterator[_Cause]:
+    """The error itself, then what caused it, the innermost last; what has another shape says nothing, or itself."""
+    if isinstance(error, str) and error.strip():
+        yield _Cause(_NO_CODE, error.strip())
+    if not isinstance(error, Mapping) or depth > _DEPTH:
+        return
     actions = tuple(text for one in _list(error.get("recommendedAction")) if (text := str(one).strip()))
     yield _Cause(_code(error), str(error.get("message") or "").strip(), actions)
     yield from _inner(error.get("innerError"))
     for entry in _list(error.get("additionalInfo")):
-        if isinstance(entry, Mapping) and isinstance(entry.get("info"), Mapping):
-            yield from _causes(entry["info"])
+        yield from _causes(entry.get("info") if isinstance(entry, Mapping) else None, depth + 1)
     for nested in _list(error.get("details")):
-        if isinstance(nested, Mapping):
-            yield from _causes(nested)
+        yield from _causes(nested, depth + 1)
 
 
 def _inner(error: Any) -> Iterator[_Cause]:
-    while isinstance(error, Mapping):
+    for _ in range(_DEPTH):
+        if not isinstance(error, Mapping):
+            return
         more = error.get("additionalInfo")
         detail = more.get("DetailedNonLocalisedMessage") if isinstance(more, Mapping) else None
         yield _Cause(_code(error), str(detail or error.get("message") or "").strip())
@@ -118,7 +128,7 @@ def _code(error: Mapping[str, Any]) -> str:
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

@@ -19,9 +19,10 @@ _END = "end"
 _log = logging.getLogger(__name__)
 
 
-def decide(ledger: Ledger, verdict: Verdict, by: str = "", reason: str = "") -> Decision:
+def decide(ledger: Ledger, verdict: Verdict, statement: Statement | None = None) -> Decision:
     """Decide on the plan; the decision that stands."""
-    mine = Decision(verdict=verdict, by=by, reason=reason, at=datetime.now(UTC))
+    said = statement.model_dump() if statement else {}
+    mine = Decision(verdict=verdict, at=datetime.now(UTC), **said)
     return Decision.from_wire(ledger.first(_DECISION, mine))
 
 

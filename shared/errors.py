@@ -4,6 +4,9 @@ FlexRestoreError
 ├── PermanentError              trying again changes nothing: activities answer it as a value
 │   ├── Misconfigured           an app setting is missing or wrong
 │   ├── RequestRejected         the request itself is wrong
+│   ├── NotSignedIn             nobody vouches for who calls
+│   ├── NotAllowed              who calls may not do this
+│   ├── WrongMediaType          a body is not said to be JSON
 │   ├── NotFound                what is asked about does not exist
 │   ├── Conflict                what is asked for does not fit where the restore stands
 │   ├── ApprovalDenied          nobody approved the plan: it was rejected, or its deadline passed
@@ -80,6 +83,18 @@ class Misconfigured(PermanentError):
 
 class RequestRejected(PermanentError):
     """The request itself is wrong."""
+
+
+class NotSignedIn(PermanentError):
+    """Nobody vouches for who calls."""
+
+
+class NotAllowed(PermanentError):
+    """Who calls may not do this."""
+
+
+class WrongMediaType(PermanentError):
+    """A body is not said to be JSON."""
 
 
 class NotFound(PermanentError):

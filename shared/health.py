@@ -1,16 +1,17 @@
 """Health: whether the app could restore now, check by check, side by side."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from azure.core.exceptions import AzureError
 
 from shared.contracts.api import Check, Health
-from shared.errors import FlexRestoreError, LandingFailed, PreflightFailed
+from shared.errors import FlexRestoreError, LandingFailed, Misconfigured, PreflightFailed
 from shared.planning import check_target, check_tools
-from shared.settings import settings
+from shared.settings import settings, unresolved_references
 from shared.storage.accounts import control_container, landing_container, queue_service, report_container
-from shared.topology import APP_STORAGE, LANDING_CONTAINERS, REQUEST_QUEUE
+from shared.topology import APP_STORAGE, LANDING_CONTAINERS, LANDING_STORAGE, REQUEST_QUEUE
 from shared.vault import instances, landing_account
 from shared.webhook import hosts
 
@@ -32,6 +33,7 @@ def _works() -> dict[str, Work]:
         "backup vault": _vault,
         "landing account": _landing_account,
         "app storage": _app_storage,
+        "secrets": _secrets,
         "webhooks": _webhooks,
         **{f"container {name}": _landing(name) for name in LANDING_CONTAINERS},
         **{f"target {alias}": _target(alias) for alias in sorted(settings().targets)},
@@ -72,6 +74,15 @@ def _app_storage() -> str:
         container.get_container_properties()
     waiting = queue_service(APP_STORAGE).get_queue_client(REQUEST_QUEUE).get_queue_properties()
     return f"about {waiting.approximate_message_count} request(s) in {REQUEST_QUEUE}"
+
+
+def _secrets() -> str:
+    if unresolved := unresolved_references():
+        raise Misconfigured("Key Vault references are not resolved.", details=unresolved)
+    keys = [name for name in (APP_STORAGE, LANDING_STORAGE) if "accountkey=" in os.environ.get(name, "").lower()]
+    if keys:
+        return f"{' and '.join(keys)} hold account keys, which open whole accounts: the app's identity needs none"
+    return "every reference to Key Vault is resolved, and no storage connection holds an account key"
 
 
 def _webhooks() -> str:

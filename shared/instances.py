@@ -10,6 +10,8 @@ from typing import Any
 import azure.durable_functions as df
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
+from shared.contracts.access import Requester
+from shared.contracts.base import Json
 from shared.contracts.clearing import Clearing
 from shared.contracts.importing import ImportSet, LandingRef
 from shared.contracts.progress import Phase, RestoreProgress
@@ -56,14 +58,27 @@ def progress_of(status: DurableOrchestrationStatus) -> RestoreProgress:
 
 def request_of(status: DurableOrchestrationStatus) -> dict[str, Any]:
     """The request that started a restore, as it came; empty where the status was asked for without its input."""
+    return dict(_input(status).get("request") or {})
+
+
+def requester_of(status: DurableOrchestrationStatus) -> Requester | None:
+    """Who was signed in when the request was sent; None where nobody was, as for a message of the queue."""
+    requester = _input(status).get("requester")
+    return Requester.from_wire(requester) if requester else None
+
+
+def _input(status: DurableOrchestrationStatus) -> Json:
     subject = status.input_
     while isinstance(subject, str):  # the SDK encodes it twice
         subject = json.loads(subject)
-    return dict(subject["request"]) if subject else {}
+    return dict(subject or {})
 
 
 async def start_restore_once(
-    client: df.DurableOrchestrationClient, request_id: str, request: dict[str, Any]
+    client: df.DurableOrchestrationClient,
+    request_id: str,
+    request: dict[str, Any],
+    requester: Requester | None = None,
 ) -> DurableOrchestrationStatus | None:
     """Start the restore of a request, unless it was started before; the status of that earlier one.
 
@@ -75,7 +90,8 @@ async def start_restore_once(
         if not (is_over(status) and _may_come_again(progress_of(status))):
             return status
         await asyncio.to_thread(reopen, Ledger(request_id))
-    return await _start(client, "restore", request_id, {"request": request})
+    proven = {"requester": requester.to_wire()} if requester else {}
+    return await _start(client, "restore", request_id, {"request": request, **proven})
 
 
 async def _settled(client: df.DurableOrchestrationClient, request_id: str) -> DurableOrchestrationStatus | None:

@@ -5,6 +5,7 @@ that the Functions host gives them: `<Name>` is a connection string, or `<Name>_
 `<Name>__queueServiceUri` with the app's identity.
 """
 
+import os
 import re
 from datetime import timedelta
 from functools import lru_cache
@@ -30,6 +31,8 @@ from shared.signing import signing_key
 
 _ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:[/?][!-~]*)?")
 """An address in which all parsers see the same host: no user and no backslash before the path."""
+
+_GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 class Check(BaseModel):
@@ -105,7 +108,53 @@ class TelemetrySettings(BaseSettings):
     it."""
 
 
-class Settings(TelemetrySettings):
+class Access(BaseSettings):
+    """Who may call the app: what can be told although other settings are wrong."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FLEX_RESTORE_", frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
+
+    platform_authentication: Annotated[str, Field(validation_alias="WEBSITE_AUTH_ENABLED")] = ""
+    """Set by App Service and by nobody else: whether its authentication (Easy Auth) is on."""
+    authentication: Literal["keys", "entra"] = "keys"
+    """What lets a caller in: a function key, or a sign-in with Entra that App Service vouches for."""
+    tenant: Annotated[str, Field(validate_default=True)] = ""
+    """The Entra tenant whose users may come in; with `entra` alone, and then it is needed."""
+    four_eyes: bool | None = None
+    """Whether nobody approves a request of their own; unset: with `entra`, for keys prove nobody's name."""
+
+    @property
+    def needs_other_approver(self) -> bool:
+        """Whether nobody approves a request of their own."""
+        return self.authentication == "entra" if self.four_eyes is None else self.four_eyes
+
+    @field_validator("authentication")
+    @classmethod
+    def _somebody_vouches(cls, authentication: str, earlier: ValidationInfo) -> str:
+        if authentication == "entra" and earlier.data["platform_authentication"].lower() != "true":
+            raise ValueError(
+                "is entra, but App Service authentication is off, so that anybody could send the header that names "
+                "the caller; turn it on in the function app"
+            )
+        return authentication
+
+    @field_validator("tenant")
+    @classmethod
+    def _tenant_is_named(cls, tenant: str, earlier: ValidationInfo) -> str:
+        if earlier.data.get("authentication") == "entra" and not _GUID.fullmatch(tenant):
+            raise ValueError("must be the id of the Entra tenant whose users may come in")
+        return tenant.lower()
+
+    @field_validator("four_eyes")
+    @classmethod
+    def _names_are_proven(cls, four_eyes: bool | None, earlier: ValidationInfo) -> bool | None:
+        if four_eyes and earlier.data.get("authentication") == "keys":
+            raise ValueError("needs FLEX_RESTORE_AUTHENTICATION=entra: a key proves nobody's name")
+        return four_eyes
+
+
+class Settings(TelemetrySettings, Access):
     """The app's settings."""
 
     vault: Annotated[
@@ -228,13 +277,55 @@ def settings() -> Settings:
     Raises:
         Misconfigured: a setting is missing or wrong; the text names each, and no value.
     """
+    return _read(Settings)
+
+
+@lru_cache(maxsize=1)
+def access() -> Access:
+    """Who may call the app, as `settings` reads it.
+
+    Raises:
+        Misconfigured: as there; then nobody may.
+    """
+    return _read(Access)
+
+
+def platform_signs_in() -> bool:
+    """Whether callers sign in at the platform and need no function key; not as long as that cannot be told."""
     try:
-        return Settings()
+        return access().authentication == "entra"
+    except Misconfigured:
+        return False
+
+
+def _read[A: Access](kind: type[A]) -> A:
+    if unresolved := unresolved_references("FLEX_RESTORE_"):
+        raise Misconfigured("Key Vault references are not resolved; see docs/security.md.", details=unresolved)
+    try:
+        return kind()
     except ValidationError as error:
         wrong = [f"{_place(*item['loc'])}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()]
     except SettingsError as error:  # no JSON where JSON is asked for; the text names the field, and no value
         wrong = [str(error)]
     raise Misconfigured("App settings are missing or wrong; see docs/settings.md.", details=wrong)
+
+
+def unresolved_references(prefix: str = "") -> list[str]:
+    """App settings in which the platform has left the reference to Key Vault, by name and without it."""
+    return [
+        f"{name}: is a reference to Key Vault that was not resolved; let the app's identity read that secret"
+        for name, value in sorted(os.environ.items())
+        if name.startswith(prefix) and is_unresolved(value)
+    ]
+
+
+def is_unresolved(value: str) -> bool:
+    """Whether a setting's value is a reference to Key Vault, and not the secret that is meant."""
+    return value.strip().lower().startswith(_REFERENCE)
+
+
+_REFERENCE = "@microsoft.keyvault("
+"""What App Service leaves in a setting whose secret it could not read."""
 
 
 def _place(setting: int | str, *within: int | str) -> str:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from shared.errors import Misconfigured, RequestRejected
 from shared.postgres.server import TargetServer
 from shared.postgres.tools import Toolbox
-from shared.settings import Target, settings
+from shared.settings import Target, is_unresolved, settings
 from shared.storage.accounts import identity_of
 
 _TOKEN_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"  # noqa: S105 -- a scope is no secret
@@ -60,7 +60,11 @@ def _secret(alias: str, target: Target) -> SecretStr | Callable[[], str]:
     if target.password_setting is None:
         identity = identity_of(target.identity)
         return lambda: identity.get_token(_TOKEN_SCOPE).token
-    if password := os.environ.get(target.password_setting):
+    password = os.environ.get(target.password_setting)
+    if password and is_unresolved(password):
+        text = "is a reference to Key Vault that was not resolved; let the app's identity read that secret"
+        raise Misconfigured(f"The app setting {target.password_setting} with target {alias!r}'s password {text}.")
+    if password:
         return SecretStr(password)
     raise Misconfigured(f"The app setting {target.password_setting} with target {alias!r}'s password is empty.")
 

@@ -14,9 +14,10 @@ import azure.functions as func
 
 from shared.contracts.events import DuplicateData, MessageRejected, RejectionData, RequestDuplicate, event_id
 from shared.contracts.progress import Phase
-from shared.contracts.request import REQUEST_ID_PATTERN, read_request
+from shared.contracts.request import FIELDS, REQUEST_ID_PATTERN, read_request
 from shared.errors import RequestRejected, cut
 from shared.instances import progress_of, start_restore_once
+from shared.redaction import hidden, without_secrets
 from shared.storage.events import publish
 from shared.telemetry.about import about
 from shared.telemetry.metrics import QUEUE_AGE, add
@@ -53,7 +54,7 @@ async def _start(
     message: func.QueueMessage, client: df.DurableOrchestrationClient, request_id: str, request: dict[str, Any]
 ) -> str:
     """Start the restore, once; a word for what the message was."""
-    existing = await start_restore_once(client, request_id, request)
+    existing = await start_restore_once(client, request_id, without_secrets(request, FIELDS))
     if existing is None:
         return "started"
     _log.info("restore %s exists; message %s starts nothing", request_id, message.id)
@@ -93,6 +94,14 @@ def _unwrapped(body: bytes) -> bytes:
         return b""
 
 
+def _readable(body: bytes) -> str:
+    """A message for people, without secrets: of an object the fields of a request, of anything else its text."""
+    try:
+        return json.dumps(without_secrets(decode(body), FIELDS), ensure_ascii=False)
+    except RequestRejected:
+        return hidden(body.decode("utf-8", "replace"))
+
+
 def _request_id(request: dict[str, Any]) -> str:
     """The request's id, which everything else about a bad request can be told under."""
     request_id = request.get("requestId")
@@ -109,7 +118,7 @@ def _rejection(message: func.QueueMessage, error: RequestRejected) -> MessageRej
         data=RejectionData(
             message=error.text,
             errors=tuple(error.details),
-            body=cut(message.get_body().decode("utf-8", "replace"), 1_000),
+            body=cut(_readable(message.get_body()), 1_000),
         ),
     )
 

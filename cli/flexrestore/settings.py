@@ -51,7 +51,7 @@ class Settings:
             "--as",
             metavar="NAME",
             envvar="FLEXRESTORE_USER",
-            help="Who you are, for the report; else your name on this machine.",
+            help="Who you are, for the report; else whom you sign in as, or your name on this machine.",
             rich_help_panel=_PANEL,
         ),
     ] = None
@@ -105,13 +105,13 @@ class Settings:
 
     @property
     def name(self) -> str:
-        """Who asks.
+        """Who asks; empty with a sign-in and nothing else said, for the service knows then.
 
         Raises:
             typer.BadParameter: nobody can tell.
         """
-        if self.user:
-            return self.user
+        if self.user or self.scope:
+            return self.user or ""
         try:
             return getpass.getuser()
         except OSError:

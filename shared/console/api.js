@@ -1,6 +1,6 @@
 /** The API: one way to call it, and one kind of error. */
 
-import { key, useKey } from "./person.js";
+import { believe, key, useKey } from "./person.js";
 
 const BASE = new URL("../", import.meta.url);
 const SAFE_TO_REPEAT = new Set([0, 408, 429, 500, 502, 503, 504]);
@@ -72,7 +72,8 @@ export async function call(method, path, { body, etag, signal, text = false } = 
   for (;;) {
     const used = key();
     const response = await send(method, path, { body, etag, signal, used });
-    if (response.status === 401) {
+    believe(decodeURIComponent(response.headers.get("Signed-In-As") ?? ""));
+    if (response.status === 401 && !isProblem(response)) {
       if (key() === used) await newKey(used !== "");
       continue;
     }
@@ -82,6 +83,9 @@ export async function call(method, path, { body, etag, signal, text = false } = 
     return { status: response.status, etag: response.headers.get("ETag"), body: await contentOf(response, text) };
   }
 }
+
+/** Whether the app itself has answered, and not the host, which only says that the key is wrong. */
+const isProblem = (response) => (response.headers.get("Content-Type") ?? "").startsWith("application/problem+json");
 
 async function contentOf(response, text) {
   try {

@@ -4,7 +4,7 @@ import { post, restorePath } from "./api.js";
 import { h } from "./dom.js";
 import { ask, askForStatement } from "./dialogs.js";
 import { note } from "./notices.js";
-import { who } from "./person.js";
+import { signedInAs, who } from "./person.js";
 import { gravity } from "./plan.js";
 
 /** Ask for a decision on the plan and send it. */
@@ -79,7 +79,7 @@ export async function retry({ requestId }) {
         limit: 80,
         pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*",
       },
-      { name: "requestedBy", label: "Your name", value: who() },
+      ...(signedInAs() ? [] : [{ name: "requestedBy", label: "Your name", value: who() }]),
       { name: "reason", label: "Reason", multiline: true, optional: true },
     ],
     action: "Retry",

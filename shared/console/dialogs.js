@@ -4,7 +4,7 @@ import { Problem } from "./api.js";
 import { fill, h } from "./dom.js";
 import { field } from "./fields.js";
 import { problemNote } from "./notices.js";
-import { callMe, key, prefer, useKey, who } from "./person.js";
+import { callMe, key, prefer, signedInAs, useKey, who } from "./person.js";
 import { inUtc } from "./times.js";
 
 /** Ask for fields and hand them over; a problem of `submit` is shown, and the dialog stays.
@@ -76,6 +76,9 @@ function control({ value = "", multiline, choices, optional, type = "text", limi
 
 const NAME = { name: "by", label: "Your name", help: "As an auditor would look for you." };
 
+/** The field that asks for a name, where none is proven. */
+const yourName = () => (signedInAs() ? [] : [{ ...NAME, value: who() }]);
+
 /** The function key, until the tab is closed. */
 export function askForKey(refused) {
   return ask({
@@ -113,9 +116,14 @@ export function askWhoYouAre(changed) {
     );
   return ask({
     title: "You",
-    intro: ["Requests and decisions carry your name; this browser remembers it.", forget].filter(Boolean),
+    intro: [
+      signedInAs()
+        ? `You are signed in as ${signedInAs()}. Requests and decisions carry that name.`
+        : "Requests and decisions carry your name; this browser remembers it.",
+      forget,
+    ].filter(Boolean),
     fields: [
-      { ...NAME, value: who() },
+      ...yourName(),
       {
         name: "zone",
         label: "Times are shown in",
@@ -125,7 +133,7 @@ export function askWhoYouAre(changed) {
     ],
     action: "Save",
     submit: async ({ by, zone: chosen }) => {
-      callMe(by);
+      if (by) callMe(by);
       prefer("zone", chosen);
       changed();
       return true;
@@ -137,11 +145,11 @@ export function askWhoYouAre(changed) {
 export function askForStatement({ submit, reasonHelp, ...rest }) {
   return ask({
     fields: [
-      { ...NAME, value: who() },
+      ...yourName(),
       { name: "reason", label: "Reason", multiline: true, help: reasonHelp },
     ],
     submit: async (values) => {
-      callMe(values.by);
+      if (values.by) callMe(values.by);
       return submit(values);
     },
     ...rest,

@@ -8,8 +8,20 @@ export const preference = (name) => localStorage.getItem(PREFIX + name) ?? "";
 /** Remember a preference. */
 export const prefer = (name, value) => localStorage.setItem(PREFIX + name, value);
 
+let proven = "";
+
+/** The name that the app's authentication has proven; empty where a key is used. */
+export const signedInAs = () => proven;
+
+/** Take the name that an answer of the API brings. */
+export function believe(name) {
+  if (name === proven) return;
+  proven = name;
+  document.dispatchEvent(new Event("who"));
+}
+
 /** The name that requests and decisions carry. */
-export const who = () => preference("who");
+export const who = () => proven || preference("who");
 
 /** Remember the name; the event "who" tells those who show it. */
 export function callMe(name) {

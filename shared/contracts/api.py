@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from shared.contracts.base import Moment, Published
 from shared.contracts.decisions import Decision
 from shared.contracts.progress import Phase
 from shared.contracts.request import REQUEST_ID_PATTERN
 from shared.contracts.status import RestoreSummary
+from shared.redaction import hidden
 
 
 def _listed(value: Any) -> Any:
@@ -83,8 +84,8 @@ class Retry(Published):
 
     request_id: Annotated[str, Field(pattern=REQUEST_ID_PATTERN)] | None = None
     """The new restore's name; without it the old one's and `-retry`."""
-    requested_by: Annotated[str, Field(max_length=200)] = ""
-    reason: Annotated[str, Field(max_length=1_000)] = ""
+    requested_by: Annotated[str, Field(max_length=200), AfterValidator(hidden)] = ""
+    reason: Annotated[str, Field(max_length=1_000), AfterValidator(hidden)] = ""
 
 
 class Decided(Published):

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from shared.contracts.base import Published
+from shared.redaction import hidden
 
 
 def _of_text(text: str) -> str:
@@ -17,12 +18,25 @@ def _of_text(text: str) -> str:
     return text
 
 
+_Reason = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_of_text), AfterValidator(hidden)]
+
+
+class Remark(Published):
+    """What a caller says about a restore, and why."""
+
+    by: Annotated[str, Field(max_length=200), AfterValidator(_of_text)] = ""
+    """A person or a system. Needed with a function key; who is signed in and names another one speaks for them."""
+    reason: _Reason
+
+
 class Statement(Published):
     """Who says something, and why."""
 
     by: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_of_text)]
-    """A person or a system, as the caller gives it."""
-    reason: Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_of_text)]
+    """A person or a system: as the caller gives it, or as Entra knows it, with whom it speaks for."""
+    reason: _Reason
+    object_id: str = ""
+    """Who it was, as Entra proves it; empty where a function key was used."""
 
 
 class Verdict(StrEnum):
@@ -39,6 +53,8 @@ class Decision(Published):
     verdict: Verdict
     by: str = ""
     reason: str = ""
+    object_id: str = ""
+    """Who it was, as Entra proves it; empty where a function key was used."""
     at: AwareDatetime
 
 

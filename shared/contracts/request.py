@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -18,6 +19,7 @@ from pydantic import (
 
 from shared.contracts.base import Contract, Moment, Published
 from shared.contracts.reading import read
+from shared.redaction import hidden
 from shared.topology import SYSTEM_DATABASES
 
 REQUEST_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
@@ -159,11 +161,11 @@ class RestoreRequest(Published):
     """Whether somebody must approve the plan even where the target does not ask for it."""
     priority: Priority = Priority.NORMAL
     """Who gets the next free landing container."""
-    requested_by: Annotated[str, Field(max_length=200)] = ""
+    requested_by: Annotated[str, Field(max_length=200), AfterValidator(hidden)] = ""
     """A person or a system, for the report."""
-    reason: Annotated[str, Field(max_length=1_000)] = ""
+    reason: Annotated[str, Field(max_length=1_000), AfterValidator(hidden)] = ""
     """Why, for approvers and auditors."""
-    ticket: Annotated[str, Field(max_length=200)] = ""
+    ticket: Annotated[str, Field(max_length=200), AfterValidator(hidden)] = ""
     """What the ticketing system calls it."""
     notify: Annotated[tuple[str, ...], Field(max_length=10)] = ()
     """Names of webhooks that the operator configured; each gets this restore's events."""
@@ -217,6 +219,10 @@ def name_obstacle(name: str) -> str:
     if "\0" in name or not name.isprintable():
         return "holds characters that cannot be shown"
     return "belongs to the server itself" if name in SYSTEM_DATABASES else ""
+
+
+FIELDS = frozenset(field.alias or name for name, field in RestoreRequest.model_fields.items())
+"""The names on the wire."""
 
 
 def read_request(data: Any) -> RestoreRequest:

@@ -49,6 +49,8 @@ MEND: dict[str, tuple[Who, str]] = {
     "InternalError": (Who.OPERATOR, "This is a defect of Flex Restore: report it with the request id and the message."),
     "LandingFailed": (Who.OPERATOR, "Look at the landing container and at the app settings that name it."),
     "Misconfigured": (Who.OPERATOR, "Correct the app settings that the message names."),
+    "NotAllowed": (Who.OPERATOR, "Give who calls the app role that the message names, or have somebody else do it."),
+    "NotSignedIn": (Who.REQUESTER, "Sign in, or send the function key."),
     "NotFound": (Who.REQUESTER, "Look at the name or the id that you gave."),
     "OperationGone": (Who.BACKUP_ADMIN, "Look in the vault for what became of it, then send the request again."),
     "PreflightFailed": (Who.OPERATOR, "Run the command that each finding brings, then send the request again."),
@@ -61,6 +63,7 @@ MEND: dict[str, tuple[Who, str]] = {
     "ToolTooOld": (Who.OPERATOR, "Install client tools that are at least as new as the pg_dump of the backup."),
     "UnreadableFile": (Who.BACKUP_ADMIN, "The file is damaged: restore another recovery point."),
     "VaultRefused": (Who.BACKUP_ADMIN, "Change in the vault what the message names."),
+    "WrongMediaType": (Who.REQUESTER, "Send the body with Content-Type: application/json."),
     "VerificationFailed": (Who.DATABASE_ADMIN, "The details name each point in which database and backup differ."),
 }
 """Who mends what, by the failure's code, and how."""

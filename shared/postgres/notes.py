@@ -1,6 +1,7 @@
 """Notes and other texts for people, made of what files from outside hold."""
 
 from shared.contracts.imports import Note, NoteKind
+from shared.redaction import hidden
 
 
 def readable(text: str) -> str:
@@ -14,5 +15,9 @@ def readable(text: str) -> str:
 def make_note(*, kind: NoteKind, subject: str, reason: str, statement: str = "", matters: bool = True) -> Note:
     """A note, whatever the bytes in the names and statements that it mentions."""
     return Note(
-        kind=kind, subject=readable(subject), reason=readable(reason), statement=readable(statement), matters=matters
+        kind=kind,
+        subject=readable(subject),
+        reason=hidden(readable(reason)),
+        statement=hidden(readable(statement)),
+        matters=matters,
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -12,9 +12,9 @@ from shared.postgres import process
 from shared.postgres.archive import Archive
 from shared.postgres.destination import Destination
 from shared.postgres.diagnostics import Diagnostic, DiagnosticReader
+from shared.postgres.discretion import discreet
 from shared.postgres.options import ImportOptions
 from shared.postgres.passfile import Passfile
-from shared.postgres.script import redact
 from shared.postgres.toc import Entry, python_codec
 from shared.postgres.tolerance import Findings, describe, sort_out
 
@@ -112,7 +112,7 @@ class Restorer:
 
         def keep(said: Diagnostic | None) -> None:
             if said:
-                diagnostic = replace(said, statement=redact(said.statement))
+                diagnostic = discreet(said)
                 self.destination.write(str(diagnostic))
                 failures.extend([diagnostic] if diagnostic.failed else [])
 

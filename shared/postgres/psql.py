@@ -16,6 +16,7 @@ from shared.contracts.imports import Note, NoteKind
 from shared.errors import ImportFailed, LoadInterrupted, TargetRefused, TargetUnavailable, ToolTooOld, UnreadableFile
 from shared.postgres import process
 from shared.postgres.diagnostics import Diagnostic, DiagnosticReader, Severity
+from shared.postgres.discretion import discreet
 from shared.postgres.notes import make_note
 from shared.postgres.script import DUMP_FENCE, Backslash, CopyData, Event, Statement, redact, tokens
 from shared.postgres.server import TargetServer
@@ -275,7 +276,7 @@ class _Listener:
         if said is None:
             return
         line = self._feed.script_line(said.line) if said.line else None
-        diagnostic = replace(said, line=line, statement=redact(said.statement))
+        diagnostic = replace(discreet(said), line=line)
         self._log.write(f"line {line}: {diagnostic}\n".encode("utf-8", "backslashreplace"))
         self._failures += diagnostic.failed
         if self._failures > FAILURES_LIMIT:

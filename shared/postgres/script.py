@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from shared.errors import UnreadableFile
 from shared.postgres.notes import readable
+from shared.redaction import hidden
 
 STATEMENT_LIMIT = 1 << 28
 """Bytes of one statement; psql and the server hold it in memory as a whole, and so does this scanner."""
@@ -472,7 +473,7 @@ def redact(statement: str) -> str:
         for token in reversed(found):
             if token.kind is TokenKind.STRING:
                 statement = f"{statement[: token.start]}'…'{statement[token.end :]}"
-    return readable(statement.strip())
+    return hidden(readable(statement.strip()))
 
 
 def _comment_end(text: str, position: int) -> int:

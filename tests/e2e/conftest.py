@@ -32,6 +32,8 @@ SOURCE = Path(__file__).parent / "source"
 DATABASES = ("shop", 'Kunden "Süd"', "brittle", "walled", "slow")
 AUTOMATIC = LANDING_CONTAINERS[1]
 """The container whose files are imported without a request."""
+SIGNATURE = secrets.token_hex(16)
+"""The key in the address of a webhook."""
 _SECONDS = 120
 _EVENTS: list[dict[str, Any]] = []
 """Events that were taken from the queue."""
@@ -64,7 +66,7 @@ def receiver(documented_ticketing: ModuleType, event_schema: Draft202012Validato
             *tickets,
             {
                 "FLEX_RESTORE_WEBHOOK_URL": f"http://127.0.0.1:{ports[0]}/flex-restore",
-                "FLEX_RESTORE_WEBHOOKS": json.dumps({"audit": f"http://127.0.0.1:{ports[1]}/audit"}),
+                "FLEX_RESTORE_WEBHOOKS": json.dumps({"audit": f"http://127.0.0.1:{ports[1]}/audit?sig={SIGNATURE}"}),
                 "FLEX_RESTORE_WEBHOOK_HOSTS": '["127.0.0.1"]',
                 "FLEX_RESTORE_WEBHOOK_SECRETS": f"{new} {old}",
             },

@@ -22,7 +22,7 @@ from local.vault.recovery_points import RecoveryPoint
 from local.vault.state import State
 from shared import topology
 from shared.contracts.vaultjobs import RestoreOrder
-from shared.settings import settings
+from shared.settings import access, settings
 from shared.storage import accounts
 from shared.targets import toolbox
 from shared.vault import clients, instances
@@ -33,6 +33,7 @@ POINT = "a" * 32
 """The recovery point of the first instance."""
 REMEMBERED = (
     settings,
+    access,
     toolbox,
     accounts.credential,
     accounts.blob_service,

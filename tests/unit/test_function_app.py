@@ -1,6 +1,7 @@
 """What the app registers: the exact set of functions, each with its trigger."""
 
 import json
+import runpy
 import subprocess
 import sys
 from functools import cache
@@ -11,6 +12,7 @@ import pytest
 
 import function_app
 from activities.answers import PHASES
+from shared.settings import access
 from shared.topology import LANDING_CONTAINERS, REQUEST_QUEUE, WEBHOOK_QUEUE
 from triggers.http.endpoints import ENDPOINTS
 from triggers.timer import schedule
@@ -112,6 +114,35 @@ def test_http_routes_are_those_of_the_table_and_ask_for_a_function_key() -> None
 
     assert routes.keys() == {*((one.method, one.route) for one in ENDPOINTS), *OPEN}
     assert {route for route, level in routes.items() if level != "function"} == OPEN
+
+
+def test_where_the_platform_signs_in_no_key_is_asked_for_and_without_it_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The levels are made when the app is loaded. What is not configured wholly leaves the keys in place."""
+    for name, value in SIGNS_IN.items():
+        monkeypatch.setenv(name, value)
+    assert levels() == {"anonymous"}
+    for missing in SIGNS_IN:
+        with monkeypatch.context() as without:
+            without.delenv(missing)
+            assert "function" in levels(), missing
+
+
+SIGNS_IN = {
+    "WEBSITE_AUTH_ENABLED": "True",
+    "FLEX_RESTORE_AUTHENTICATION": "entra",
+    "FLEX_RESTORE_TENANT": "11111111-2222-3333-4444-555555555555",
+}
+
+
+def levels() -> set[str]:
+    """What the HTTP functions of an app that is loaded now ask for."""
+    access.cache_clear()
+    try:
+        loaded = runpy.run_path(str(ROOT / "function_app.py"))["app"].get_functions()
+    finally:
+        access.cache_clear()
+    bindings = [binding.get_dict_repr() for function in loaded for binding in function.get_bindings()]
+    return {binding["authLevel"].value for binding in bindings if binding["type"] == "httpTrigger"}
 
 
 OPEN = {("GET", "openapi.json"), ("GET", "console"), ("GET", "console/{file}")}

@@ -8,27 +8,33 @@ from dataclasses import dataclass, field
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import azure.durable_functions as df
 import azure.functions as func
 from azure.core.exceptions import AzureError
 
+from shared.contracts.access import Caller, Right
 from shared.contracts.api import Check, Problem
 from shared.contracts.base import Contract
 from shared.contracts.reading import read
 from shared.errors import (
     Conflict,
     FlexRestoreError,
+    NotAllowed,
     NotFound,
+    NotSignedIn,
     PermanentError,
     PreflightFailed,
     RequestRejected,
     ServiceBusy,
     TransientError,
     VaultRefused,
+    WrongMediaType,
 )
 from shared.telemetry.about import about
 from shared.telemetry.spans import Work, working
+from triggers.http.access import admit
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +44,9 @@ BODY_LIMIT = 256 * 1024
 
 STATUSES: Mapping[type[FlexRestoreError], HTTPStatus] = {
     RequestRejected: HTTPStatus.BAD_REQUEST,
+    NotSignedIn: HTTPStatus.UNAUTHORIZED,
+    NotAllowed: HTTPStatus.FORBIDDEN,
+    WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     PreflightFailed: HTTPStatus.UNPROCESSABLE_CONTENT,
@@ -69,19 +78,27 @@ class Answer:
 type Handler = Callable[[func.HttpRequest, df.DurableOrchestrationClient], Coroutine[Any, Any, Answer]]
 
 
-def answering(handler: Handler) -> Callable[..., Coroutine[Any, Any, func.HttpResponse]]:
-    """The HTTP function of a handler: it sends what the handler answers, or the problem that it met."""
+PROTECTION = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+"""Headers of every answer."""
+_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""What is no page shows, runs and loads nothing, should a browser be made to take it for one."""
+_CALLER = "Signed-In-As"
+"""The header that tells the console whom the platform has signed in, percent-encoded."""
+
+
+def answering(handler: Handler, needs: Right) -> Callable[..., Coroutine[Any, Any, func.HttpResponse]]:
+    """The HTTP function of a handler, for callers with a right: it sends what is answered, or the problem met."""
 
     @wraps(handler)
     async def function(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
         work = Work({"http.request.method": req.method})
         restore = str(req.route_params.get("requestId") or "")
         with about(restore=restore), working(handler.__name__, work, "server", own_trace=True):
-            answer = await _answer(handler, req, client)
+            caller, answer = await _answer(handler, needs, req, client)
             work.attributes["http.response.status_code"] = int(answer.status)
             if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 work.failed(HTTPStatus(answer.status).name)
-            return _response(req, answer)
+            return _response(req, answer, caller)
 
     # The Python worker reads annotations through `wraps`, and takes its own types only.
     function.__annotations__ = {"req": func.HttpRequest, "return": func.HttpResponse}
@@ -89,18 +106,23 @@ def answering(handler: Handler) -> Callable[..., Coroutine[Any, Any, func.HttpRe
     return function
 
 
-async def _answer(handler: Handler, req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
+async def _answer(
+    handler: Handler, needs: Right, req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> tuple[Caller | None, Answer]:
+    """Who calls, as far as it is known, and what they are answered."""
+    caller = None
     try:
-        return await handler(req, client)
+        caller = admit(req, needs)
+        return caller, await handler(req, client)
     except FlexRestoreError as error:
         _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.text)
-        return problem(error)
+        return caller, problem(error)
     except AzureError as error:
         _log.warning("%s %s: %s: %s", req.method, handler.__name__, type(error).__name__, error.message)
-        return problem(ServiceBusy(f"Storage or Azure did not answer ({type(error).__name__}); try again."))
+        return caller, problem(ServiceBusy(f"Storage or Azure did not answer ({type(error).__name__}); try again."))
     except Exception:  # noqa: BLE001 -- a caller gets a problem and the log the rest
         _log.exception("%s %s", req.method, handler.__name__)
-        return problem(FlexRestoreError("The app met a defect of its own; its log says more."))
+        return caller, problem(FlexRestoreError("The app met a defect of its own; its log says more."))
 
 
 def problem(error: FlexRestoreError, checks: tuple[Check, ...] = (), headers: Mapping[str, str] = {}) -> Answer:
@@ -153,8 +175,10 @@ def is_known(req: func.HttpRequest, tag: str) -> bool:
     return tag in known or known.strip() == "*"
 
 
-def _response(req: func.HttpRequest, answer: Answer) -> func.HttpResponse:
-    body, headers = answer.body, dict(answer.headers)
+def _response(req: func.HttpRequest, answer: Answer, caller: Caller | None) -> func.HttpResponse:
+    body, headers = answer.body, {**PROTECTION, "Content-Security-Policy": _POLICY, **answer.headers}
+    if caller is not None and caller.identity is not None:
+        headers[_CALLER] = quote(caller.identity.name)
     if req.method == "GET" and answer.status == HTTPStatus.OK:
         headers |= {"ETag": etag(body), "Cache-Control": "no-cache"}
         if is_known(req, headers["ETag"]):

@@ -7,15 +7,14 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from triggers.http.answers import etag, is_known
+from triggers.http.answers import PROTECTION, etag, is_known
 
 _FOLDER = Path(__file__).parents[2] / "shared" / "console"
 _PAGE = "index.html"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _HEADERS = {
+    **PROTECTION,
     "Cache-Control": "no-cache",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }

@@ -5,14 +5,18 @@ from datetime import UTC, datetime
 
 import azure.durable_functions as df
 import azure.functions as func
+from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 from shared import decisions
 from shared.contracts.api import Cancelling, Decided
-from shared.contracts.decisions import Decision, Statement, Verdict
+from shared.contracts.decisions import Decision, Remark, Statement, Verdict
 from shared.contracts.progress import Phase, RestoreProgress
-from shared.errors import Conflict
-from shared.instances import progress_of, status_of, wake
+from shared.errors import Conflict, NotAllowed, RequestRejected
+from shared.instances import progress_of, request_of, requester_of, status_of, wake
+from shared.requesters import asked_for
+from shared.settings import access
 from shared.storage.ledger import Ledger
+from triggers.http.access import caller_of
 from triggers.http.answers import Answer, body_of
 from triggers.http.restores import no_restore, request_id_of, retry_after
 
@@ -29,8 +33,8 @@ async def post_reject(req: func.HttpRequest, client: df.DurableOrchestrationClie
 
 async def post_cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
     """Cancel a restore: what can be stopped is stopped, what cannot is said."""
-    request_id, statement = request_id_of(req), body_of(req, Statement, "The statement")
-    progress = await _progress(client, request_id)
+    request_id, statement = request_id_of(req), _statement(req)
+    progress = progress_of(await _status(client, request_id))
     ledger = Ledger(request_id)
     if progress.phase.is_terminal:
         raise _over(request_id, progress.phase)
@@ -48,13 +52,15 @@ async def post_cancel(req: func.HttpRequest, client: df.DurableOrchestrationClie
 
 
 async def _decide(req: func.HttpRequest, client: df.DurableOrchestrationClient, verdict: Verdict) -> Answer:
-    request_id, statement = request_id_of(req), body_of(req, Statement, "The statement")
-    progress = await _progress(client, request_id)
-    ledger = Ledger(request_id)
+    request_id, statement = request_id_of(req), _statement(req)
+    status = await _status(client, request_id)
+    if verdict is Verdict.APPROVED:
+        _require_another(req, request_id, status)
+    progress, ledger = progress_of(status), Ledger(request_id)
     standing = await asyncio.to_thread(decisions.decision, ledger)
     if standing is None:
         await asyncio.to_thread(_require_waiting, ledger, progress)
-        standing = await asyncio.to_thread(decisions.decide, ledger, verdict, statement.by, statement.reason)
+        standing = await asyncio.to_thread(decisions.decide, ledger, verdict, statement)
     if standing.verdict is not verdict:
         raise Conflict(_decided_otherwise(request_id, standing))
     await wake(client, request_id)
@@ -91,11 +97,39 @@ def _over(request_id: str, phase: Phase) -> Conflict:
     return Conflict(f"Restore {request_id} has ended as {phase}; nothing of it can be decided or cancelled any more.")
 
 
-async def _progress(client: df.DurableOrchestrationClient, request_id: str) -> RestoreProgress:
+async def _status(client: df.DurableOrchestrationClient, request_id: str) -> DurableOrchestrationStatus:
     status = await status_of(client, request_id)
     if not status:
         raise no_restore(request_id)
-    return progress_of(status)
+    return status
+
+
+def _statement(req: func.HttpRequest) -> Statement:
+    """What the caller says, under the name that Entra proves, or the one that the caller gives.
+
+    Raises:
+        RequestRejected: the caller says nothing, or nobody knows who says it.
+    """
+    remark, identity = body_of(req, Remark, "The statement"), caller_of(req).identity
+    if identity is not None:
+        return Statement(by=identity.speaking(remark.by), reason=remark.reason, object_id=identity.object_id)
+    if not remark.by:
+        text = "The statement has 1 error(s); correct them and send it again."
+        raise RequestRejected(text, details=["by: is missing"])
+    return Statement(by=remark.by, reason=remark.reason)
+
+
+def _require_another(req: func.HttpRequest, request_id: str, status: DurableOrchestrationStatus) -> None:
+    """See to it that nobody approves a request of their own.
+
+    Raises:
+        NotAllowed: they do.
+    """
+    identity = caller_of(req).identity
+    if identity is None or not access().needs_other_approver:
+        return
+    if asked_for(identity, requester_of(status), request_of(status)):
+        raise NotAllowed(f"You asked for restore {request_id} yourself: somebody else has to approve it.")
 
 
 def _what_stops(progress: RestoreProgress) -> str:

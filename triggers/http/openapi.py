@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from shared.contracts.api import Problem
 from shared.contracts.base import Contract, Json
 from shared.contracts.request import REQUEST_ID_PATTERN
-from triggers.http.answers import PROBLEM
+from triggers.http.answers import PROBLEM, PROTECTION
 from triggers.http.endpoints import ENDPOINTS, Content, Endpoint
 
 type _Use = tuple[type[Contract], Literal["validation", "serialization"]]
@@ -27,12 +27,26 @@ _PARAMETERS: dict[str, Json] = {
         "description": "An alias, a backup instance's name, or a server.",
     },
 }
-_ALWAYS = {401: "The key is missing or wrong.", 500: "A setting is missing, or a defect."}
+_ALWAYS = {
+    401: "The key is missing or wrong, or nobody is signed in.",
+    403: "The caller's app roles do not cover this, or a page of another site has sent it.",
+    500: "A setting is missing, or a defect.",
+}
+_NO_JSON = {415: "The body is not said to be JSON."}
+_SCHEMES: dict[str, Json] = {
+    "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
+    "entra": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of Microsoft Entra for this app, with the app roles that a call names.",
+    },
+}
 
 
 async def get_openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 -- the worker passes it by name
     """The API's own description."""
-    return func.HttpResponse(json.dumps(document()), mimetype="application/json")
+    return func.HttpResponse(json.dumps(document()), headers=PROTECTION, mimetype="application/json")
 
 
 @lru_cache(maxsize=1)
@@ -50,11 +64,10 @@ def document() -> Json:
             "description": "Restores of Azure Database for PostgreSQL flexible servers.",
         },
         "servers": [{"url": "."}],
-        "security": [{"functionKey": []}],
         "paths": paths,
         "components": {
             "schemas": schemas["$defs"],
-            "securitySchemes": {"functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
+            "securitySchemes": _SCHEMES,
         },
     }
 
@@ -79,8 +92,9 @@ def _operation(endpoint: Endpoint, references: Any) -> Json:
         "responses": {
             **{str(status): _answer(status, content, references) for status, content in endpoint.answers.items()},
             **{str(status): _problem(status, references) for status in endpoint.problems},
-            **{str(status): {"description": text} for status, text in _ALWAYS.items()},
+            **{str(status): {"description": text} for status, text in _always(endpoint).items()},
         },
+        "security": [{"functionKey": []}, {"entra": [endpoint.needs.value]}],
     }
     if endpoint.method == "GET":
         operation["responses"]["304"] = {"description": "What If-None-Match names is still right."}
@@ -89,6 +103,10 @@ def _operation(endpoint: Endpoint, references: Any) -> Json:
         content = {"application/json": {"schema": schema}}
         operation["requestBody"] = {"required": endpoint.needs_body, "content": content}
     return operation
+
+
+def _always(endpoint: Endpoint) -> dict[int, str]:
+    return _ALWAYS if endpoint.method == "GET" else {**_ALWAYS, **_NO_JSON}
 
 
 def _path_parameters(endpoint: Endpoint) -> Iterator[Json]:

@@ -11,7 +11,10 @@ from shared.instances import progress_of
 from triggers.http.answers import Answer
 from triggers.http.restores import request_id_of
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 """A report shows what came from a backup: no part of it may run or load anything."""
 
 
@@ -22,7 +25,7 @@ async def get_report(req: func.HttpRequest, client: df.DurableOrchestrationClien
 
 async def get_report_page(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> Answer:
     """The report as a page."""
-    headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
+    headers = {"Content-Security-Policy": _POLICY}
     return Answer(await _read(req, client, "page"), headers=headers, mimetype="text/html")
 
 

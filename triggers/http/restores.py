@@ -13,10 +13,12 @@ from shared.contracts.progress import Phase
 from shared.contracts.request import REQUEST_ID_PATTERN, RestoreRequest, read_request
 from shared.errors import Conflict, NotFound, RequestRejected
 from shared.instances import is_over, progress_of, request_of, start_restore_once
+from shared.requesters import signed
 from shared.settings import settings
 from shared.status import restore_status
 from shared.storage import register
 from shared.telemetry.about import about
+from triggers.http.access import caller_of
 from triggers.http.answers import Answer, body_of, problem, query_of
 
 
@@ -32,8 +34,9 @@ async def post_restore(req: func.HttpRequest, client: df.DurableOrchestrationCli
 
 async def start(req: func.HttpRequest, client: df.DurableOrchestrationClient, request: RestoreRequest) -> Answer:
     """Start the restore of a request, once: 202 and where to look, 200 when it is over, 409 for another request."""
+    request, requester = signed(request, caller_of(req).identity)
     with about(restore=request.request_id):
-        existing = await start_restore_once(client, request.request_id, request.to_wire())
+        existing = await start_restore_once(client, request.request_id, request.to_wire(), requester)
     answer = started(req, request.request_id, existing)
     if existing is None or _asks_for(existing, request):
         return answer

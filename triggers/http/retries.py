@@ -9,6 +9,7 @@ from shared.contracts.api import Retry
 from shared.instances import request_of, status_of
 from shared.retries import is_retry_of, request_again, retry_id
 from shared.status import restore_status
+from triggers.http.access import caller_of
 from triggers.http.answers import Answer, body_of
 from triggers.http.restores import no_restore, request_id_of, start, started
 
@@ -19,6 +20,9 @@ async def post_retry(req: func.HttpRequest, client: df.DurableOrchestrationClien
     status = await restore_status(client, request_id)
     if status is None:
         raise no_restore(request_id)
+    identity = caller_of(req).identity
+    if identity is not None and not retry.requested_by:  # else the first request's requester would be named
+        retry = retry.model_copy(update={"requested_by": identity.name})
     again = retry_id(request_id, retry)
     existing = await status_of(client, again)
     if existing and await asyncio.to_thread(is_retry_of, request_of(existing), request_id):

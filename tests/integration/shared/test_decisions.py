@@ -24,7 +24,9 @@ def test_of_many_decisions_at_once_one_stands_for_all(ledger: Ledger) -> None:
         answers = list(
             threads.map(
                 lambda number: decisions.decide(
-                    ledger, Verdict.APPROVED if number % 2 else Verdict.REJECTED, f"person {number}", "why"
+                    ledger,
+                    Verdict.APPROVED if number % 2 else Verdict.REJECTED,
+                    Statement(by=f"person {number}", reason="why"),
                 ),
                 range(16),
             )

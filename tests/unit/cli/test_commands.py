@@ -1,6 +1,7 @@
 """Each command: what it calls, what people read, what scripts get."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -295,6 +296,22 @@ def test_who_and_why_is_sent_with_a_decision(api: Any, run: Any, verdict: str) -
     api.on(f"POST restores/INC-1/{verdict}", DECIDED)
     run(verdict, "INC-1", "--reason", "because", "--as", "carl")
 
+    assert api.body == {"by": "carl", "reason": "because"}
+
+
+def test_who_signs_in_is_named_by_the_service_unless_they_speak_for_another(
+    api: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Entra:
+        def get_token(self, *_: str) -> Any:
+            return SimpleNamespace(token="t", expires_on=2**40)
+
+    monkeypatch.delenv("FLEXRESTORE_USER", raising=False)
+    api.on("POST restores/INC-1/approve", DECIDED)
+    words = ["approve", "INC-1", "--reason", "because", "--scope", "s"]
+    run(*words, credential=Entra, env={"FLEXRESTORE_USER": None})
+    assert api.body == {"by": "", "reason": "because"}
+    run(*words, "--as", "carl", credential=Entra)
     assert api.body == {"by": "carl", "reason": "because"}
 
 

@@ -264,7 +264,7 @@ def test_a_cancelled_restore_enters_no_further_phase(run: Any, phase: int) -> No
     assert answer["phase"] == "Cancelled"
     assert len(driven.phases()) == phase + 2
     assert "dba cancelled the restore: wrong day." in answer["message"]
-    assert driven.statuses[-1]["cancellation"] == {"by": "dba", "reason": "wrong day"}
+    assert driven.statuses[-1]["cancellation"] == {"by": "dba", "reason": "wrong day", "objectId": ""}
 
 
 def test_a_job_that_cannot_be_stopped_is_left_to_a_clearing_of_its_own(run: Any) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import azure.functions as func
 
@@ -146,6 +146,8 @@ class FakeApi:
     """Method, path with query, and body of each call of the API."""
     key: str = ""
     """The function key that is asked for; none when empty."""
+    signed_in: str = ""
+    """Whom the platform has signed in; nobody, and a key is used, when empty."""
     held: threading.Event = field(default_factory=threading.Event)
     """While it is not set, answers to the API's calls wait."""
 
@@ -201,7 +203,7 @@ class FakeApi:
     def _cancel(self, request_id: str, statement: Statement) -> Answer:
         self.change(request_id, cancellation=statement, actions=())
         message = "Nothing was touched yet: the restore just ends."
-        return Answer(202, Cancelling(request_id=request_id, message=message, **dict(statement)))
+        return Answer(202, Cancelling(request_id=request_id, message=message, by=statement.by, reason=statement.reason))
 
     def _page(self, query: RestoreQuery) -> RestorePage:
         summaries = [summary for one in self.restores.values() if query.matches(summary := summary_of(one))]
@@ -742,10 +744,11 @@ class _Handler(BaseHTTPRequestHandler):
         api.held.wait(30)
         answer = api.answer(self.command, unquote(path), query, body)
         etag = f'"{hashlib.sha256(answer.content).hexdigest()[:32]}"'
+        headers = {"ETag": etag, **({"Signed-In-As": quote(api.signed_in)} if api.signed_in else {})}
         if answer.status == 200 and self.headers.get("If-None-Match") == etag:
-            self._send(304, {"ETag": etag}, b"")
+            self._send(304, headers, b"")
         else:
-            self._send(answer.status, {"ETag": etag, "Content-Type": answer.mimetype}, answer.content)
+            self._send(answer.status, {**headers, "Content-Type": answer.mimetype}, answer.content)
 
     def _send(self, status_code: int, headers: Mapping[str, str], content: bytes) -> None:
         self.send_response(status_code)

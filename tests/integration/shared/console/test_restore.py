@@ -331,3 +331,32 @@ def test_while_it_is_looked_for_that_is_said(busy_api: Any, console: Any) -> Non
 
     busy_api.held.set()
     expect(page.locator(".standing .chip")).to_be_visible()
+
+
+def test_who_is_signed_in_is_named_and_asked_for_no_name(busy_api: Any, fake: ModuleType, console: Any) -> None:
+    """The name that the platform proves is shown and used, whatever this browser has remembered."""
+    busy_api.signed_in = "jörg@example.org"
+    busy_api.overrides["POST", "restores/CHG-2093/approve"] = fake.problem(
+        403, "Forbidden", "You asked for restore CHG-2093 yourself: somebody else has to approve it."
+    )
+    page = at(console, busy_api, "CHG-2093")
+    expect(page.get_by_role("button", name="jörg@example.org")).to_be_visible()
+    page.get_by_role("button", name="Approve…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Your name")).to_have_count(0)
+    dialog.get_by_label("Reason").fill("read it")
+    dialog.get_by_role("button", name="Approve").click()
+    expect(dialog).to_contain_text("somebody else has to approve it")
+
+    assert sent(busy_api, "restores/CHG-2093/approve") == {"reason": "read it"}
+
+
+def test_whose_sign_in_the_app_does_not_take_is_told_so_and_asked_for_no_key(
+    busy_api: Any, fake: ModuleType, console: Any
+) -> None:
+    text = "Only users of this app's own Entra tenant may come in."
+    busy_api.overrides["GET", "restores/INC-4711"] = fake.problem(401, "Unauthorized", text)
+    page = console(busy_api.url, "#/restores/INC-4711")
+
+    expect(page.get_by_text(text)).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)

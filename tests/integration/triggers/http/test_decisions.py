@@ -1,7 +1,9 @@
 """Approve, reject and cancel at the moments when they can go wrong: each has one answer."""
 
 import asyncio
+import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +13,11 @@ import azure.functions as func
 import pytest
 
 from activities.decisions import check_approval, close_restore
+from shared.contracts.access import Right
 from shared.contracts.decisions import Approval
 from shared.contracts.progress import Phase, RestoreProgress
-from triggers.http import decisions
+from triggers.http import decisions, restores
+from triggers.http.access import PRINCIPAL
 from triggers.http.answers import Handler, answering
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -28,6 +32,7 @@ class Status:
     custom_status: dict[str, Any]
     runtime_status: Any = df.OrchestrationRuntimeStatus.Running
     output: Any = None
+    input_: Any = None
 
 
 @dataclass
@@ -49,11 +54,18 @@ def waiting(deadline: datetime = SOON) -> Client:
     return Client(RestoreProgress(phase=Phase.AWAITING_APPROVAL, approval=Approval(deadline=deadline)))
 
 
+def spoken(body: bytes) -> func.HttpRequest:
+    headers = {"Content-Type": "application/json"}
+    return func.HttpRequest(
+        "POST", "http://x/api/restores/r", headers=headers, route_params={"requestId": "r"}, body=body
+    )
+
+
 def say(handler: Handler, client: Client, by: str = "lead", reason: str = "read it") -> tuple[int, dict[str, Any]]:
     """What a person is answered."""
     body = json.dumps({"by": by, "reason": reason}).encode()
-    request = func.HttpRequest("POST", "http://x/api/restores/r", route_params={"requestId": "r"}, body=body)
-    answer = asyncio.run(answering(handler)(request, client))
+    request = spoken(body)
+    answer = asyncio.run(answering(handler, Right.READ)(request, client))
     return answer.status_code, json.loads(answer.get_body())
 
 
@@ -145,7 +157,11 @@ def test_a_restore_that_is_ending_is_not_cancelled() -> None:
 def test_a_restore_that_was_cancelled_ends_so() -> None:
     cancel(Client(RestoreProgress(phase=Phase.VERIFYING)), "dba")
 
-    assert close_restore({"requestId": "r"})["value"]["cancelled"] == {"by": "dba", "reason": "read it"}
+    assert close_restore({"requestId": "r"})["value"]["cancelled"] == {
+        "by": "dba",
+        "reason": "read it",
+        "objectId": "",
+    }
 
 
 @pytest.mark.parametrize("handler", [decisions.post_approve, decisions.post_reject, decisions.post_cancel])
@@ -172,7 +188,145 @@ def test_a_cancel_says_what_it_stops_and_what_it_cannot(phase: Phase) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"by": "", "reason": "x"}', b'{"by": "x"}', b"[]", b"no"])
 def test_a_decision_without_who_and_why_is_none(body: bytes) -> None:
-    request = func.HttpRequest("POST", "http://x/api/restores/r", route_params={"requestId": "r"}, body=body)
+    request = spoken(body)
 
-    assert asyncio.run(answering(decisions.post_approve)(request, waiting())).status_code == 400
+    assert asyncio.run(answering(decisions.post_approve, Right.APPROVE)(request, waiting())).status_code == 400
     assert not look(SOON)["ended"]
+
+
+TENANT = "11111111-2222-3333-4444-555555555555"
+ANNA, BERT = ("0a", "anna@example.org"), ("0b", "bert@example.org")
+type Person = tuple[str, str]
+
+
+@pytest.fixture
+def entra(app: object, configure: Callable[..., None]) -> None:  # noqa: ARG001 -- its settings first
+    """People sign in, and the platform vouches for them."""
+    configure(WEBSITE_AUTH_ENABLED="True", FLEX_RESTORE_AUTHENTICATION="entra", FLEX_RESTORE_TENANT=TENANT)
+
+
+@dataclass
+class Engine:
+    """The durable client of an engine that keeps what a restore was started with."""
+
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+    async def get_status(self, instance_id: str, **_options: bool) -> Status | None:
+        if instance_id not in self.inputs:
+            return None
+        waits = RestoreProgress(phase=Phase.AWAITING_APPROVAL, approval=Approval(deadline=SOON))
+        return Status(waits.to_wire(), input_=json.dumps(self.inputs[instance_id]))
+
+    async def start_new(self, _orchestrator: str, instance_id: str, subject: Any) -> None:
+        self.inputs[instance_id] = subject
+
+    async def raise_event(self, *_: Any) -> None:
+        """Nobody sleeps."""
+
+
+def signed_in(person: Person, handler: Handler, needs: Right, engine: Engine, body: Any) -> tuple[int, dict[str, Any]]:
+    """What somebody with all rights is answered, about the restore r."""
+    object_id, name = person
+    said = {"oid": object_id, "tid": TENANT, "preferred_username": name}
+    claims = [{"typ": kind, "val": value} for kind, value in said.items()]
+    claims += [{"typ": "roles", "val": right} for right in Right]
+    principal = base64.b64encode(json.dumps({"auth_typ": "aad", "claims": claims}).encode()).decode()
+    headers = {"Content-Type": "application/json", PRINCIPAL: principal}
+    request = func.HttpRequest(
+        "POST",
+        "http://x/api/restores",
+        headers=headers,
+        route_params={"requestId": "r"},
+        body=json.dumps(body).encode(),
+    )
+    answer = asyncio.run(answering(handler, needs)(request, engine))
+    return answer.status_code, json.loads(answer.get_body())
+
+
+def ask(person: Person, engine: Engine, **more: Any) -> tuple[int, dict[str, Any]]:
+    body = {"requestId": "r", "source": {"backupInstance": "orders"}, "target": "drill", **more}
+    return signed_in(person, restores.post_restore, Right.START, engine, body)
+
+
+def decide(person: Person, engine: Engine, handler: Handler, **said: Any) -> tuple[int, dict[str, Any]]:
+    return signed_in(person, handler, Right.APPROVE, engine, {"reason": "read it", **said})
+
+
+@pytest.mark.usefixtures("entra")
+def test_nobody_approves_a_request_of_their_own() -> None:
+    """It is the object id that counts: a person may be renamed. Another one may approve it."""
+    engine = Engine()
+    assert ask(ANNA, engine)[0] == 202
+    renamed = ("0a", "anna.married@example.org")
+    status, told = decide(renamed, engine, decisions.post_approve, by="bert@example.org")
+
+    assert (status, told["code"]) == (403, "NotAllowed")
+    assert not look(SOON)["ended"]
+    assert decide(BERT, engine, decisions.post_approve)[0] == 200
+    assert look(SOON)["value"] | {"at": ""} == {
+        "verdict": "approved", "by": "bert@example.org", "reason": "read it", "objectId": "0b", "at": "",
+    }  # fmt: skip
+    assert decide(ANNA, engine, decisions.post_approve)[0] == 403
+
+
+@pytest.mark.usefixtures("entra")
+def test_who_asked_may_reject() -> None:
+    engine = Engine()
+    ask(ANNA, engine)
+
+    assert decide(ANNA, engine, decisions.post_reject)[0] == 200
+
+
+@pytest.mark.usefixtures("entra")
+def test_for_whom_a_program_asks_does_not_approve_it_either() -> None:
+    engine = Engine()
+    ask(("0c", "ticketing"), engine, requestedBy="Anna@Example.org")
+
+    assert engine.inputs["r"]["request"]["requestedBy"] == "ticketing for Anna@Example.org"
+    assert decide(ANNA, engine, decisions.post_approve)[0] == 403
+    assert decide(BERT, engine, decisions.post_approve)[0] == 200
+
+
+@pytest.mark.usefixtures("entra")
+def test_whom_a_message_names_as_its_requester_does_not_approve_it() -> None:
+    engine = Engine({"r": {"request": {"requestId": "r", "requestedBy": " ANNA@example.org"}}})
+
+    assert decide(ANNA, engine, decisions.post_approve)[0] == 403
+    assert decide(BERT, engine, decisions.post_approve)[0] == 200
+
+
+@pytest.mark.usefixtures("entra")
+def test_the_operator_may_let_people_approve_their_own_requests(configure: Callable[..., None]) -> None:
+    configure(FLEX_RESTORE_FOUR_EYES="false")
+    engine = Engine()
+    ask(ANNA, engine)
+
+    assert decide(ANNA, engine, decisions.post_approve)[0] == 200
+
+
+@pytest.mark.usefixtures("entra")
+def test_who_says_something_is_whom_entra_knows_and_not_whom_they_name() -> None:
+    engine = Engine()
+    ask(ANNA, engine, requestedBy="the boss")
+    assert engine.inputs["r"]["request"]["requestedBy"] == "anna@example.org for the boss"
+    assert engine.inputs["r"]["requester"]["objectId"] == "0a"
+
+    status, told = signed_in(BERT, decisions.post_cancel, Right.START, engine, {"by": "the boss", "reason": "no"})
+    assert (status, told["by"]) == (202, "bert@example.org for the boss")
+
+
+@pytest.mark.usefixtures("entra")
+def test_the_same_request_of_the_same_person_is_one_and_of_another_is_refused() -> None:
+    engine = Engine()
+    assert [ask(ANNA, engine)[0], ask(ANNA, engine)[0]] == [202, 202]
+    assert ask(BERT, engine)[0] == 409
+
+
+def test_with_a_key_a_forged_principal_says_nothing() -> None:
+    engine = Engine()
+    ask(ANNA, engine)
+
+    assert "requester" not in engine.inputs["r"]
+    assert decide(ANNA, engine, decisions.post_approve)[0] == 400  # it does not say who it is
+    assert decide(ANNA, engine, decisions.post_approve, by="anna")[0] == 200
+    assert look(SOON)["value"]["objectId"] == ""

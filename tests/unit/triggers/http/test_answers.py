@@ -10,6 +10,7 @@ import azure.functions as func
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
+from shared.contracts.access import Right
 from shared.contracts.api import RestoreQuery, Retry, TargetList
 from shared.errors import (
     Conflict,
@@ -31,7 +32,7 @@ def request(method: str = "GET", body: bytes = b"", **more: Any) -> func.HttpReq
 
 
 def call(handler: Any, req: func.HttpRequest) -> func.HttpResponse:
-    answer: Coroutine[Any, Any, func.HttpResponse] = answering(handler)(req, None)
+    answer: Coroutine[Any, Any, func.HttpResponse] = answering(handler, Right.READ)(req, None)
     return asyncio.run(answer)
 
 
@@ -96,7 +97,7 @@ def test_what_the_reader_has_already_is_not_sent_again() -> None:
 
 
 def test_the_worker_sees_types_that_it_takes() -> None:
-    assert answering(get_targets).__annotations__ == {"req": func.HttpRequest, "return": func.HttpResponse}
+    assert answering(get_targets, Right.READ).__annotations__ == {"req": func.HttpRequest, "return": func.HttpResponse}
 
 
 def test_a_query_is_a_contract_beside_the_function_key() -> None:
