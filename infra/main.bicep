@@ -63,6 +63,9 @@ param createNetwork bool = false
 @description('Where orchestrations are kept: in the app\'s storage, or in a Durable Task Scheduler.')
 param durableBackend string = 'storage'
 
+@description('Client id of the app registration by which callers sign in with Entra (docs/security.md); empty: they have function keys.')
+param entraClientId string = ''
+
 @description('Who is mailed when restores fail or are stuck; empty: nobody, the alerts still show in the portal.')
 param alertEmail string = ''
 
@@ -237,12 +240,22 @@ module function 'app/function.bicep' = {
     insightsConnection: monitoring.outputs.insightsConnection
     schedulerEndpoint: useScheduler ? scheduler.outputs.endpoint : ''
     taskHub: useScheduler ? scheduler.outputs.taskHub : ''
+    entraClientId: entraClientId
     vaultId: backupVaultId
     targets: hasTarget ? union(askedTarget, targets) : targets
     settings: settings
     keyVaultReferences: keyVaultReferences
   }
   dependsOn: [roles]
+}
+
+module signIn 'app/sign-in.bicep' = if (!empty(entraClientId)) {
+  name: 'sign-in'
+  scope: group
+  params: {
+    functionAppName: function.outputs.name
+    entraClientId: entraClientId
+  }
 }
 
 module alerts 'app/alerts.bicep' = {

@@ -19,6 +19,8 @@ param insightsConnection string
 @description('Empty where orchestrations are kept in storage.')
 param schedulerEndpoint string
 param taskHub string
+@description('Empty where callers have function keys.')
+param entraClientId string
 param vaultId string
 param targets object
 param settings object
@@ -73,6 +75,10 @@ var schedulerSettings = {
   AzureFunctionsJobHost__extensions__durableTask__storageProvider__type: 'azureManaged'
   AzureFunctionsJobHost__extensions__durableTask__storageProvider__connectionStringName: 'DURABLE_TASK_SCHEDULER_CONNECTION_STRING'
   DURABLE_TASK_SCHEDULER_CONNECTION_STRING: 'Endpoint=${schedulerEndpoint};Authentication=ManagedIdentity;ClientID=${identityClientId};TaskHub=${taskHub}'
+}
+var entraSettings = {
+  FLEX_RESTORE_AUTHENTICATION: 'entra'
+  FLEX_RESTORE_TENANT: tenant().tenantId
 }
 var chosenSettings = toObject(
   filter(items(settings), setting => setting.value != null),
@@ -164,6 +170,7 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
     isContainer ? containerSettings : {},
     !isFlex && !isContainer ? packageSettings : {},
     empty(schedulerEndpoint) ? {} : schedulerSettings,
+    empty(entraClientId) ? {} : entraSettings,
     chosenSettings,
     referenceSettings
   )

@@ -13,7 +13,7 @@ from tree_sitter import Node
 from local.bicep.document import Declaration, Document, key_of, properties, string_of, text_of, walk
 
 _FUNCTIONS = frozenset({
-    "concat", "empty", "filter", "guid", "items", "listKeys", "loadJsonContent", "loadTextContent", "map", "replace",
+    "concat", "empty", "environment", "filter", "guid", "items", "listKeys", "loadJsonContent", "loadTextContent", "map", "replace",
     "resourceGroup", "split", "string", "subscription", "subscriptionResourceId", "tenant", "toLower", "toObject",
     "union", "uniqueString",
 })  # fmt: skip

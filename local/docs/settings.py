@@ -21,6 +21,8 @@ def _table(model: type[BaseModel], prefix: str) -> list[str]:
     required = schema.get("required", [])
     rows = ["| setting | value | default | meaning |", "| --- | --- | --- | --- |"]
     for name, field in schema["properties"].items():
+        if name.isupper():  # the platform's own, under its own name
+            continue
         shown = f"{prefix}{name.upper()}" if prefix else name
         default = "needed" if name in required else _default(field.get("default"))
         rows.append(f"| `{shown}` | {_form(field, schema)} | {default} | {_meaning(field)} |")

@@ -78,7 +78,7 @@ def test_the_innermost_of_embedded_errors_is_the_cause() -> None:
     middle = {"code": "StorageError", "additionalInfo": {"Other": "thing"}, "embeddedInnerError": deepest}
     error = {
         "code": "UserErrorX", "message": "It failed.", "innerError": middle, "recommendedAction": ["Open it.", " "],
-        "details": ["no object", {"code": "UserErrorX", "message": "It failed.", "details": None}],
+        "details": [7, {"code": "UserErrorX", "message": "It failed.", "details": None}],
         "additionalInfo": "no list",
     }  # fmt: skip
 
