@@ -13,9 +13,9 @@ from tree_sitter import Node
 from local.bicep.document import Declaration, Document, key_of, properties, string_of, text_of, walk
 
 _FUNCTIONS = frozenset({
-    "concat", "empty", "environment", "filter", "guid", "items", "listKeys", "loadJsonContent", "loadTextContent", "map", "replace",
-    "resourceGroup", "split", "string", "subscription", "subscriptionResourceId", "tenant", "toLower", "toObject",
-    "union", "uniqueString",
+    "concat", "empty", "environment", "filter", "guid", "items", "listKeys", "loadJsonContent", "loadTextContent",
+    "map", "replace", "resourceGroup", "split", "string", "subscription", "subscriptionResourceId", "tenant",
+    "toLower", "toObject", "union", "uniqueString",
 })  # fmt: skip
 """The functions of Bicep that infra/ uses."""
 _DECORATORS = frozenset({"allowed", "batchSize", "description", "maxLength", "metadata", "minLength", "secure"})
