@@ -123,6 +123,7 @@ def _load_job(work: _Work) -> LoadJob:
         database=work.job.file.database,
         staging=directory if limit else None,
         staging_budget=limit * 1024 * 1024,
+        wanted_route=settings().route,
         jobs=settings().jobs,
         timeout_seconds=settings().load_timeout_minutes * 60,
         still_wanted=StillWanted(work.ledger),

@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     """Where archives are staged for a parallel pg_restore; empty: the system's temporary folder."""
     staging_limit_mb: int = 20_000
     """Archives above this size are streamed; 0 streams all."""
+    route: Literal["auto", "staged", "sliced", "streamed"] = "auto"
+    """How archives are loaded, where that can be done; `auto` chooses by size, disk and archive."""
     jobs: Annotated[int, Field(ge=0, le=64)] = 0
     """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear."""
     databases_at_once: Annotated[int, Field(ge=1, le=32)] = 2

@@ -12,13 +12,15 @@ from shared.postgres.contents import Selection, check_extensions, select
 from shared.postgres.destination import Destination
 from shared.postgres.notes import make_note
 from shared.postgres.options import ImportOptions
-from shared.postgres.pg_restore import Restorer
+from shared.postgres.pg_restore import Feed, Restorer
 from shared.postgres.privileges import describe, grantors, plan_grants, run_grants
 from shared.postgres.properties import Properties, read_properties
 from shared.postgres.schemas import close_schemas, open_schemas, to_close
 from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
+from shared.postgres.slice_load import restore_sliced
 from shared.postgres.staging import Route, stage
 from shared.postgres.toc import Entry
+from shared.postgres.tolerance import Findings
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,7 @@ class ArchiveLoad:
         with destination.connect() as connection:
             opened = open_schemas(connection)
             main, comment_notes = _without_foreign_comments(connection, self.selection.main)
-        route, file = self._file(destination, route, head)
-        second = restorer.run(main, file, jobs=route.jobs)
+        route, second = self._restore_main(restorer, main, head, route)
         third = restorer.run(self.selection.trees, head)
         with destination.connect() as connection:
             if self.options.grants:
@@ -88,16 +89,23 @@ class ArchiveLoad:
         fourth = restorer.run(self.selection.refreshes, head, row_security=True)
         closing, closing_notes = self._closing()
         notes = [*self.selection.notes, *self._role_notes(destination.server.user), *comment_notes, *grant_notes]
-        findings = (first, second, third, fourth)
+        findings = (first, *second, third, fourth)
         notes += [*closing_notes, *(note for finding in findings for note in finding.notes)]
         absent = tuple(dump_id for finding in findings for dump_id in finding.absent)
         return Loaded(route, tuple(notes), absent, closing)
 
-    def _file(self, destination: Destination, route: Route, head: Path) -> tuple[Route, Path | None]:
-        """What the main pass reads: the head where no data are wanted, the staged file, or the source itself."""
-        if route.method is LoadMethod.DEFINITIONS:
-            return route, head
-        return stage(self.archive.source, destination.folder, route, destination.still_wanted)
+    def _restore_main(
+        self, restorer: Restorer, main: Sequence[Entry], head: Path, route: Route
+    ) -> tuple[Route, list[Findings]]:
+        """The main pass: from the head where no data are wanted, in slices, from the staged file, or streamed."""
+        if route.method is LoadMethod.SLICED:
+            return route, restore_sliced(restorer, main, head, route.jobs)
+        archive: Path | Feed = head
+        if route.method is not LoadMethod.DEFINITIONS:
+            destination, source = restorer.destination, self.archive.source
+            route, staged = stage(source, destination.folder, route, destination.still_wanted)
+            archive = staged or Feed("streamed", lambda _: source.chunks())
+        return route, [restorer.run(main, archive, jobs=route.jobs)]
 
     def _grant(self, connection: Connection) -> list[Note]:
         grants = plan_grants(self.selection.privileges, self.roles)

@@ -11,7 +11,7 @@ import psycopg
 
 from shared.contracts.imports import ArchiveFormat, DatabaseLoad, LoadMethod, Note, NoteKind, Notes
 from shared.errors import TargetRefused, TargetUnavailable
-from shared.postgres import temporary
+from shared.postgres import slices, temporary
 from shared.postgres.archive import Archive, inspect
 from shared.postgres.archive_load import ArchiveLoad, Loaded
 from shared.postgres.destination import Deadline, Destination
@@ -20,9 +20,18 @@ from shared.postgres.notes import make_note, readable
 from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.properties import NOT_ITS_OWN, renamed
 from shared.postgres.script_load import ScriptLoad
-from shared.postgres.server import Capabilities, Connection, TargetServer, message, server_errors
+from shared.postgres.server import Connection, TargetServer, message, server_errors
 from shared.postgres.source import FileSource
-from shared.postgres.staging import Route, Staging, choose, choose_jobs, from_head, workspace
+from shared.postgres.staging import (
+    Route,
+    Slicing,
+    Staging,
+    WantedRoute,
+    choose,
+    choose_jobs,
+    from_head,
+    workspace,
+)
 from shared.postgres.temporary import LoadKey, Record
 from shared.postgres.tools import Toolbox
 
@@ -40,6 +49,7 @@ class LoadJob:
     """Folder for staged files; None streams always."""
     staging_budget: int = 0
     """Bytes that this load may stage."""
+    wanted_route: WantedRoute = "auto"
     jobs: int = 0
     """Connections at once; 0 for as many as there are local processors, and within the server's limit in any case."""
     timeout_seconds: float | None = None
@@ -109,7 +119,7 @@ class _Load:
         try:
             oid = self._create(name, plan.properties.options)
             notes = self._set(name, plan.properties.name, plan.properties.settings)
-            route = self._route(plan.capabilities)
+            route = self._route(plan)
             settings = load_settings(read_resources(self.connection), route.jobs)
             with workspace(Staging(self.job.staging, self.job.staging_budget), self.job.key.lock) as folder:
                 wanted = self.job.still_wanted
@@ -154,17 +164,20 @@ class _Load:
                 )
         return notes
 
-    def _route(self, capabilities: Capabilities) -> Route:
-        if self.archive.format is ArchiveFormat.PLAIN:
+    def _route(self, plan: ArchiveLoad | ScriptLoad) -> Route:
+        if isinstance(plan, ScriptLoad):
             return Route(LoadMethod.SCRIPT, "the file is plain SQL: psql reads it front to back")
         tar = self.archive.format is ArchiveFormat.TAR
-        limit = 1 if tar else min(self.server.max_jobs, capabilities.max_connections // 4)
+        limit = 1 if tar else min(self.server.max_jobs, plan.capabilities.max_connections // 4)
         jobs = choose_jobs(self.job.jobs, limit)
         if not self.job.options.rows:
             return from_head(self.archive.head_size, self.archive.source.size, jobs)
         if tar:
             return Route(LoadMethod.STREAMED, "pg_restore reads a tar archive with one job only, front to back")
-        return choose(self.archive.source.size, Staging(self.job.staging, self.job.staging_budget), jobs)
+        staging = Staging(self.job.staging, self.job.staging_budget)
+        tells_places = all(entry.place for entry in self.archive.entries if entry.place is not None)
+        slicing = Slicing(slices.why_not(self.archive, plan.selection), tells_places=tells_places)
+        return choose(self.archive.source.size, staging, jobs, slicing, self.job.wanted_route)
 
     def _result(self, name: str, oid: int, loaded: Loaded, notes: list[Note], seconds: float) -> DatabaseLoad:
         for note in notes:

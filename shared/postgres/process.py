@@ -43,6 +43,7 @@ def run(  # noqa: PLR0913  a child has that many ends
     *,
     environment: Mapping[str, str],
     feed: Iterable[bytes] | None = None,
+    ended: threading.Event | None = None,
     on_stderr: LineSink,
     on_stdout: ByteSink | None = None,
     timeout_seconds: float | None = None,
@@ -51,11 +52,11 @@ def run(  # noqa: PLR0913  a child has that many ends
 ) -> int:
     """Run a child to its end and answer its exit code; negative numbers are signals.
 
-    `feed` is written to its stdin from a thread; a child that stops reading just ends the feeding. `on_stderr` gets
-    each line of its stderr, decoded, without the newline and cut at 64 KiB; `on_stdout` gets chunks. Both are called
-    from threads of their own. `still_wanted` is called every few seconds; when it raises, the child is asked to end, so
-    that it cancels what it has under way on the server, and killed if it does not. Secrets belong into `environment`,
-    never into `argv`.
+    `feed` is written to its stdin from a thread; a child that stops reading just ends the feeding, and `ended` is set
+    when there is no child any more, for a feed that waits for something. `on_stderr` gets each line of its stderr,
+    decoded, without the newline and cut at 64 KiB; `on_stdout` gets chunks. Both are called from threads of their own.
+    `still_wanted` is called every few seconds; when it raises, the child is asked to end, so that it cancels what it
+    has under way on the server, and killed if it does not. Secrets belong into `environment`, never into `argv`.
 
     Raises:
         DeadlinePassed: the child took longer than `timeout_seconds` and was ended.
@@ -84,6 +85,8 @@ def run(  # noqa: PLR0913  a child has that many ends
         raise DeadlinePassed(message) from None
     finally:
         _end_group(child)
+        if ended is not None:
+            ended.set()
         for thread in threads:
             thread.join()
     if errors:
@@ -212,5 +215,6 @@ def _write_all(stream: IO[bytes], feed: Iterable[bytes]) -> None:
         try:
             for chunk in feed:
                 stream.write(chunk)
+                stream.flush()
         finally:
             stream.close()
