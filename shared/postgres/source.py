@@ -2,7 +2,7 @@
 
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +76,7 @@ class LocalFile:
         shutil.copyfile(self.path, path)
 
 
-def read_ahead(source: FileSource, ranges: Iterable[tuple[int, int]], piece: int) -> Iterator[bytes]:
+def read_ahead(source: FileSource, ranges: Iterable[tuple[int, int]], piece: int) -> Generator[bytes]:
     """The bytes of these ranges, each from its first offset up to its second, in pieces of a bounded size.
 
     The next pieces are fetched meanwhile, each by a read of its own, so that one that fails is all that is read again.

@@ -406,7 +406,7 @@ def test_two_loads_of_one_database_at_once_are_one(
     results: list[DatabaseLoad] = []
 
     def work() -> None:
-        results.append(load(file, job(name)))
+        results.append(load(file, job(name, jobs=1)))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -469,7 +469,7 @@ class Stalling(LocalFile):
 
 host, port, user, name, path = sys.argv[1:]
 server = TargetServer(host, int(port), user, SecretStr(sys.stdin.readline().strip()), sslmode="disable")
-load_database(server, Toolbox.find(), Stalling(Path(path)), LoadJob(f"restore of {name}", name), io.BytesIO())
+load_database(server, Toolbox.find(), Stalling(Path(path)), LoadJob(f"restore of {name}", name, jobs=1), io.BytesIO())
 """
 
 
@@ -529,7 +529,7 @@ def test_a_server_that_dies_during_a_load_means_try_again(
 
     def work() -> None:
         try:
-            load(file, job(name))
+            load(file, job(name, jobs=1))
         except TargetUnavailable as error:
             errors.append(error)
 
