@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     staging_directory: str = ""
     """Where archives are staged for a parallel pg_restore; empty: the system's temporary folder."""
     staging_limit_mb: int = 20_000
-    """Archives above this size are streamed; 0 streams all."""
+    """Archives above this size are loaded in slices, or streamed where that cannot be; 0 stages none."""
     route: Literal["auto", "staged", "sliced", "streamed"] = "auto"
     """How archives are loaded, where that can be done; `auto` chooses by size, disk and archive."""
     jobs: Annotated[int, Field(ge=0, le=64)] = 0
