@@ -10,7 +10,7 @@ from typing import BinaryIO
 import psycopg
 
 from shared.contracts.imports import ArchiveFormat, DatabaseLoad, LoadMethod, Note, NoteKind, Notes
-from shared.errors import TargetRefused, TargetUnavailable
+from shared.errors import PermanentError, TargetRefused, TargetUnavailable
 from shared.postgres import slices, temporary
 from shared.postgres.archive import Archive, inspect
 from shared.postgres.archive_load import ArchiveLoad, Loaded
@@ -21,6 +21,7 @@ from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.properties import NOT_ITS_OWN, renamed
 from shared.postgres.script_load import ScriptLoad
 from shared.postgres.server import Connection, TargetServer, message, server_errors
+from shared.postgres.slice_ledger import SliceLedger
 from shared.postgres.source import FileSource
 from shared.postgres.staging import (
     Route,
@@ -32,7 +33,7 @@ from shared.postgres.staging import (
     from_head,
     workspace,
 )
-from shared.postgres.temporary import LoadKey, Record
+from shared.postgres.temporary import Database, LoadKey, Record
 from shared.postgres.tools import Toolbox
 
 log = logging.getLogger(__name__)
@@ -75,8 +76,9 @@ def load_database(  # noqa: PLR0913  from where, whereto, with what, and what is
     """Load the file into a database of its own, which nobody else can connect to until it is promoted.
 
     A second call for the same restore and database waits for the first, and answers what it answered. What a killed
-    call left behind is dropped. Once the first one's database was promoted, nothing on the server tells of it:
-    `finished` is asked then, under the load's lock, for the answer that the caller keeps.
+    call left behind is dropped, unless it was loading slices: then those that it has not loaded are. Once the first
+    one's database was promoted, nothing on the server tells of it: `finished` is asked then, under the load's lock, for
+    the answer that the caller keeps.
 
     Raises:
         UnreadableFile, ToolTooOld: the file or the tool is not what it takes; nothing was touched.
@@ -88,15 +90,19 @@ def load_database(  # noqa: PLR0913  from where, whereto, with what, and what is
     """
     archive = inspect(source, toolbox)
     with server_errors(), server.advisory_lock(job.key.lock) as connection:
+        underway: Database | None = None
         for database in temporary.temporaries(connection, job.key):
             if record := database.record:
                 log.info("database %s of restore %s is loaded already", job.database, job.restore_id)
                 return record.load
-            temporary.drop(connection, database.name)
+            if underway is None and database.underway:
+                underway = database
+            else:
+                temporary.drop(connection, database.name)
         if load := finished():
             log.info("database %s of restore %s was loaded before", job.database, job.restore_id)
             return load
-        return _Load(server, archive, job, log_file, connection).run()
+        return _Load(server, archive, job, log_file, connection, underway).run()
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,8 @@ class _Load:
     job: LoadJob
     log_file: BinaryIO
     connection: Connection
+    left: Database | None
+    """What an attempt that was ended while it loaded slices has left."""
 
     def run(self) -> DatabaseLoad:
         """Create the database, fill it, and write into its comment that it is loaded."""
@@ -115,26 +123,45 @@ class _Load:
         deadline = Deadline(self.job.timeout_seconds)
         plain = self.archive.format is ArchiveFormat.PLAIN
         plan = (ScriptLoad if plain else ArchiveLoad).prepare(self.archive, self.connection, self.job.options)
-        name = self.job.key.new_name()
+        route = self._route(plan)
+        left = self._left(route)
+        name = left.name if left else self.job.key.new_name()
+        ledger = SliceLedger(self.connection, name, left.underway if left else None)
+        earlier = max(0.0, time.time() - ledger.started)
         try:
-            oid = self._create(name, plan.properties.options)
-            notes = self._set(name, plan.properties.name, plan.properties.settings)
-            route = self._route(plan)
+            if left and left.underway:
+                oid, notes = left.oid, list(left.underway.settings)
+            else:
+                oid = self._create(name, plan.properties.options)
+                notes = self._set(name, plan.properties.name, plan.properties.settings)
             settings = load_settings(read_resources(self.connection), route.jobs)
             with workspace(Staging(self.job.staging, self.job.staging_budget), self.job.key.lock) as folder:
                 wanted = self.job.still_wanted
                 destination = Destination(self.server, name, folder, self.log_file, deadline, wanted, settings)
                 destination.write(f"-- settings: {', '.join(map(' = '.join, settings.items()))}")
-                loaded = plan.fill(destination, route)
+                if isinstance(plan, ScriptLoad):
+                    loaded = plan.fill(destination, route)
+                else:
+                    loaded = plan.fill(destination, route, ledger, notes)
             closing, unreadable = _recordable(loaded.closing)
             notes += [*self.job.options.notes, *loaded.notes, *unreadable, *_analyze(destination)]
-            result = self._result(name, oid, loaded, notes, time.monotonic() - began)
+            result = self._result(name, oid, loaded, notes, earlier + time.monotonic() - began)
             record = Record(load=result, source_name=readable(plan.properties.name), closing=closing)
             temporary.comment(self.connection, name, record.model_dump_json())
-        except BaseException:
-            self._clean_up(name)
+        except BaseException as error:
+            if ledger.underway is None:
+                self._clean_up(name)
+            elif not _passes(error):
+                self._give_up(name)
             raise
         return result
+
+    def _left(self, route: Route) -> Database | None:
+        """What an ended attempt has left, where this one goes on with it; else that is dropped."""
+        if self.left and route.method is not LoadMethod.SLICED:
+            temporary.drop(self.connection, self.left.name)
+            return None
+        return self.left
 
     def _create(self, name: str, options: str) -> int:
         try:
@@ -177,6 +204,8 @@ class _Load:
         staging = Staging(self.job.staging, self.job.staging_budget)
         tells_places = all(entry.place for entry in self.archive.entries if entry.place is not None)
         slicing = Slicing(slices.why_not(self.archive, plan.selection), tells_places=tells_places)
+        if self.left and self.job.wanted_route == "auto" and jobs > 1 and not slicing.why_not:
+            return Route(LoadMethod.SLICED, "an attempt that was ended had begun with slices", jobs)
         return choose(self.archive.source.size, staging, jobs, slicing, self.job.wanted_route)
 
     def _result(self, name: str, oid: int, loaded: Loaded, notes: list[Note], seconds: float) -> DatabaseLoad:
@@ -203,6 +232,20 @@ class _Load:
                 temporary.drop(connection, name)
         except (psycopg.Error, TargetUnavailable, TargetRefused) as error:
             log.warning("database %s stays until the next attempt: %s", name, error)
+
+    def _give_up(self, name: str) -> None:
+        """Drop a database that others may go on with; only who still has the lock may do that."""
+        try:
+            temporary.drop(self.connection, name)
+        except psycopg.Error as error:
+            log.warning("database %s stays until the next attempt: %s", name, error)
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether another attempt may succeed where this one did not."""
+    if isinstance(error, psycopg.Error):
+        return isinstance(error, psycopg.OperationalError)
+    return not isinstance(error, PermanentError)
 
 
 def _recordable(closing: Iterable[str]) -> tuple[tuple[str, ...], list[Note]]:

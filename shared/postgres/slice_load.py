@@ -15,14 +15,18 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from shared.contracts.imports import Note
 from shared.errors import LoadInterrupted, PermanentError
 from shared.postgres.blocks import read_index
 from shared.postgres.pg_restore import Feed, Restorer
+from shared.postgres.schemas import Opened
 from shared.postgres.server import Connection, server_errors
-from shared.postgres.slices import Slice, divide, plan_slices
+from shared.postgres.slice_ledger import SliceLedger
+from shared.postgres.slices import Slice, digest, divide, plan_slices
 from shared.postgres.source import read_ahead
+from shared.postgres.temporary import Underway
 from shared.postgres.toc import Entry
-from shared.postgres.tolerance import Findings
+from shared.postgres.tolerance import Findings, merged
 
 log = logging.getLogger(__name__)
 
@@ -90,19 +94,55 @@ class SliceLoader:
         return restorer.run(one.entries, Feed(f"slice {one.number}, {one.size} bytes", chunks, session))
 
 
-def restore_sliced(restorer: Restorer, entries: Iterable[Entry], head: Path, jobs: int) -> list[Findings]:
+@dataclass(frozen=True)
+class Start:
+    """What was done before the main pass."""
+
+    findings: Findings
+    opened: Opened
+    granted: tuple[str, ...]
+    settings: tuple[Note, ...]
+
+    def underway(self, started: float, plan: str, jobs: int, findings: Findings) -> Underway:
+        """What another attempt needs to go on with the slices of this plan."""
+        return Underway(
+            started=started,
+            plan=plan,
+            jobs=jobs,
+            opened=tuple(self.opened),
+            granted=self.granted,
+            settings=self.settings,
+            notes=findings.notes,
+            absent=findings.absent,
+        )
+
+
+def restore_sliced(
+    loader: SliceLoader, entries: Iterable[Entry], jobs: int, ledger: SliceLedger, start: Start
+) -> list[Findings]:
     """Restore the entries of the main pass: what comes before the data, the data in slices, and what comes after.
 
+    An attempt that was ended while slices were loaded is gone on with: only those that it has not loaded are.
+
     Raises:
+        LoadInterrupted: what the other attempt did does not fit; the next one starts anew.
         FlexRestoreError: as `Restorer.run`.
     """
-    parts = divide(tuple(entries))
-    before = restorer.run(parts.before, head)
+    parts, restorer, head = divide(tuple(entries)), loader.restorer, loader.head
+    before = restorer.run(parts.before, head) if ledger.underway is None else Findings()
     index = read_index(restorer.archive, lambda: _go_on(restorer))
-    slices = plan_slices(restorer.archive, parts.data, index, jobs)
-    restorer.destination.write(f"-- {len(slices)} slices, {jobs} side by side")
-    loaded = load_slices(SliceLoader(restorer, head), slices, jobs)
-    return [before, *loaded, restore_post_data(restorer, parts.after, head, jobs)]
+    planned = plan_slices(restorer.archive, parts.data, index, ledger.underway.jobs if ledger.underway else jobs)
+    plan = digest(planned, head.read_bytes())
+    if ledger.underway is None:
+        once = load_slices(loader, [one for one in planned if not one.repeatable], jobs)
+        ledger.begin(start.underway(ledger.started, plan, jobs, merged([start.findings, before, once])))
+    elif ledger.underway.plan != plan:
+        ledger.end()
+        raise LoadInterrupted("an attempt that was ended has cut the archive in another way; the load starts anew")
+    left = [one for one in planned if one.repeatable and one.number not in ledger.done]
+    restorer.destination.write(f"-- {len(left)} of {len(planned)} slices, {jobs} side by side")
+    loaded = load_slices(loader, left, jobs, ledger)
+    return [ledger.end(), loaded, restore_post_data(restorer, parts.after, head, jobs)]
 
 
 def restore_post_data(restorer: Restorer, entries: tuple[Entry, ...], head: Path, jobs: int) -> Findings:
@@ -110,13 +150,13 @@ def restore_post_data(restorer: Restorer, entries: tuple[Entry, ...], head: Path
     return restorer.run(entries, head, jobs=jobs)
 
 
-def load_slices(loader: SliceLoader, slices: Iterable[Slice], jobs: int) -> list[Findings]:
-    """Load slices side by side; the first one that fails stops the others.
+def load_slices(loader: SliceLoader, slices: Iterable[Slice], jobs: int, ledger: SliceLedger | None = None) -> Findings:
+    """Load slices side by side, and mark those that are; the first one that fails stops the others.
 
     Raises:
         FlexRestoreError: as `Restorer.run`.
     """
-    crew = _Crew(loader)
+    crew = _Crew(loader, ledger)
     with ThreadPoolExecutor(jobs, thread_name_prefix="slice") as pool:
         futures = [pool.submit(crew.load, one) for one in slices]
         try:
@@ -125,29 +165,33 @@ def load_slices(loader: SliceLoader, slices: Iterable[Slice], jobs: int) -> list
             crew.stop.set()
     if crew.failures:
         raise crew.failures[0]
-    return [future.result() for future in futures]
+    return merged(future.result() for future in futures)
 
 
 class _Crew:
     """Loads slices until one of them has failed."""
 
-    def __init__(self, loader: SliceLoader) -> None:
+    def __init__(self, loader: SliceLoader, ledger: SliceLedger | None) -> None:
         destination = loader.restorer.destination
         restorer = replace(loader.restorer, destination=replace(destination, still_wanted=self._go_on))
         self.stop = threading.Event()
         self.failures: list[BaseException] = []
         """The first one is why the others were stopped."""
         self._loader = replace(loader, restorer=restorer)
+        self._ledger = ledger
         self._still_wanted = destination.still_wanted
 
     def load(self, one: Slice) -> Findings:
         """Load a slice; one that can start over is tried several times."""
         try:
-            return self._load(one)
+            findings = self._load(one)
+            if self._ledger and one.lasting:
+                self._ledger.mark(one.number, findings)
         except BaseException as error:
             self.failures.append(error)
             self.stop.set()
             raise
+        return findings
 
     def _load(self, one: Slice) -> Findings:
         for pause in PAUSES if one.repeatable else ():

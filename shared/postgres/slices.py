@@ -1,5 +1,7 @@
 """Cut the data of an archive into slices, each of which one pg_restore loads from a pipe."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -43,6 +45,8 @@ class Slice:
     """The tables that their rows go into, as SQL writes them."""
     repeatable: bool = True
     """Whether its tables are its own and were empty before, so that it can start them over."""
+    lasting: bool = True
+    """Whether its rows survive a crash of the server, as those of unlogged tables do not."""
 
     @property
     def size(self) -> int:
@@ -54,7 +58,8 @@ class Slice:
 class _Draft:
     """A slice that is being filled."""
 
-    repeatable: bool
+    kind: tuple[bool, bool]
+    """Whether it is repeatable, and lasting."""
     entries: list[Entry] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     size: int = 0
@@ -99,24 +104,32 @@ def plan_slices(archive: Archive, data: Iterable[Entry], index: BlockIndex, jobs
     extension made, and those that a partitioned table distributes.
     """
     wanted = {entry.dump_id: entry for entry in data}
-    made = {(entry.schema, entry.name) for entry in archive.entries if entry.desc == "TABLE"}
+    made = {(entry.schema, entry.name): entry.definition for entry in archive.entries if entry.desc == "TABLE"}
     blocks = sorted((block for block in index.blocks if block.dump_id in wanted), key=lambda block: block.offset)
     share = min(LARGEST, max(SMALLEST, sum(block.length for block in blocks) // (jobs * PER_JOB)))
     drafts: list[_Draft] = []
-    open_ones: dict[bool, _Draft] = {}
+    open_ones: dict[tuple[bool, bool], _Draft] = {}
     for block in blocks:
         entry = wanted[block.dump_id]
-        repeatable = entry.desc != _ROWS or (_own_table(entry) and (entry.schema, entry.name) in made)
-        draft = open_ones.get(repeatable)
+        definition = made.get((entry.schema, entry.name))
+        repeatable = entry.desc != _ROWS or (_own_table(entry) and definition is not None)
+        kind = (repeatable, not (definition or "").startswith("CREATE UNLOGGED "))
+        draft = open_ones.get(kind)
         alone = block.length >= share
         if draft is None or alone or draft.size + block.length > share or len(draft.entries) == ENTRIES:
-            draft = _Draft(repeatable)
+            draft = _Draft(kind)
             drafts.append(draft)
         if not alone:
-            open_ones[repeatable] = draft
+            open_ones[kind] = draft
         draft.add(entry, block)
     drafts.sort(key=lambda draft: -draft.size)
     return [_slice(number, draft) for number, draft in enumerate(drafts)]
+
+
+def digest(slices: Iterable[Slice], head: bytes) -> str:
+    """A short text that differs where another archive is cut, or in another way."""
+    parts = [[one.number, [entry.dump_id for entry in one.entries], one.ranges] for one in slices]
+    return hashlib.sha256(head + json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _comes_first(entry: Entry) -> bool:
@@ -125,7 +138,7 @@ def _comes_first(entry: Entry) -> bool:
 
 def _slice(number: int, draft: _Draft) -> Slice:
     tables = tuple(table for table in (_target(entry) for entry in draft.entries) if table)
-    return Slice(number, tuple(draft.entries), tuple(_ranges(draft.blocks)), tables, draft.repeatable)
+    return Slice(number, tuple(draft.entries), tuple(_ranges(draft.blocks)), tables, *draft.kind)
 
 
 def _ranges(blocks: Iterable[Block]) -> list[tuple[int, int]]:
