@@ -55,8 +55,21 @@ class BlockIndex(Contract):
         return [Block(*place) for place in self.places]
 
 
-def read_index(archive: Archive, still_wanted: Callable[[], object] = lambda: None) -> BlockIndex:
-    """Where the blocks lie: as the table of contents tells, else found in one pass over the file.
+@dataclass(frozen=True)
+class Shelf:
+    """Where the caller keeps the index of a file that has to be read for it."""
+
+    read: Callable[[], BlockIndex | None] = lambda: None
+    write: Callable[[BlockIndex], object] = lambda _: None
+
+
+NO_SHELF = Shelf()
+
+
+def read_index(
+    archive: Archive, still_wanted: Callable[[], object] = lambda: None, shelf: Shelf = NO_SHELF
+) -> BlockIndex:
+    """Where the blocks lie: as the table of contents tells, else as was kept, else found in one pass over the file.
 
     The last block that the table of contents tells may have dead bytes behind it. `still_wanted` is asked at each step
     of the pass, and raises when nobody wants it any more.
@@ -69,10 +82,14 @@ def read_index(archive: Archive, still_wanted: Callable[[], object] = lambda: No
     try:
         if all(places.values()):
             return BlockIndex.of(size, _told(places, archive.head_size, size))
+        if kept := shelf.read():
+            return kept
         pieces = _while_wanted(read_ahead(archive.source, [(archive.head_size, size)], PIECE), still_wanted)
-        return BlockIndex.of(size, scan(pieces, places, archive.head_size, size, archive.int_size))
+        index = BlockIndex.of(size, scan(pieces, places, archive.head_size, size, archive.int_size))
     except UnreadableFile as error:
         raise UnreadableFile(f"{name}: {error.text}") from error
+    shelf.write(index)
+    return index
 
 
 def scan(pieces: Iterator[bytes], expected: Iterable[int], start: int, size: int, int_size: int) -> Iterator[Block]:

@@ -14,6 +14,7 @@ from shared.errors import PermanentError, TargetRefused, TargetUnavailable
 from shared.postgres import slices, temporary
 from shared.postgres.archive import Archive, inspect
 from shared.postgres.archive_load import ArchiveLoad, Loaded
+from shared.postgres.blocks import NO_SHELF, Shelf
 from shared.postgres.destination import Deadline, Destination
 from shared.postgres.load_settings import load_settings, read_resources
 from shared.postgres.notes import make_note, readable
@@ -57,6 +58,8 @@ class LoadJob:
     still_wanted: Callable[[], None] = lambda: None
     """Raises when nobody wants the load any more; it is asked every few seconds."""
     options: ImportOptions = EVERYTHING
+    shelf: Shelf = NO_SHELF
+    """Where the caller keeps what the file was read for."""
 
     @property
     def key(self) -> LoadKey:
@@ -126,7 +129,7 @@ class _Load:
         route = self._route(plan)
         left = self._left(route)
         name = left.name if left else self.job.key.new_name()
-        ledger = SliceLedger(self.connection, name, left.underway if left else None)
+        ledger = SliceLedger(self.connection, name, left.underway if left else None, self.job.shelf)
         earlier = max(0.0, time.time() - ledger.started)
         try:
             if left and left.underway:

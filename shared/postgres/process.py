@@ -52,9 +52,10 @@ def run(  # noqa: PLR0913  a child has that many ends
 ) -> int:
     """Run a child to its end and answer its exit code; negative numbers are signals.
 
-    `feed` is written to its stdin from a thread; a child that stops reading just ends the feeding, and `ended` is set
-    when there is no child any more, for a feed that waits for something. `on_stderr` gets each line of its stderr,
-    decoded, without the newline and cut at 64 KiB; `on_stdout` gets chunks. Both are called from threads of their own.
+    `feed` is written to its stdin from a thread; a child that stops reading just ends the feeding. A feed that waits
+    for something yields an empty chunk before, which hands on what was written so far, and may look at `ended`, which
+    is set when there is no child any more. `on_stderr` gets each line of its stderr, decoded, without the newline and
+    cut at 64 KiB; `on_stdout` gets chunks. Both are called from threads of their own.
     `still_wanted` is called every few seconds; when it raises, the child is asked to end, so that it cancels what it
     has under way on the server, and killed if it does not. Secrets belong into `environment`, never into `argv`.
 
@@ -214,7 +215,9 @@ def _write_all(stream: IO[bytes], feed: Iterable[bytes]) -> None:
     with suppress(BrokenPipeError):
         try:
             for chunk in feed:
-                stream.write(chunk)
-                stream.flush()
+                if chunk:
+                    stream.write(chunk)
+                else:
+                    stream.flush()
         finally:
             stream.close()

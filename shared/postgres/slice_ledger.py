@@ -4,6 +4,7 @@ import threading
 import time
 
 from shared.postgres import temporary
+from shared.postgres.blocks import NO_SHELF, Shelf
 from shared.postgres.server import Connection
 from shared.postgres.temporary import Underway
 from shared.postgres.tolerance import Findings, merged
@@ -16,7 +17,10 @@ class SliceLedger:
     committed synchronously, and with it all that slices have committed before.
     """
 
-    def __init__(self, connection: Connection, name: str, underway: Underway | None = None) -> None:
+    def __init__(
+        self, connection: Connection, name: str, underway: Underway | None = None, shelf: Shelf = NO_SHELF
+    ) -> None:
+        self.shelf = shelf
         self._connection = connection
         self._name = name
         self._mutex = threading.Lock()

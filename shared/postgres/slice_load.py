@@ -87,6 +87,7 @@ class SliceLoader:
             with self.head.open("rb") as head:
                 while piece := head.read(PIECE):
                     yield piece
+            yield b""
             if has_begun(ended):
                 yield from read_ahead(self.restorer.archive.source, one.ranges, PIECE)
 
@@ -130,7 +131,7 @@ def restore_sliced(
     """
     parts, restorer, head = divide(tuple(entries)), loader.restorer, loader.head
     before = restorer.run(parts.before, head) if ledger.underway is None else Findings()
-    index = read_index(restorer.archive, lambda: _go_on(restorer))
+    index = read_index(restorer.archive, lambda: _go_on(restorer), ledger.shelf)
     planned = plan_slices(restorer.archive, parts.data, index, ledger.underway.jobs if ledger.underway else jobs)
     plan = digest(planned, head.read_bytes())
     if ledger.underway is None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.contracts.imports import ArchiveFormat, ArchiveSummary
 from shared.errors import RestoreCancelled, UnreadableFile
 from shared.postgres.archive import Archive
-from shared.postgres.blocks import PIECE, Block, BlockIndex, read_index, scan
+from shared.postgres.blocks import PIECE, Block, BlockIndex, Shelf, read_index, scan
 from shared.postgres.source import LocalFile
 from shared.postgres.toc import Entry
 from shared.postgres.tools import Tool, Toolbox
@@ -140,6 +140,18 @@ def test_an_index_is_told_by_the_archive_or_made_from_all_of_it(places: dict[int
     index = read_index(archive(tmp_path / "x", {**places, 5: None}, TWO))
     assert index.blocks == TWO_BLOCKS
     assert BlockIndex.from_wire(index.to_wire()) == index
+
+
+def test_an_index_that_the_file_was_read_for_is_kept_and_found_again(tmp_path: Path) -> None:
+    kept: list[BlockIndex] = []
+    shelf = Shelf(lambda: kept[0] if kept else None, kept.append)
+    told, piped = archive(tmp_path / "x", {3: 57, 4: 31}, TWO), archive(tmp_path / "x", {3: 0, 4: 0}, TWO)
+    read_index(told, shelf=shelf)
+    assert kept == []
+    assert read_index(piped, shelf=shelf).blocks == TWO_BLOCKS
+    (tmp_path / "x").write_bytes(b"nobody looks at it any more")
+    assert read_index(piped, shelf=shelf).blocks == TWO_BLOCKS
+    assert len(kept) == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from shared.postgres import slices
 from shared.postgres.archive import Archive
 from shared.postgres.blocks import Block, BlockIndex
 from shared.postgres.contents import select
-from shared.postgres.slices import divide, plan_slices, why_not
+from shared.postgres.slices import digest, divide, plan_slices, why_not
 from shared.postgres.source import LocalFile
 from shared.postgres.toc import Entry
 from shared.postgres.tools import Tool, Toolbox
@@ -106,6 +106,26 @@ def test_rows_in_tables_that_others_fill_too_are_kept_apart_and_never_started_ov
         (True, (1, 4, 90)),
         (False, (2, 3)),
     }
+
+
+def test_rows_that_a_crash_of_the_server_takes_are_kept_apart() -> None:
+    wanted = [rows(1, "a"), rows(2, "u"), rows(3, "b")]
+    unlogged = entry(12, "TABLE", "u", definition="CREATE UNLOGGED TABLE public.u (\n    a integer\n);\n")
+    made = [entry(11, "TABLE", "a", definition="CREATE TABLE public.a ();"), unlogged, entry(13, "TABLE", "b")]
+    planned = plan_slices(archive(*made, *wanted), wanted, index(*(Block(n, n, 1) for n in (1, 2, 3))), 2)
+    assert {(part.lasting, tuple(one.dump_id for one in part.entries)) for part in planned} == {
+        (True, (1, 3)),
+        (False, (2,)),
+    }
+
+
+def test_a_plan_s_digest_tells_other_slices_and_another_archive() -> None:
+    wanted = [rows(n, f"t{n}") for n in range(1, 9)]
+    blocks = index(*(Block(n, n * MB, MB) for n in range(1, 9)))
+    for_two, for_one = (plan_slices(archive(*wanted), wanted, blocks, jobs) for jobs in (2, 1))
+    texts = [digest(for_two, b"head"), digest(for_two, b"head"), digest(for_one, b"head"), digest(for_two, b"HEAD")]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) == 3
 
 
 def test_a_slice_has_no_more_tables_than_a_list_bears() -> None:
