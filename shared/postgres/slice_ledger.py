@@ -1,8 +1,10 @@
 """Which slices of a database are loaded, so that another attempt goes on where one was ended."""
 
+import secrets
 import threading
 import time
 
+from shared.errors import LoadInterrupted
 from shared.postgres import temporary
 from shared.postgres.blocks import NO_SHELF, Shelf
 from shared.postgres.server import Connection
@@ -21,6 +23,7 @@ class SliceLedger:
         self, connection: Connection, name: str, underway: Underway | None = None, shelf: Shelf = NO_SHELF
     ) -> None:
         self.shelf = shelf
+        self._attempt = secrets.token_hex(8)
         self._connection = connection
         self._name = name
         self._mutex = threading.Lock()
@@ -32,6 +35,22 @@ class SliceLedger:
     def begin(self, underway: Underway) -> None:
         """Everything that must be there for the slices is; from here on another attempt can go on."""
         self._write(underway)
+
+    def take_over(self) -> None:
+        """Go on in place of another attempt, which may not know yet that it has lost the load's lock."""
+        self._write(self.underway)
+
+    def require(self, connection: Connection) -> None:
+        """See to it that this attempt is the one that goes on; asked by who holds a slice's lock.
+
+        Raises:
+            LoadInterrupted: another one does.
+        """
+        if self.underway is None:
+            return
+        database = temporary.by_name(connection, self._name)
+        if database is None or database.underway is None or database.underway.attempt != self._attempt:
+            raise LoadInterrupted(f"another attempt goes on with database {self._name}")
 
     @property
     def findings(self) -> Findings:
@@ -59,6 +78,6 @@ class SliceLedger:
         return findings
 
     def _write(self, underway: Underway | None) -> None:
-        text = underway.model_dump_json() if underway else None
-        temporary.comment(self._connection, self._name, text)
-        self.underway = underway
+        mine = underway.model_copy(update={"attempt": self._attempt}) if underway else None
+        temporary.comment(self._connection, self._name, mine.model_dump_json() if mine else None)
+        self.underway = mine

@@ -1,7 +1,9 @@
 """Load the data of an archive in slices, side by side: each by a pg_restore that reads head and slice from a pipe.
 
-A slice is loaded once, whoever tries: it is fenced by an advisory lock, and no row reaches pg_restore before the lock's
-own connection has seen pg_restore's session. Whoever gets the lock later therefore finds that session, and ends it.
+A slice is loaded once, whoever tries: it is fenced by an advisory lock, and nothing is done to its tables before the
+lock's own connection has seen the session that does it. Whoever gets the lock later therefore finds that session, and
+ends it. An attempt in whose place another one goes on finds that in the ledger, and does not begin a slice.
+
 What an earlier attempt has brought is gone before the next one begins: a transaction around the whole slice would end
 at the first error that is harmless, such as an old server's word on a new setting.
 """
@@ -45,19 +47,23 @@ class SliceLoader:
     restorer: Restorer
     head: Path
     """The archive's table of contents, on the local disk."""
+    ledger: SliceLedger | None = None
 
     def load(self, one: Slice) -> Findings:
         """Load a slice, alone; waits for whoever loads it already.
 
         Raises:
+            LoadInterrupted: another attempt goes on with the load.
             FlexRestoreError: as `Restorer.run`.
         """
         destination = self.restorer.destination
         label = f"{destination.dbname}/{one.number}"
         with server_errors(), destination.server.advisory_lock(f"flex-restore slice {label}") as connection:
+            if self.ledger:
+                self.ledger.require(connection)
             self._end_sessions(connection, f"{label}/")
             if one.repeatable:
-                self._start_over(one)
+                self._start_over(one, f"{label}/over", connection)
             session = f"{label}/{secrets.token_hex(4)}"
             return self._restore(one, session, lambda ended: _has_begun(connection, session, ended))
 
@@ -68,9 +74,11 @@ class SliceLoader:
             _go_on(self.restorer)
             time.sleep(LOOKS_EVERY)
 
-    def _start_over(self, one: Slice) -> None:
+    def _start_over(self, one: Slice, session: str, lock: Connection) -> None:
         """Empty the tables that an earlier attempt has put rows into; large objects are written over."""
-        with self.restorer.destination.connect() as connection:
+        destination = self.restorer.destination
+        with destination.server.connect(destination.dbname, application_name=session) as connection:
+            _has_begun(lock, session, threading.Event())
             for table in one.tables:
                 name = table.encode("utf-8", "surrogateescape")
                 literal = b"'" + name.replace(b"'", b"''") + b"'"
@@ -140,6 +148,8 @@ def restore_sliced(
     elif ledger.underway.plan != plan:
         ledger.end()
         raise LoadInterrupted("an attempt that was ended has cut the archive in another way; the load starts anew")
+    else:
+        ledger.take_over()
     left = [one for one in planned if one.repeatable and one.number not in ledger.done]
     restorer.destination.write(f"-- {len(left)} of {len(planned)} slices, {jobs} side by side")
     loaded = load_slices(loader, left, jobs, ledger)
@@ -178,7 +188,7 @@ class _Crew:
         self.stop = threading.Event()
         self.failures: list[BaseException] = []
         """The first one is why the others were stopped."""
-        self._loader = replace(loader, restorer=restorer)
+        self._loader = replace(loader, restorer=restorer, ledger=ledger)
         self._ledger = ledger
         self._still_wanted = destination.still_wanted
 
@@ -221,7 +231,7 @@ def _go_on(restorer: Restorer) -> None:
 
 
 def _has_begun(connection: Connection, session: str, ended: threading.Event) -> bool:
-    """Wait until pg_restore has its session; false when it has ended before."""
+    """Wait until the session is there, which also tells that the lock still is; false when there will be none."""
     query = "SELECT FROM pg_stat_activity WHERE application_name = %s"
     while not connection.execute(query, [session]).fetchall():
         if ended.wait(LOOKS_EVERY):

@@ -74,6 +74,8 @@ class Underway(Contract):
     """Dump ids of entries that could not be made and need not be."""
     done: tuple[int, ...] = ()
     """Numbers of the slices that are loaded."""
+    attempt: str = ""
+    """Which attempt goes on with it; any other one has lost the load's lock."""
 
 
 class Replaced(Contract):

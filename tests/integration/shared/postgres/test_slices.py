@@ -39,10 +39,12 @@ from shared.postgres.options import EVERYTHING
 from shared.postgres.pg_restore import Restorer
 from shared.postgres.promotion import promote
 from shared.postgres.server import TargetServer
+from shared.postgres.slice_ledger import SliceLedger
 from shared.postgres.slice_load import SliceLoader, load_slices
 from shared.postgres.slices import Slice, divide, plan_slices
 from shared.postgres.source import LocalFile
 from shared.postgres.temporary import Database
+from shared.postgres.tolerance import Findings
 from shared.postgres.tools import Toolbox
 from shared.postgres.verification import verify_database
 
@@ -222,7 +224,6 @@ def bench(
     monkeypatch.setattr(slice_load, "PAUSES", (0.1, 0.1))
     archive = inspect(dumped, toolbox)
     with target.connect(autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS bench WITH (FORCE)")
         connection.execute("CREATE DATABASE bench TEMPLATE template0")
     destination = Destination(server, "bench", tmp_path, io.BytesIO(), Deadline(60))
     restorer = Restorer(archive, destination, frozenset(), EVERYTHING)
@@ -232,7 +233,7 @@ def bench(
     restorer.run(parts.before, head)
     planned = plan_slices(archive, parts.data, read_index(archive), 1)
     yield Bench(target, dumped.path, SliceLoader(restorer, head), planned)
-    with target.connect(autocommit=True) as connection:
+    with target.connect(as_superuser=True, autocommit=True) as connection:
         connection.execute("DROP DATABASE bench WITH (FORCE)")
 
 
@@ -260,6 +261,24 @@ def test_what_an_earlier_attempt_left_running_is_ended_before_its_rows_are_clear
     left_behind.close()
 
 
+def test_an_attempt_in_whose_place_another_one_goes_on_begins_no_slice(bench: Bench) -> None:
+    """It may not know yet that it has lost the load's lock, and would empty tables that are marked as loaded."""
+    with bench.target.connect(autocommit=True) as connection:
+        zombie = SliceLedger(connection, bench.name)
+        start = slice_load.Start(Findings(), [], (), ())
+        zombie.begin(start.underway(zombie.started, "plan", 2, Findings()))
+        load_slices(bench.loader, bench.planned[:1], 1, zombie)
+        left = temporary.by_name(connection, bench.name)
+        assert left is not None
+        successor = SliceLedger(connection, bench.name, left.underway)
+        successor.take_over()
+        with pytest.raises(LoadInterrupted, match="another attempt"):
+            load_slices(bench.loader, bench.planned, 2, zombie)
+        assert successor.done == {bench.planned[0].number}
+        load_slices(bench.loader, bench.planned[1:], 2, successor)
+    assert bench.counts() == WHOLE
+
+
 def test_two_executions_of_a_slice_at_once_bring_its_rows_once(bench: Bench, wait: Wait) -> None:
     first = bench.planned[0]
     file = bench.stalling()
@@ -282,7 +301,7 @@ def test_two_executions_of_a_slice_at_once_bring_its_rows_once(bench: Bench, wai
     assert bench.counts() == WHOLE
 
 
-@pytest.mark.parametrize("stalls", ["before its first row", "in the middle"])
+@pytest.mark.parametrize("stalls", ["before it empties its tables", "before its first row", "in the middle"])
 def test_an_execution_that_lost_its_lock_brings_no_row_any_more(
     bench: Bench, wait: Wait, monkeypatch: pytest.MonkeyPatch, stalls: str
 ) -> None:
@@ -294,7 +313,7 @@ def test_an_execution_that_lost_its_lock_brings_no_row_any_more(
         has_begun = slice_load._has_begun
 
         def sleeps(connection: psycopg.Connection, session: str, ended: threading.Event) -> bool:
-            if not asleep.is_set():
+            if not asleep.is_set() and session.endswith("/over") == (stalls == "before it empties its tables"):
                 asleep.set()
                 file.go_on.wait(60)
             return has_begun(connection, session, ended)
