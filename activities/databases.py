@@ -15,6 +15,7 @@ from shared.contracts.plan import Plan
 from shared.decisions import StillWanted, require_running
 from shared.errors import DatabaseExists, ImportFailed, VerificationFailed
 from shared.postgres.archive import inspect
+from shared.postgres.blocks import BlockIndex, Shelf
 from shared.postgres.checks import require_ok, run_checks
 from shared.postgres.load import LoadJob
 from shared.postgres.load import load_database as load
@@ -25,7 +26,7 @@ from shared.postgres.temporary import LoadKey, taken
 from shared.postgres.verification import verify_database as verify
 from shared.settings import settings
 from shared.storage.landing import BlobFile
-from shared.storage.ledger import Ledger, database_record, promotions
+from shared.storage.ledger import Ledger, database_record, promotions, quoted
 from shared.storage.logs import import_log
 from shared.targets import checks, target_server, toolbox
 from shared.telemetry.metrics import count_database
@@ -122,16 +123,19 @@ def _kept(work: _Work) -> str:
 
 def _load_job(work: _Work) -> LoadJob:
     limit = settings().staging_limit_mb
+    blocks = work.record(f"blocks of {quoted(work.job.file.etag)}")
     directory = Path(settings().staging_directory or gettempdir()) / "flex-restore"
     return LoadJob(
         restore_id=work.job.request_id,
         database=work.job.file.database,
         staging=directory if limit else None,
         staging_budget=limit * 1024 * 1024,
+        wanted_route=settings().route,
         jobs=settings().jobs,
         timeout_seconds=settings().load_timeout_minutes * 60,
         still_wanted=StillWanted(work.ledger),
         options=work.options,
+        shelf=Shelf(partial(work.ledger.read, blocks, BlockIndex), partial(work.ledger.write, blocks)),
     )
 
 

@@ -56,6 +56,7 @@ class LoadMethod(StrEnum):
     """How an archive became a database."""
 
     STAGED_PARALLEL = "staged-parallel"  #: downloaded, then pg_restore -j
+    SLICED = "sliced"  #: in slices from the blob, each into a pg_restore of its own, several at once
     STREAMED = "streamed"  #: from the blob into pg_restore's stdin
     DEFINITIONS = "definitions"  #: the table of contents alone, downloaded: no rows are wanted
     SCRIPT = "script"  #: plain SQL, from the blob into psql's stdin

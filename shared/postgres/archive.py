@@ -44,6 +44,8 @@ class Archive:
     """The table of contents; empty for plain SQL."""
     head_size: int
     """Bytes up to the end of the table of contents."""
+    int_size: int = 4
+    """Bytes of an integer between the data, without its sign."""
 
     @property
     def format(self) -> ArchiveFormat:
@@ -108,6 +110,7 @@ def _inspect_archive(source: FileSource, toolbox: Toolbox, wanted: ArchiveFormat
         encoding=contents.encoding,
         entries=contents.entries,
         head_size=offset + contents.end,
+        int_size=contents.int_size,
     )
 
 

@@ -12,13 +12,16 @@ from shared.postgres.contents import Selection, check_extensions, select
 from shared.postgres.destination import Destination
 from shared.postgres.notes import make_note
 from shared.postgres.options import ImportOptions
-from shared.postgres.pg_restore import Restorer
+from shared.postgres.pg_restore import Feed, Restorer
 from shared.postgres.privileges import describe, grantors, plan_grants, run_grants
 from shared.postgres.properties import Properties, read_properties
 from shared.postgres.schemas import close_schemas, open_schemas, to_close
 from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
+from shared.postgres.slice_ledger import SliceLedger
+from shared.postgres.slice_load import SliceLoader, Start, restore_sliced
 from shared.postgres.staging import Route, stage
 from shared.postgres.toc import Entry
+from shared.postgres.tolerance import Findings, merged
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,12 @@ class ArchiveLoad:
         properties = read_properties(archive.database, selection.database)
         return cls(archive, selection, roles, properties, capabilities, options)
 
-    def fill(self, destination: Destination, route: Route) -> Loaded:
+    def fill(
+        self, destination: Destination, route: Route, ledger: SliceLedger, settings: Sequence[Note] = ()
+    ) -> Loaded:
         """Fill the database: schemas and extensions, most of it, partition trees, privileges, materialized views.
+
+        `settings` is what was noted about the database's settings, which the ledger keeps for another attempt.
 
         Only the main pass reads data; the others work from the archive's head on the local disk.
 
@@ -72,12 +79,17 @@ class ArchiveLoad:
         self.archive.write_head(head)
         missing_owners = frozenset(role for role in self.selection.owners if self.roles.why_not(role))
         restorer = Restorer(self.archive, destination, missing_owners, self.options)
-        first = restorer.run(self.selection.first, head)
+        before = ledger.underway
+        first = restorer.run(self.selection.first, head) if before is None else Findings()
+        granted = self.roles.granted if before is None else before.granted
         with destination.connect() as connection:
-            opened = open_schemas(connection)
+            opened = open_schemas(connection) if before is None else list(before.opened)
             main, comment_notes = _without_foreign_comments(connection, self.selection.main)
-        route, file = self._file(destination, route, head)
-        second = restorer.run(main, file, jobs=route.jobs)
+        if route.method is LoadMethod.SLICED:
+            start = Start(first, opened, granted, tuple(settings))
+            second = restore_sliced(SliceLoader(restorer, head), main, route.jobs, ledger, start)
+        else:
+            route, second = self._restore_main(restorer, main, head, route)
         third = restorer.run(self.selection.trees, head)
         with destination.connect() as connection:
             if self.options.grants:
@@ -87,17 +99,21 @@ class ArchiveLoad:
         # A view's owner computed it under the policies that hold for the owner.
         fourth = restorer.run(self.selection.refreshes, head, row_security=True)
         closing, closing_notes = self._closing()
-        notes = [*self.selection.notes, *self._role_notes(destination.server.user), *comment_notes, *grant_notes]
-        findings = (first, second, third, fourth)
-        notes += [*closing_notes, *(note for finding in findings for note in finding.notes)]
-        absent = tuple(dump_id for finding in findings for dump_id in finding.absent)
-        return Loaded(route, tuple(notes), absent, closing)
+        role_notes = self._role_notes(destination.server.user, granted)
+        findings = merged([first, *second, third, fourth])
+        notes = (*self.selection.notes, *role_notes, *comment_notes, *grant_notes, *closing_notes, *findings.notes)
+        return Loaded(route, notes, findings.absent, closing)
 
-    def _file(self, destination: Destination, route: Route, head: Path) -> tuple[Route, Path | None]:
-        """What the main pass reads: the head where no data are wanted, the staged file, or the source itself."""
-        if route.method is LoadMethod.DEFINITIONS:
-            return route, head
-        return stage(self.archive.source, destination.folder, route, destination.still_wanted)
+    def _restore_main(
+        self, restorer: Restorer, main: Sequence[Entry], head: Path, route: Route
+    ) -> tuple[Route, list[Findings]]:
+        """The main pass: from the head where no data are wanted, from the staged file, or streamed."""
+        archive: Path | Feed = head
+        if route.method is not LoadMethod.DEFINITIONS:
+            destination, source = restorer.destination, self.archive.source
+            route, staged = stage(source, destination.folder, route, destination.still_wanted)
+            archive = staged or Feed("streamed", lambda _: source.chunks())
+        return route, [restorer.run(main, archive, jobs=route.jobs)]
 
     def _grant(self, connection: Connection) -> list[Note]:
         grants = plan_grants(self.selection.privileges, self.roles)
@@ -113,7 +129,7 @@ class ArchiveLoad:
         grants = plan_grants(self.properties.privileges, self.roles)
         return (*self.properties.closing, *(text for _, text in grants.statements)), grants.notes
 
-    def _role_notes(self, user: str) -> list[Note]:
+    def _role_notes(self, user: str, granted: Iterable[str]) -> list[Note]:
         """What the user did to become roles, and a note for each role that cannot own here what it owned."""
         owned: dict[str, list[Entry]] = defaultdict(list)
         for entry in self.selection.objects:
@@ -123,7 +139,7 @@ class ArchiveLoad:
             make_note(
                 kind=NoteKind.CHANGED, subject=f'role "{role}"', reason=f"{user} is a member of it now", matters=False
             )
-            for role in self.roles.granted
+            for role in granted
         ]
         return joined + [
             make_note(

@@ -129,6 +129,7 @@ _FIELD = re.compile(
 )
 _ENTRY = re.compile(r"from TOC entry (?P<entry>.*)")
 _STAGE = re.compile(r"while (?:INITIALIZING|PROCESSING TOC|FINALIZING):")
+_PARALLEL = "entering main parallel loop"
 _WRITTEN_OVER = re.compile(r"(?:info|warning|error|fatal): (?P<rest>from TOC entry .*|while [A-Z ]+:)")
 _AGAIN = re.compile(r"(?:pg_restore: ?)+")
 _FAILURE = re.compile(r"\b(?:(?:error|fatal): |(?:ERROR|FATAL|PANIC):  )")
@@ -150,6 +151,9 @@ class DiagnosticReader:
         self._draft: _Draft | None = None
         self._field = ""
         self._entry = ""
+        self._in_parallel = False
+        self._counted_twice: set[str] = set()
+        """Entries that failed in another process: the first one counts their failures, and each of them once more."""
 
     @property
     def counted(self) -> bool:
@@ -158,8 +162,11 @@ class DiagnosticReader:
 
     @property
     def missed(self) -> int:
-        """How many failures pg_restore counted beyond those that were read here; a parallel one counts too few."""
-        return max(0, (self._ignored or 0) - self._failures)
+        """How many failures pg_restore counted beyond those that were read here; a parallel one may count too few.
+
+        Source: `mark_restore_job_done` of pg_backup_archiver.c, and `WaitForWorkers` of parallel.c.
+        """
+        return max(0, (self._ignored or 0) - self._failures - len(self._counted_twice))
 
     def feed(self, line: str) -> Diagnostic | None:
         """Take a line without its newline; answer the message before, when this line ends it."""
@@ -206,6 +213,10 @@ class DiagnosticReader:
             self._entry = ""
         elif found := _ENTRY.fullmatch(rest):
             self._entry = found["entry"]
+            if self._in_parallel:
+                self._counted_twice.add(self._entry)
+        elif rest == _PARALLEL:
+            self._in_parallel = True
         elif found := _IGNORED.search(rest):
             self._ignored = int(found["count"])
         else:

@@ -1,7 +1,8 @@
 """Run pg_restore on chosen entries of an archive."""
 
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,24 @@ from shared.postgres.diagnostics import Diagnostic, DiagnosticReader
 from shared.postgres.discretion import discreet
 from shared.postgres.options import ImportOptions
 from shared.postgres.passfile import Passfile
+from shared.postgres.server import APPLICATION_NAME
 from shared.postgres.toc import Entry, python_codec
 from shared.postgres.tolerance import Findings, describe, sort_out
 
 _PROGRESS = re.compile(r"pg_restore: (?!error:|warning:|detail:|hint:)")
 """What pg_restore is doing; errors are logged without secrets, once they are read to their end."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a pg_restore reads from a pipe."""
+
+    name: str
+    """For the log."""
+    chunks: Callable[[threading.Event], Iterator[bytes]]
+    """It is given an event that is set when pg_restore has ended."""
+    application_name: str = APPLICATION_NAME
+    """Of its session on the server."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +47,9 @@ class Restorer:
     options: ImportOptions
 
     def run(
-        self, entries: Sequence[Entry], file: Path | None, *, jobs: int = 1, row_security: bool = False
+        self, entries: Sequence[Entry], archive: Path | Feed, *, jobs: int = 1, row_security: bool = False
     ) -> Findings:
-        """Restore these entries in their order, from a local file or, with None, streamed from the source.
+        """Restore these entries in their order, from a local file or a pipe.
 
         With `row_security` queries see the rows that policies show; without they fail where a policy hides some.
 
@@ -48,13 +62,14 @@ class Restorer:
         """
         if not entries:
             return Findings()
-        how = f"from {file.name} with {jobs} jobs" if file else "streamed"
+        how = archive.name if isinstance(archive, Feed) else f"from {archive.name} with {jobs} jobs"
         self.destination.write(f"-- pg_restore: {len(entries)} entries, {how}")
         reader, failures = DiagnosticReader(), list[Diagnostic]()
         passfile = self._passfile(jobs)
-        argv = self._command(entries, file, jobs, passfile)
+        argv = self._command(entries, archive, jobs, passfile)
         argv += ["--enable-row-security"] if row_security else []
-        exit_code = self._run(argv, reader, failures, stream=file is None, passfile=passfile)
+        feed = archive if isinstance(archive, Feed) else None
+        exit_code = self._run(argv, reader, failures, feed=feed, passfile=passfile)
         if exit_code < 0:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
         findings = sort_out(failures, self.missing_owners, entries, self.options)
@@ -73,7 +88,7 @@ class Restorer:
         return Passfile(self.destination.folder, server) if late else None
 
     def _command(
-        self, entries: Sequence[Entry], file: Path | None, jobs: int, passfile: Passfile | None
+        self, entries: Sequence[Entry], archive: Path | Feed, jobs: int, passfile: Passfile | None
     ) -> list[str | Path]:
         dbname = self.destination.dbname
         wanted = self.destination.folder / "entries"
@@ -88,7 +103,7 @@ class Restorer:
             f"--use-list={wanted}",
             f"--dbname={passfile.conninfo(dbname) if passfile else dbname}",
             *([f"--jobs={jobs}"] if jobs > 1 else []),
-            *([file] if file else []),
+            *([archive] if isinstance(archive, Path) else []),
         ]
 
     def _run(
@@ -97,7 +112,7 @@ class Restorer:
         reader: DiagnosticReader,
         failures: list[Diagnostic],
         *,
-        stream: bool,
+        feed: Feed | None,
         passfile: Passfile | None,
     ) -> int:
         def still_wanted() -> None:
@@ -116,12 +131,16 @@ class Restorer:
                 self.destination.write(str(diagnostic))
                 failures.extend([diagnostic] if diagnostic.failed else [])
 
+        ended = threading.Event()
         exit_code = process.run(
             argv,
             environment=self.destination.server.environment(
-                self.destination.dbname, settings=self.destination.settings
+                self.destination.dbname,
+                settings=self.destination.settings,
+                application_name=feed.application_name if feed else APPLICATION_NAME,
             ),
-            feed=self.archive.source.chunks() if stream else None,
+            feed=feed.chunks(ended) if feed else None,
+            ended=ended,
             on_stderr=on_line,
             timeout_seconds=self.destination.deadline.left(),
             still_wanted=still_wanted,

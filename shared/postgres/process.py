@@ -44,6 +44,7 @@ def run(  # noqa: PLR0913  a child has that many ends
     *,
     environment: Mapping[str, str],
     feed: Iterable[bytes] | None = None,
+    ended: threading.Event | None = None,
     on_stderr: LineSink,
     on_stdout: ByteSink | None = None,
     timeout_seconds: float | None = None,
@@ -52,11 +53,12 @@ def run(  # noqa: PLR0913  a child has that many ends
 ) -> int:
     """Run a child to its end and answer its exit code; negative numbers are signals.
 
-    `feed` is written to its stdin from a thread; a child that stops reading just ends the feeding. `on_stderr` gets
-    each line of its stderr, decoded, without the newline and cut at 64 KiB; `on_stdout` gets chunks. Both are called
-    from threads of their own. `still_wanted` is called every few seconds; when it raises, the child is asked to end, so
-    that it cancels what it has under way on the server, and killed if it does not. Secrets belong into `environment`,
-    never into `argv`.
+    `feed` is written to its stdin from a thread; a child that stops reading just ends the feeding. A feed that waits
+    for something yields an empty chunk before, which hands on what was written so far, and may look at `ended`, which
+    is set when there is no child any more. `on_stderr` gets each line of its stderr, decoded, without the newline and
+    cut at 64 KiB; `on_stdout` gets chunks. Both are called from threads of their own.
+    `still_wanted` is called every few seconds; when it raises, the child is asked to end, so that it cancels what it
+    has under way on the server, and killed if it does not. Secrets belong into `environment`, never into `argv`.
 
     Raises:
         DeadlinePassed: the child took longer than `timeout_seconds` and was ended.
@@ -85,6 +87,8 @@ def run(  # noqa: PLR0913  a child has that many ends
         raise DeadlinePassed(message) from None
     finally:
         _end_group(child)
+        if ended is not None:
+            ended.set()
         for thread in threads:
             thread.join()
     if errors:
@@ -214,6 +218,9 @@ def _write_all(stream: IO[bytes], feed: Iterable[bytes]) -> None:
     with suppress(BrokenPipeError):
         try:
             for chunk in feed:
-                stream.write(chunk)
+                if chunk:
+                    stream.write(chunk)
+                else:
+                    stream.flush()
         finally:
             stream.close()

@@ -143,7 +143,9 @@ class TargetServer:
             raise TargetUnavailable(f"the target server does not answer: {text}{way_out(str(error))}") from error
         return connection
 
-    def environment(self, dbname: str, *, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    def environment(
+        self, dbname: str, *, settings: Mapping[str, str] | None = None, application_name: str = APPLICATION_NAME
+    ) -> dict[str, str]:
         """The variables with which psql and pg_restore find the server, and further settings of their session.
 
         A setting that the server's version does not know fails the connection. Values have no spaces.
@@ -155,7 +157,7 @@ class TargetServer:
             "PGPASSWORD": self.secret(),
             "PGDATABASE": dbname,
             "PGSSLMODE": self.sslmode,
-            "PGAPPNAME": APPLICATION_NAME,
+            "PGAPPNAME": application_name,
             "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT_SECONDS),
             "PGOPTIONS": _options(settings or {}),
         }

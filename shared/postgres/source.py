@@ -1,12 +1,18 @@
 """A file to import, wherever it is: read in parts, as a stream, or downloaded."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from shared.errors import UnreadableFile
+
 CHUNK = 1 << 20
+AHEAD = 2
+"""Pieces that are read while the one before is being used."""
 
 
 class FileSource(Protocol):
@@ -78,3 +84,36 @@ class LocalFile:
         """Copy the file."""
         still_wanted()
         shutil.copyfile(self.path, path)
+
+
+def read_ahead(source: FileSource, ranges: Iterable[tuple[int, int]], piece: int) -> Generator[bytes]:
+    """The bytes of these ranges, each from its first offset up to its second, in pieces of a bounded size.
+
+    The next pieces are fetched meanwhile, each by a read of its own, so that one that fails is all that is read again.
+
+    Raises:
+        UnreadableFile: the file ends before a range does.
+    """
+    waiting: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(AHEAD, thread_name_prefix="read-ahead") as pool:
+        try:
+            for start, end in ranges:
+                for offset in range(start, end, piece):
+                    waiting.append(pool.submit(_whole, source, offset, min(piece, end - offset)))
+                    if len(waiting) > AHEAD:
+                        yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _whole(source: FileSource, offset: int, length: int) -> bytes:
+    data = source.read(offset, length)
+    while len(data) < length:
+        more = source.read(offset + len(data), length - len(data))
+        if not more:
+            raise UnreadableFile(f"{source.name} ends at byte {offset + len(data)}: the file is truncated")
+        data += more
+    return data

@@ -1,4 +1,4 @@
-"""Decide whether an archive is staged on the local disk or streamed, and keep staged files until they were used."""
+"""Decide whether an archive is staged on the local disk, sliced or streamed, and keep staged files until then."""
 
 import errno
 import hashlib
@@ -8,8 +8,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from shared.contracts.imports import LoadMethod
 from shared.postgres.source import FileSource
@@ -18,6 +19,13 @@ log = logging.getLogger(__name__)
 
 RESERVE = 256 << 20
 """Bytes of local disk that a staged file leaves free."""
+SLICED_FROM = 1 << 30
+"""Bytes from which on the download before the first row is worth saving."""
+
+type WantedRoute = Literal["auto", "staged", "sliced", "streamed"]
+"""How the operator wants archives to be loaded, where that can be done."""
+
+_AS_SET = "the operator wants it so"
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,19 @@ class Staging:
 
 
 @dataclass(frozen=True)
+class Slicing:
+    """Whether an archive's data can be loaded in slices."""
+
+    why_not: str
+    """In words; empty when they can."""
+    tells_places: bool = False
+    """Whether the table of contents tells where they lie."""
+
+
+NEVER = Slicing("nobody looked whether it could be")
+
+
+@dataclass(frozen=True)
 class Route:
     """How an archive gets into pg_restore."""
 
@@ -39,10 +60,40 @@ class Route:
     jobs: int = 1
 
 
-def choose(size: int, staging: Staging, jobs: int) -> Route:
-    """Stage the file where that allows several jobs at once, else stream it."""
+def choose(size: int, staging: Staging, jobs: int, slicing: Slicing = NEVER, wanted: WantedRoute = "auto") -> Route:
+    """Use several jobs where that can be done: from a staged file, else in slices; else stream the file.
+
+    A large archive that tells where its data lie is loaded in slices at once; one that does not has to be read twice.
+    """
     if jobs <= 1:
         return Route(LoadMethod.STREAMED, "one job only: it reads the file front to back, from the network as well")
+    if wanted == "streamed":
+        return Route(LoadMethod.STREAMED, _AS_SET)
+    if slicing.why_not or wanted == "staged":
+        route = _staged(size, staging, jobs)
+        missed = slicing.why_not and (wanted == "sliced" or route.method is LoadMethod.STREAMED)
+        because = f"{route.reason}; it is not loaded in slices: {slicing.why_not}"
+        return replace(route, reason=because) if missed else route
+    if wanted == "sliced":
+        return Route(LoadMethod.SLICED, _AS_SET, jobs)
+    return _sliced(size, jobs, slicing) or _not_streamed(_staged(size, staging, jobs), jobs)
+
+
+def _sliced(size: int, jobs: int, slicing: Slicing) -> Route | None:
+    """Slices right away, for what is large and tells where its data lie."""
+    if size < SLICED_FROM or not slicing.tells_places:
+        return None
+    facts = f"the archive tells where its data lie, so that none of its {_size(size)} need be staged"
+    return Route(LoadMethod.SLICED, facts, jobs)
+
+
+def _not_streamed(route: Route, jobs: int) -> Route:
+    """Slices in place of a stream."""
+    return Route(LoadMethod.SLICED, route.reason, jobs) if route.method is LoadMethod.STREAMED else route
+
+
+def _staged(size: int, staging: Staging, jobs: int) -> Route:
+    """Stage the file where there is room for it, else stream it."""
     if staging.directory is None:
         return Route(LoadMethod.STREAMED, "no local folder for staged files is configured")
     if size > staging.budget:

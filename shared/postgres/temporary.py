@@ -12,7 +12,7 @@ from psycopg import sql
 from pydantic import ValidationError
 
 from shared.contracts.base import Contract
-from shared.contracts.imports import DatabaseLoad, Notes
+from shared.contracts.imports import DatabaseLoad, Note, Notes
 from shared.contracts.plan import Finding
 from shared.postgres.server import Connection
 
@@ -53,6 +53,31 @@ class Record(Contract):
     """Statements that set owner, privileges, limits and comment of the database, in this order."""
 
 
+class Underway(Contract):
+    """What is kept in the comment of a database whose rows are being loaded in slices: enough to go on with them."""
+
+    started: float
+    """Seconds since 1970."""
+    plan: str
+    """A digest of the slices: another version of the app may cut others."""
+    jobs: int
+    """What they were cut for."""
+    opened: tuple[tuple[str, str], ...]
+    """Schemas and privileges that everyone has until the rows are there."""
+    granted: tuple[str, ...]
+    """Roles that the import's user made itself a member of."""
+    settings: tuple[Note, ...]
+    """What was noted about the database's settings."""
+    notes: tuple[Note, ...] = ()
+    """What was noted since."""
+    absent: tuple[int, ...] = ()
+    """Dump ids of entries that could not be made and need not be."""
+    done: tuple[int, ...] = ()
+    """Numbers of the slices that are loaded."""
+    attempt: str = ""
+    """Which attempt goes on with it; any other one has lost the load's lock."""
+
+
 class Replaced(Contract):
     """What is kept in the comment of a database that made way for a loaded one and is still to be dropped."""
 
@@ -75,6 +100,14 @@ class Database:
         """What a finished load wrote; None when it is not finished or this is no temporary database."""
         try:
             return Record.model_validate_json(self.comment)
+        except ValidationError:
+            return None
+
+    @property
+    def underway(self) -> Underway | None:
+        """How far a load in slices has come; None when nobody can go on with it."""
+        try:
+            return Underway.model_validate_json(self.comment)
         except ValidationError:
             return None
 

@@ -20,6 +20,9 @@ NEWEST = (1, 16)
 OLDEST = (1, 12)
 
 _FORMATS = {1: "custom", 3: "tar", 5: "directory"}
+_SECTIONS = {2: "pre-data", 3: "data", 4: "post-data"}
+_NO_PLACE, _PLACE, _NO_DATA = 1, 2, 3
+"""What the byte before an offset says: it was not known, it is this one, there is nothing to find."""
 _LONGEST = 1 << 30
 """Bytes; PostgreSQL has no longer strings."""
 
@@ -67,6 +70,12 @@ class Entry:
     definition: str
     """The SQL that makes it; empty for entries that only hold data."""
     dependencies: tuple[int, ...]
+    section: str = ""
+    """`pre-data`, `data`, `post-data`; empty where it is that of what stands before."""
+    copy_statement: str = ""
+    """What the rows of a table's data belong to; empty where they come as INSERT, and for everything else."""
+    place: int | None = None
+    """Offset of its block of data in a custom archive; 0 where the archive does not tell, None where it has no data."""
 
     def __str__(self) -> str:
         return readable(" ".join(part for part in (self.desc, self.schema, self.name) if part))
@@ -87,6 +96,8 @@ class Toc:
     entries: tuple[Entry, ...]
     end: int
     """Offset of the first byte behind it."""
+    int_size: int
+    """Bytes of an integer, without its sign."""
 
 
 class Bytes:
@@ -151,6 +162,9 @@ class _RawEntry:
     schema: bytes
     owner: bytes
     dependencies: tuple[int, ...]
+    section: str
+    copy_statement: bytes
+    place: int | None
 
 
 @dataclass(frozen=True)
@@ -185,6 +199,7 @@ def read_toc(data: Bytes) -> Toc:
         encoding=encoding,
         entries=tuple(_decoded(entry, python_codec(encoding)) for entry in raw),
         end=data.offset,
+        int_size=data.int_size,
     )
 
 
@@ -223,10 +238,10 @@ def _read_entry(data: Bytes, head: _Head) -> _RawEntry:
     data.string()  # oid of its catalog
     data.string()  # its oid there
     name, desc = data.string(), data.string()
-    data.integer()  # section
+    section = _SECTIONS.get(data.integer(), "")
     definition = data.string()
     data.string()  # statement that drops it
-    data.string()  # COPY statement
+    copy_statement = data.string()
     schema = data.string()
     data.string()  # tablespace
     if head.version >= (1, 14):
@@ -238,13 +253,32 @@ def _read_entry(data: Bytes, head: _Head) -> _RawEntry:
     dependencies: list[int] = []
     while (dependency := data.string()) is not None:
         dependencies.append(_number(dependency))
+    place = None
     if head.format == "custom":
-        data.take(1 + head.offset_size)  # where its data is
+        place = _read_place(data, head.offset_size)
     else:
         data.string()  # the file of its data
     return _RawEntry(
-        dump_id, name or b"", desc or b"", definition or b"", schema or b"", owner or b"", tuple(dependencies)
+        dump_id=dump_id,
+        name=name or b"",
+        desc=desc or b"",
+        definition=definition or b"",
+        schema=schema or b"",
+        owner=owner or b"",
+        dependencies=tuple(dependencies),
+        section=section,
+        copy_statement=copy_statement or b"",
+        place=place,
     )
+
+
+def _read_place(data: Bytes, size: int) -> int | None:
+    """Where an entry's block of data lies."""
+    known = data.byte()
+    offset = int.from_bytes(data.take(size), "little")
+    if known not in {_NO_PLACE, _PLACE, _NO_DATA}:
+        raise UnreadableFile(f"the archive is corrupt: {known} does not tell whether an entry has data")
+    return None if known == _NO_DATA else offset if known == _PLACE else 0
 
 
 def _number(text: bytes) -> int:
@@ -260,7 +294,6 @@ def _encoding(definition: bytes) -> str:
 
 
 def _decoded(raw: _RawEntry, codec: str) -> Entry:
-    name, desc, definition, schema, owner = (
-        text.decode(codec, "surrogateescape") for text in (raw.name, raw.desc, raw.definition, raw.schema, raw.owner)
-    )
-    return Entry(raw.dump_id, desc, schema, name, owner, definition, raw.dependencies)
+    texts = (raw.desc, raw.schema, raw.name, raw.owner, raw.definition, raw.copy_statement)
+    desc, schema, name, owner, definition, copy = (text.decode(codec, "surrogateescape") for text in texts)
+    return Entry(raw.dump_id, desc, schema, name, owner, definition, raw.dependencies, raw.section, copy, raw.place)

@@ -78,6 +78,13 @@ class Findings:
     """Dump ids of entries that could not be made and need not be."""
 
 
+def merged(several: Iterable[Findings]) -> Findings:
+    """What several runs said; what all of them said, once."""
+    found = list(several)
+    notes = dict.fromkeys(note for one in found for note in one.notes)
+    return Findings(tuple(notes), tuple(sorted({dump_id for one in found for dump_id in one.absent})))
+
+
 def sort_out(
     failures: Iterable[Diagnostic],
     missing_owners: frozenset[str] = frozenset(),

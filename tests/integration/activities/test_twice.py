@@ -26,17 +26,21 @@ from activities.report import write_report
 from activities.scripts import import_roles, run_script
 from local.servers.postgres import FlexibleServer
 from shared.contracts.importing import DatabaseImport, LandingRef, ScriptImport, Survey
-from shared.contracts.imports import Promotion, ScriptRun
+from shared.contracts.imports import DatabaseLoad, LoadMethod, Promotion, ScriptRun
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan, TargetRef
 from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry, RestoreProgress
 from shared.contracts.request import read_request
 from shared.errors import ImportFailed, TransientError
+from shared.postgres.archive import inspect
+from shared.postgres.blocks import BlockIndex, read_index
+from shared.postgres.source import LocalFile
 from shared.storage import reservations
 from shared.storage.accounts import landing_container, report_container
 from shared.storage.landing import restored_files
-from shared.storage.ledger import Ledger, database_record
+from shared.storage.ledger import Ledger, database_record, quoted
 from shared.storage.logs import log_name
+from shared.targets import toolbox
 from shared.telemetry import delivery
 from shared.telemetry.metrics import BYTES, ROWS
 from shared.topology import LANDING_CONTAINERS
@@ -163,12 +167,24 @@ def _take_the_name(server: FlexibleServer) -> None:
 COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'shop'"
 
 
+@pytest.mark.parametrize(("route", "method"), [("auto", LoadMethod.STAGED_PARALLEL), ("sliced", LoadMethod.SLICED)])
 def test_a_database_is_loaded_verified_and_put_into_place_once(
-    flexible_server: FlexibleServer, subject: dict[str, Any], begin: Begin, names: Names
+    *,
+    flexible_server: FlexibleServer,
+    configure: Callable[..., None],
+    subject: dict[str, Any],
+    begin: Begin,
+    names: Names,
+    route: str,
+    method: LoadMethod,
 ) -> None:
-    begin()
+    configure(FLEX_RESTORE_ROUTE=route, FLEX_RESTORE_JOBS="2")
+    ledger = begin()
     answers = [same(activity, subject) for activity in (load_database, verify_database, promote_database)]
     assert answers == [{"warnings": 0}] * 3
+    loaded = ledger.read(database_record("shop", "load"), DatabaseLoad)
+    assert loaded is not None
+    assert loaded.method is method
     oid = _rows(flexible_server, "SELECT oid FROM pg_database WHERE datname = 'shop'")
     for outcome in late(subject, load_database, verify_database, promote_database):
         assert outcome["ok"], outcome
@@ -225,6 +241,29 @@ def test_a_file_that_is_written_again_after_its_load_is_never_mixed_with_the_old
             assert run(step, newer)["ok"]
         assert _rows(flexible_server, "SELECT count(*) FROM public.v") == [(1,)]
     assert names() == {"shop"}
+
+
+def test_an_archive_that_does_not_tell_where_its_data_lie_is_read_for_that_once(
+    configure: Callable[..., None],
+    subject: dict[str, Any],  # noqa: ARG001 -- its file has landed
+    begin: Begin,
+    put: Put,
+    tmp_path: Path,
+) -> None:
+    """What was found is kept by the version of the file."""
+    dumped = tmp_path / "dump"
+    places = [entry.place for entry in inspect(LocalFile(dumped), toolbox()).entries if entry.place]
+    content = dumped.read_bytes()
+    for place in places:
+        content = content.replace(b"\x02" + place.to_bytes(8, "little"), b"\x01" + bytes(8))
+    put("b_database_shop.sql", content=content)
+    configure(FLEX_RESTORE_ROUTE="sliced", FLEX_RESTORE_JOBS="2")
+    ledger, piped = begin(), _import(DatabaseImport, "b_database_shop.sql", final_name="shop")
+    assert run(load_database, piped)["ok"]
+    record = database_record("shop", f"blocks of {quoted(piped['file']['etag'])}")
+    index = ledger.read(record, BlockIndex)
+    assert index is not None
+    assert index.blocks == read_index(inspect(LocalFile(dumped), toolbox())).blocks
 
 
 def test_steps_of_a_database_that_meet_each_other_are_brought_to_one_end(

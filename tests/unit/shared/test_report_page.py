@@ -201,7 +201,11 @@ def test_a_database_is_told_with_its_figures_in_words() -> None:
 
 @pytest.mark.parametrize(
     ("method", "words"),
-    [(LoadMethod.STREAMED, "Streamed from the container"), (LoadMethod.SCRIPT, "Plain SQL, run by psql")],
+    [
+        (LoadMethod.SLICED, "Loaded in slices, 4 at a time"),
+        (LoadMethod.STREAMED, "Streamed from the container"),
+        (LoadMethod.SCRIPT, "Plain SQL, run by psql"),
+    ],
 )
 def test_how_a_database_was_loaded_is_told(method: LoadMethod, words: str) -> None:
     assert f"{words}" in shown(report(database(method=method))).text

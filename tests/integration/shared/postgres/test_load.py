@@ -34,6 +34,7 @@ from shared.postgres.promotion import promote
 from shared.postgres.properties import Properties
 from shared.postgres.server import TargetServer, lock_number
 from shared.postgres.source import LocalFile
+from shared.postgres.staging import WantedRoute
 from shared.postgres.tools import Tool, Toolbox
 from shared.postgres.verification import COUNT_LIMIT, verify_database
 
@@ -67,14 +68,15 @@ def verify(server: TargetServer, toolbox: Toolbox) -> Verify:
 
 
 @pytest.mark.parametrize(
-    ("options", "staged", "method"),
+    ("options", "wanted", "method"),
     [
-        (("-Fc",), True, LoadMethod.STAGED_PARALLEL),
-        (("-Fc",), False, LoadMethod.STREAMED),
-        (("-Ft",), True, LoadMethod.STREAMED),
-        (("-Fp", "--create"), False, LoadMethod.SCRIPT),
+        (("-Fc",), "staged", LoadMethod.STAGED_PARALLEL),
+        (("-Fc",), "sliced", LoadMethod.SLICED),
+        (("-Fc",), "streamed", LoadMethod.STREAMED),
+        (("-Ft",), "sliced", LoadMethod.STREAMED),
+        (("-Fp", "--create"), "sliced", LoadMethod.SCRIPT),
     ],
-    ids=["staged", "streamed", "tar", "plain"],
+    ids=["staged", "sliced", "streamed", "tar", "plain"],
 )
 def test_every_method_makes_the_database_that_was_dumped(
     *,
@@ -88,12 +90,12 @@ def test_every_method_makes_the_database_that_was_dumped(
     verify: Verify,
     tmp_path: Path,
     options: tuple[str, ...],
-    staged: bool,
+    wanted: WantedRoute,
     method: LoadMethod,
 ) -> None:
     """Compared are the full dumps, with owners, grants, comments, settings and every row."""
     file = dump_file(features, *options)
-    one = LoadJob(f"{options} {staged}", features, tmp_path / "staging" if staged else None, 1 << 30, jobs=3)
+    one = LoadJob(f"{options} {wanted}", features, tmp_path / "staging", 1 << 30, wanted_route=wanted, jobs=3)
     loaded = load(file, one)
     verified = verify(loaded, file)
     promote(server, one.key, loaded.oid, features, on_conflict="replace")
@@ -292,7 +294,7 @@ def test_a_statement_that_fails_fails_the_database_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("options", [("-Fc",), ("-Fc", "-Z0"), ("-Ft",)], ids=["custom", "unpacked", "tar"])
-@pytest.mark.parametrize("staged", [True, False], ids=["staged", "streamed"])
+@pytest.mark.parametrize("wanted", ["staged", "sliced", "streamed"])
 def test_a_truncated_archive_is_unreadable(
     *,
     make_database: MakeDatabase,
@@ -301,12 +303,12 @@ def test_a_truncated_archive_is_unreadable(
     databases: Names,
     tmp_path: Path,
     options: tuple[str, ...],
-    staged: bool,
+    wanted: WantedRoute,
 ) -> None:
     name = make_database("cut short", MANY_ROWS)
     file = dump_file(name, *options)
     os.truncate(file.path, file.size // 2)
-    one = job(name, staging=tmp_path / "staging" if staged else None, staging_budget=1 << 30, jobs=2)
+    one = job(name, staging=tmp_path / "staging", staging_budget=1 << 30, wanted_route=wanted, jobs=2)
     with pytest.raises(UnreadableFile, match="truncated"):
         load(file, one)
     assert temporaries(databases(), one) == set()
@@ -404,7 +406,7 @@ def test_two_loads_of_one_database_at_once_are_one(
     results: list[DatabaseLoad] = []
 
     def work() -> None:
-        results.append(load(file, job(name)))
+        results.append(load(file, job(name, jobs=1)))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -456,6 +458,7 @@ from pydantic import SecretStr
 from shared.postgres.load import LoadJob, load_database
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
+from shared.postgres.staging import WantedRoute
 from shared.postgres.tools import Toolbox
 
 class Stalling(LocalFile):
@@ -466,7 +469,7 @@ class Stalling(LocalFile):
 
 host, port, user, name, path = sys.argv[1:]
 server = TargetServer(host, int(port), user, SecretStr(sys.stdin.readline().strip()), sslmode="disable")
-load_database(server, Toolbox.find(), Stalling(Path(path)), LoadJob(f"restore of {name}", name), io.BytesIO())
+load_database(server, Toolbox.find(), Stalling(Path(path)), LoadJob(f"restore of {name}", name, jobs=1), io.BytesIO())
 """
 
 
@@ -533,7 +536,7 @@ def test_a_server_that_dies_during_a_load_means_try_again(
 
     def work() -> None:
         try:
-            load(file, job(name))
+            load(file, job(name, jobs=1))
         except TargetUnavailable as error:
             errors.append(error)
 

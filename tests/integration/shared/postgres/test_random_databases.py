@@ -33,6 +33,7 @@ from shared.postgres.load import LoadJob, load_database
 from shared.postgres.promotion import promote
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
+from shared.postgres.staging import WantedRoute
 from shared.postgres.tools import Toolbox
 from shared.postgres.verification import verify_database
 
@@ -102,9 +103,9 @@ class Road:
         run = roles.import_roles(self.server, self.toolbox, [dumped], self.kept, io.BytesIO())
         return list(run.notes.items)
 
-    def import_database(self, name: str, file: LocalFile, *, staged: bool, jobs: int) -> list[Note]:
+    def import_database(self, name: str, file: LocalFile, *, wanted: WantedRoute, jobs: int) -> list[Note]:
         """Load, verify, promote; answers the notes of the report."""
-        job = LoadJob(f"restore of {name}", name, self.folder / "staging" if staged else None, 1 << 30, jobs=jobs)
+        job = LoadJob(f"restore of {name}", name, self.folder / "staging", 1 << 30, wanted_route=wanted, jobs=jobs)
         loaded = load_database(self.server, self.toolbox, file, job, io.BytesIO())
         verified = verify_database(self.server, loaded, inspect(file, self.toolbox))
         promoted = promote(self.server, job.key, loaded.oid, name)
@@ -171,19 +172,19 @@ class Journey:
     chance: Random
     options: tuple[str, ...]
     piped: bool
-    staged: bool
+    wanted: WantedRoute
     jobs: int
 
     def unexplained(self, road: Road) -> str:
         """What of the database differs at the end and no note explains, as text for people."""
         database = make_database(self.chance, road.source.admin)
-        how = f"-- pg_dump {' '.join(self.options)}, piped: {self.piped}, staged: {self.staged}, jobs: {self.jobs}"
+        how = f"-- pg_dump {' '.join(self.options)}, piped: {self.piped}, wanted: {self.wanted}, jobs: {self.jobs}"
         note(f"{database.script()}\n{how}")
         try:
             road.make(database)
             file = road.dump(database, self.options, piped=self.piped)
             about_roles = road.import_roles()
-            about_database = road.import_database(database.name, file, staged=self.staged, jobs=self.jobs)
+            about_database = road.import_database(database.name, file, wanted=self.wanted, jobs=self.jobs)
             found = [*road.unlike(database.name, about_database), *road.unlike_roles(about_roles)]
         finally:
             road.clear(database)
@@ -195,7 +196,7 @@ JOURNEYS = st.builds(
     st.randoms(use_true_random=False),
     st.sampled_from(FORMATS),
     st.booleans(),
-    st.booleans(),
+    st.sampled_from(["staged", "sliced", "streamed"]),
     st.integers(1, 3),
 )
 

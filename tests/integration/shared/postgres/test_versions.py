@@ -25,6 +25,7 @@ from shared.postgres.promotion import promote
 from shared.postgres.roles import import_roles, read_roles
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
+from shared.postgres.staging import WantedRoute
 from shared.postgres.tools import Toolbox
 from shared.postgres.verification import verify_database
 
@@ -44,30 +45,31 @@ class Form:
     options: tuple[str, ...]
     piped: bool = False
     """What pg_dump writes into a pipe does not say where its data is."""
-    staged: bool = False
+    method: LoadMethod = LoadMethod.SLICED
     since: int = 14
     """The version whose pg_dump can write it."""
 
 
 FORMS = {
-    "gzip": Form(("-Fc",), staged=True),
+    "gzip": Form(("-Fc",), method=LoadMethod.STAGED_PARALLEL),
     "gzip without offsets": Form(("-Fc",), piped=True),
     "none": Form(("-Fc", "-Z0")),
-    "none without offsets": Form(("-Fc", "-Z0"), piped=True, staged=True),
-    "lz4": Form(("-Fc", "--compress=lz4"), staged=True, since=16),
-    "lz4 without offsets": Form(("-Fc", "--compress=lz4"), piped=True, since=16),
-    "zstd": Form(("-Fc", "--compress=zstd"), since=16),
-    "zstd without offsets": Form(("-Fc", "--compress=zstd"), piped=True, staged=True, since=16),
-    "tar": Form(("-Ft",)),
-    "plain": Form(("-Fp", "--create")),
+    "none without offsets": Form(("-Fc", "-Z0"), piped=True, method=LoadMethod.STAGED_PARALLEL),
+    "lz4": Form(("-Fc", "--compress=lz4"), method=LoadMethod.STAGED_PARALLEL, since=16),
+    "lz4 without offsets": Form(("-Fc", "--compress=lz4"), piped=True, method=LoadMethod.STREAMED, since=16),
+    "zstd": Form(("-Fc", "--compress=zstd"), method=LoadMethod.STREAMED, since=16),
+    "zstd without offsets": Form(("-Fc", "--compress=zstd"), piped=True, since=16),
+    "tar": Form(("-Ft",), method=LoadMethod.STREAMED),
+    "plain": Form(("-Fp", "--create"), method=LoadMethod.SCRIPT),
 }
+WANTED: dict[LoadMethod, WantedRoute] = {LoadMethod.SLICED: "sliced", LoadMethod.STREAMED: "streamed"}
 PAIRS = {
-    (old, new): [name for name, form in FORMS.items() if form.since <= old] if new == NEWEST else ["gzip", "plain"]
+    (old, new): [name for name, form in FORMS.items() if form.since <= old] if new == NEWEST else ["none", "plain"]
     for new in (16, 17, NEWEST)
     for old in range(14, new + 1)
 }
 """Source, target and what is brought from one to the other."""
-OLD_TARGETS = {(14, 14): ["gzip"], (14, 15): ["gzip"], (15, 15): ["plain"]}
+OLD_TARGETS = {(14, 14): ["none"], (14, 15): ["gzip"], (15, 15): ["plain"]}
 """Before PostgreSQL 16 whoever has CREATEROLE may grant and alter almost every role."""
 
 NOT_COMPARED = re.compile(r"--|\\|GRANT .* ON \S+ pg_catalog\..* TO azure_pg_admin;")
@@ -234,10 +236,10 @@ def described_roles(server: FlexibleServer) -> tuple[dict[str, tuple[Any, ...]],
 
 
 def bring(
-    target: Target, toolbox: Toolbox, file: LocalFile, name: str, staging: Path | None = None
+    target: Target, toolbox: Toolbox, file: LocalFile, name: str, staging: Path, wanted: WantedRoute = "auto"
 ) -> tuple[DatabaseLoad, Verification]:
     """Load a file, verify what it became, and give it its name."""
-    job = LoadJob(f"restore of {file.path.name}", name, staging, 1 << 30, jobs=2)
+    job = LoadJob(f"restore of {file.path.name}", name, staging, 1 << 30, wanted_route=wanted, jobs=2)
     loaded = load_database(target.server, toolbox, file, job, io.BytesIO())
     verified = verify_database(target.server, loaded, inspect(file, toolbox))
     promote(target.server, job.key, loaded.oid, name, on_conflict="replace")
@@ -278,11 +280,10 @@ CASES = [
 @pytest.mark.parametrize(("pair", "form"), CASES, indirect=["pair"])
 def test_a_database_comes_over_whole(pair: Pair, form: str, bundled: Toolbox, tmp_path: Path) -> None:
     """Compared are full dumps, with owners, grants, comments, settings and every row, as one pg_dump writes them."""
-    file = pair.backup.files[form]
-    loaded, verified = bring(pair.target, bundled, file, DATABASE, tmp_path if FORMS[form].staged else None)
+    file, method = pair.backup.files[form], FORMS[form].method
+    loaded, verified = bring(pair.target, bundled, file, DATABASE, tmp_path, WANTED.get(method, "auto"))
 
-    method = LoadMethod.STAGED_PARALLEL if FORMS[form].staged else LoadMethod.STREAMED
-    assert loaded.method is (LoadMethod.SCRIPT if form == "plain" else method)
+    assert loaded.method is method
     assert as_text(pair.target.flexible) == expected_text(pair)
     assert checksums(pair.target.flexible) == pair.backup.checksums
     assert verified.exact
@@ -323,10 +324,10 @@ def test_roles_come_over_with_what_the_target_s_version_lets_its_admin_give(pair
 
 @pytest.mark.parametrize("form", ["gzip", "plain"])
 @pytest.mark.parametrize("pair", [(14, 15), (14, 18), (17, 18)], indirect=True, ids=str)
-def test_who_could_create_in_schema_public_still_can(pair: Pair, form: str, bundled: Toolbox) -> None:
+def test_who_could_create_in_schema_public_still_can(pair: Pair, form: str, bundled: Toolbox, tmp_path: Path) -> None:
     """Before PostgreSQL 15 everyone could by default, and pg_dump says nothing about defaults."""
     for database in (BY_DEFAULT, CLOSED):
-        bring(pair.target, bundled, pair.backup.files[f"{database} {form}"], database)
+        bring(pair.target, bundled, pair.backup.files[f"{database} {form}"], database, tmp_path)
         can = "SELECT " + ", ".join(
             f"has_schema_privilege('public', 'public', '{right}')" for right in ("CREATE", "USAGE")
         )

@@ -190,6 +190,32 @@ def test_failures_that_pg_restore_counted_and_nobody_read_are_told() -> None:
     assert (reader.missed, reader.counted) == (2, True)
 
 
+PARALLEL = """\
+pg_restore: while PROCESSING TOC:
+pg_restore: from TOC entry 220; 1259 16468 TABLE lost_owner gone
+pg_restore: error: could not execute query: ERROR:  role "gone" does not exist
+Command was: ALTER TABLE public.lost_owner OWNER TO gone;
+pg_restore: entering main parallel loop
+pg_restore: from TOC entry 2573; 6104 16474 PUBLICATION everything azuresu
+pg_restore: error: could not execute query: ERROR:  must be superuser to create FOR ALL TABLES publication
+Command was: CREATE PUBLICATION everything FOR ALL TABLES;
+pg_restore: error: could not execute query: ERROR:  publication "everything" does not exist
+Command was: ALTER PUBLICATION everything OWNER TO azuresu;
+pg_restore: from TOC entry 2586; 0 0 COMMENT PUBLICATION everything azuresu
+pg_restore: error: could not execute query: ERROR:  publication "everything" does not exist
+Command was: COMMENT ON PUBLICATION everything IS 'all of it';
+"""
+
+
+@pytest.mark.parametrize(("counted", "missed"), [(6, 0), (7, 1), (8, 2)])
+def test_a_parallel_pg_restore_counts_each_entry_that_failed_once_more(counted: int, missed: int) -> None:
+    """Lines of a pg_restore -j2 -v, which counted 6."""
+    reader = DiagnosticReader()
+    for line in f"{PARALLEL}pg_restore: warning: errors ignored on restore: {counted}".splitlines():
+        reader.feed(line)
+    assert reader.missed == missed
+
+
 def test_a_message_without_end_is_held_in_part() -> None:
     reader = DiagnosticReader()
     reader.feed("psql:<stdin>:1: ERROR:  42601: syntax error")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,40 @@ def test_more_than_a_pipe_holds_flows_both_ways() -> None:
         ["cat"], environment=ENVIRONMENT, feed=(b"x" * 100_000 for _ in range(100)), on_stderr=print, on_stdout=count
     )
     assert (code, size) == (0, 10_000_000)
+
+
+def test_an_empty_chunk_hands_on_what_was_written_before_the_feed_waits() -> None:
+    heard, ended = threading.Event(), threading.Event()
+
+    def waiting() -> Iterator[bytes]:
+        yield b"go on\n"
+        yield b""
+        assert heard.wait(20)
+
+    code = "import sys; print(sys.stdin.readline(), flush=True); sys.stdin.read()"
+    exit_code = process.run(
+        python(code),
+        environment=ENVIRONMENT,
+        feed=waiting(),
+        ended=ended,
+        on_stderr=print,
+        on_stdout=lambda _: heard.set(),
+    )
+    assert exit_code == 0
+    assert ended.is_set()
+
+
+def test_a_feed_that_waits_is_told_that_there_is_no_child_any_more() -> None:
+    ended = threading.Event()
+
+    def waiting() -> Iterator[bytes]:
+        yield b"x"
+        assert ended.wait(20)
+
+    exit_code = process.run(
+        python("raise SystemExit(7)"), environment=ENVIRONMENT, feed=waiting(), ended=ended, on_stderr=print
+    )
+    assert exit_code == 7
 
 
 def test_a_child_that_stops_reading_ends_the_feeding_without_an_error() -> None:

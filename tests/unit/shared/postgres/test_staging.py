@@ -11,9 +11,22 @@ import pytest
 
 from shared.contracts.imports import LoadMethod
 from shared.postgres.source import LocalFile
-from shared.postgres.staging import RESERVE, Route, Staging, choose, choose_jobs, from_head, stage, workspace
+from shared.postgres.staging import (
+    RESERVE,
+    SLICED_FROM,
+    Route,
+    Slicing,
+    Staging,
+    WantedRoute,
+    choose,
+    choose_jobs,
+    from_head,
+    stage,
+    workspace,
+)
 
 GB = 1_000_000_000
+CAN, TELLS, CANNOT = Slicing(""), Slicing("", tells_places=True), Slicing("it is odd")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +62,47 @@ def test_the_choice_and_its_reason(
     assert route.method is method
     assert reason in route.reason
     assert route.jobs == (jobs if method is LoadMethod.STAGED_PARALLEL else 1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size", "budget", "slicing", "method", "reason"),
+    [
+        ("auto", GB, 2 * GB, CAN, LoadMethod.STAGED_PARALLEL, "local disk has"),
+        ("auto", 3 * GB, 2 * GB, CAN, LoadMethod.SLICED, "a load may stage 2.0 GB"),
+        (
+            "auto",
+            3 * GB,
+            2 * GB,
+            CANNOT,
+            LoadMethod.STREAMED,
+            "may stage 2.0 GB; it is not loaded in slices: it is odd",
+        ),
+        ("auto", SLICED_FROM, 2 * GB, CAN, LoadMethod.STAGED_PARALLEL, "local disk has"),
+        ("auto", SLICED_FROM - 1, 2 * GB, TELLS, LoadMethod.STAGED_PARALLEL, "local disk has"),
+        ("auto", SLICED_FROM, 2 * GB, TELLS, LoadMethod.SLICED, "tells where its data lie"),
+        ("sliced", 10, 2 * GB, CAN, LoadMethod.SLICED, "wants it so"),
+        ("sliced", 10, 2 * GB, CANNOT, LoadMethod.STAGED_PARALLEL, "it is not loaded in slices: it is odd"),
+        ("staged", 2 * SLICED_FROM, 9 * GB, TELLS, LoadMethod.STAGED_PARALLEL, "local disk has"),
+        ("staged", 3 * GB, 2 * GB, TELLS, LoadMethod.STREAMED, "a load may stage 2.0 GB"),
+        ("streamed", 10, 2 * GB, TELLS, LoadMethod.STREAMED, "wants it so"),
+    ],
+)
+def test_what_the_operator_wants_is_done_where_it_can_be(
+    *,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: WantedRoute,
+    size: int,
+    budget: int,
+    slicing: Slicing,
+    method: LoadMethod,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=RESERVE + 20 * GB))
+    route = choose(size, Staging(tmp_path, budget), 4, slicing, wanted)
+    assert route.method is method
+    assert reason in route.reason
+    assert route.jobs == (1 if method is LoadMethod.STREAMED else 4)
 
 
 def test_without_a_folder_everything_is_streamed() -> None:
