@@ -195,9 +195,9 @@ class Settings(TelemetrySettings, Access):
     """MB; larger archives are not staged but loaded in slices, or streamed where that cannot be; 0 stages none."""
     route: Literal["auto", "staged", "sliced", "streamed"] = "auto"
     """How archives are loaded where that can be done: `staged` (downloaded, then one `pg_restore -j`), `sliced`
-    (several at once from the container, nothing on disk), `streamed` (one after the other); `auto` slices custom archives
-    that are too large to stage, and those of 1 GiB and more that tell where their data lie, as `pg_dump -f` writes
-    them."""
+    (several at once from the container, nothing on disk), `streamed` (one after the other); `auto` slices custom
+    archives that are too large to stage, and those of 1 GiB and more that tell where their data lie, as `pg_dump -f`
+    writes them."""
     jobs: Annotated[int, Field(ge=0, le=64)] = 0
     """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear, at most 4."""
     databases_at_once: Annotated[int, Field(ge=1, le=32)] = 2
