@@ -37,7 +37,7 @@ def landed(ticketing: Any) -> list[str]:
 
 def places(control: Any) -> list[str]:
     """Who waits for a datasource, or with one for a landing container, in order."""
-    return list(control.list_blob_names(name_starts_with="waiting-for/"))
+    return list(control.list_blob_names(name_starts_with="waiting/datasource-"))
 
 
 def test_an_approved_plan_is_carried_out_and_the_first_approval_stands(ticketing: Any) -> None:

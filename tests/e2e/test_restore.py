@@ -305,7 +305,8 @@ def test_the_http_api_starts_a_restore_and_tells_where_it_stands(environment: En
 def test_the_http_api_tells_every_error_of_a_bad_request(
     environment: Environment, ticketing: Any, body: bytes, errors: list[str]
 ) -> None:
-    answer = requests.post(f"{environment.url}/api/restores", data=body, headers=ticketing.headers, timeout=30)
+    headers = {**ticketing.headers, "Content-Type": "application/json"}
+    answer = requests.post(f"{environment.url}/api/restores", data=body, headers=headers, timeout=30)
 
     assert answer.status_code == 400
     assert answer.json()["errors"] == errors

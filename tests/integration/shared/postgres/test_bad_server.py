@@ -254,7 +254,10 @@ PIDS = "SELECT {}(pid) FROM pg_stat_activity WHERE query LIKE 'COPY %%' AND star
     ("function", "words"),
     [
         ("pg_cancel_backend", "cancelled a statement.*keep them from sessions of .*flex-restore"),
-        ("pg_terminate_backend", "terminating connection due to administrator command|went away during the load"),
+        (
+            "pg_terminate_backend",
+            "terminating connection due to administrator command|went away during|server closed the connection",
+        ),
     ],
 )
 def test_a_load_that_somebody_on_the_server_ends_is_tried_again_and_says_who_may_have_been_it(
