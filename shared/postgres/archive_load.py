@@ -13,12 +13,14 @@ from shared.postgres.destination import Destination
 from shared.postgres.notes import make_note
 from shared.postgres.options import ImportOptions
 from shared.postgres.pg_restore import Feed, Restorer
+from shared.postgres.post_data import restore_post_data
 from shared.postgres.privileges import describe, grantors, plan_grants, run_grants
 from shared.postgres.properties import Properties, read_properties
 from shared.postgres.schemas import close_schemas, open_schemas, to_close
 from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
 from shared.postgres.slice_ledger import SliceLedger
 from shared.postgres.slice_load import SliceLoader, Start, restore_sliced
+from shared.postgres.slices import divide
 from shared.postgres.staging import Route, stage
 from shared.postgres.toc import Entry
 from shared.postgres.tolerance import Findings, merged
@@ -113,7 +115,11 @@ class ArchiveLoad:
             destination, source = restorer.destination, self.archive.source
             route, staged = stage(source, destination.folder, route, destination.still_wanted)
             archive = staged or Feed("streamed", lambda _: source.chunks())
-        return route, [restorer.run(main, archive, jobs=route.jobs)]
+        if route.method is not LoadMethod.STAGED_PARALLEL:
+            return route, [restorer.run(main, archive, jobs=route.jobs)]
+        parts = divide(main)
+        data = restorer.run((*parts.before, *parts.data), archive, jobs=route.jobs)
+        return route, [data, *restore_post_data(restorer, parts.after, head, route.jobs, data)]
 
     def _grant(self, connection: Connection) -> list[Note]:
         grants = plan_grants(self.selection.privileges, self.roles)

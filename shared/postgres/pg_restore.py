@@ -45,6 +45,8 @@ class Restorer:
     missing_owners: frozenset[str]
     """As for `classify`."""
     options: ImportOptions
+    absent: frozenset[int] = frozenset()
+    """Dump ids of entries that earlier runs could not make and need not have made."""
 
     def run(
         self, entries: Sequence[Entry], archive: Path | Feed, *, jobs: int = 1, row_security: bool = False
@@ -72,7 +74,7 @@ class Restorer:
         exit_code = self._run(argv, reader, failures, feed=feed, passfile=passfile)
         if exit_code < 0:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
-        findings = sort_out(failures, self.missing_owners, entries, self.options)
+        findings = sort_out(failures, self.missing_owners, entries, self.options, self.absent)
         if exit_code != 0 and not reader.counted:
             said = "did not come to its end" if failures else "said nothing"
             raise LoadInterrupted(f"pg_restore ended with exit code {exit_code} and {said}")

@@ -22,6 +22,7 @@ from shared.contracts.imports import Note
 from shared.errors import LoadInterrupted, PermanentError
 from shared.postgres.blocks import read_index
 from shared.postgres.pg_restore import Feed, Restorer
+from shared.postgres.post_data import restore_post_data
 from shared.postgres.schemas import Opened
 from shared.postgres.server import Connection, server_errors
 from shared.postgres.slice_ledger import SliceLedger
@@ -154,12 +155,8 @@ def restore_sliced(
     left = [one for one in planned if one.repeatable and one.number not in ledger.done]
     restorer.destination.write(f"-- {len(left)} of {len(planned)} slices, {jobs} side by side")
     loaded = load_slices(loader, left, jobs, ledger)
-    return [ledger.end(), loaded, restore_post_data(restorer, parts.after, head, jobs)]
-
-
-def restore_post_data(restorer: Restorer, entries: tuple[Entry, ...], head: Path, jobs: int) -> Findings:
-    """Restore what comes after the data: indexes and constraints, sequences' values, triggers."""
-    return restorer.run(entries, head, jobs=jobs)
+    found = [ledger.end(), loaded]
+    return [*found, *restore_post_data(restorer, parts.after, head, jobs, merged(found))]
 
 
 def load_slices(loader: SliceLoader, slices: Iterable[Slice], jobs: int, ledger: SliceLedger | None = None) -> Findings:

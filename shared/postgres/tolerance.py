@@ -90,8 +90,11 @@ def sort_out(
     missing_owners: frozenset[str] = frozenset(),
     entries: Iterable[Entry] = (),
     options: ImportOptions = EVERYTHING,
+    absent_before: Iterable[int] = (),
 ) -> Findings:
     """What may be tolerated of the failures of a run, of pg_restore on these entries or of psql.
+
+    What earlier runs could not make, and need not have, may be missed here.
 
     That one of `missing_owners` is not to be had is no note: those are counted by owner, not by object.
 
@@ -103,7 +106,7 @@ def sort_out(
     """
     by_id = {entry.dump_id: entry for entry in entries}
     notes: list[Note] = []
-    absent: set[int] = set()
+    absent = set(absent_before)
     fatal: list[Diagnostic] = []
     for failure in failures:
         if failure.lost_connection or failure.cannot_connect:
