@@ -189,6 +189,7 @@ def how_loaded(one: FileReport) -> str:
         LoadMethod.STAGED_PARALLEL: f"Downloaded, then loaded with {figures.counted(load.jobs, 'job')} side by side",
         LoadMethod.SLICED: f"Loaded in slices, {load.jobs} at a time, without a copy on disk",
         LoadMethod.STREAMED: "Streamed from the container, without a copy on disk",
+        LoadMethod.DEFINITIONS: "Definitions without rows",
         LoadMethod.SCRIPT: "Plain SQL, run by psql",
     }[load.method]
     return f"{way}: {load.method_reason}."

@@ -86,6 +86,7 @@ def test_a_purged_restore_is_known_and_its_request_starts_nothing(
 ) -> None:
     """Its status is answered from its records, and so is the same request when it is sent again."""
     before = ticketing.restore("purged", dryRun=True)
+    ticketing.wait(lambda: not instances(environment, "purged"), "the end of its orchestration")
     monkeypatch.setenv(APP_STORAGE, environment.azurite.connection_string)
     accounts.blob_service.cache_clear()
     assert asyncio.run(purge(environment, "purged")) == []

@@ -204,6 +204,7 @@ def test_a_database_is_told_with_its_figures_in_words() -> None:
     [
         (LoadMethod.SLICED, "Loaded in slices, 4 at a time"),
         (LoadMethod.STREAMED, "Streamed from the container"),
+        (LoadMethod.DEFINITIONS, "Definitions without rows"),
         (LoadMethod.SCRIPT, "Plain SQL, run by psql"),
     ],
 )

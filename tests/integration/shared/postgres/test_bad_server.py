@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import psycopg
 import pytest
@@ -91,7 +92,8 @@ def loading(
     """By the way that the test names; streamed when it names none."""
     form, method = getattr(request, "param", WAYS["streamed"])
     staging = tmp_path / "staging" if method is LoadMethod.STAGED_PARALLEL else None
-    job = LoadJob(tmp_path.name, NAME, staging=staging, staging_budget=1 << 30, jobs=2)
+    route: Literal["auto", "streamed"] = "streamed" if method is LoadMethod.STREAMED else "auto"
+    job = LoadJob(tmp_path.name, NAME, staging=staging, staging_budget=1 << 30, jobs=2, wanted_route=route)
     one = Loading(target, server, toolbox, files[form], job, databases)
     yield one
     with target.connect(as_superuser=True, autocommit=True) as connection:
