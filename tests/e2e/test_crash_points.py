@@ -59,7 +59,7 @@ class Scenario(NamedTuple):
     """Final names by the names in the backup."""
     asked: Mapping[str, Any] = {}
     cancelled: bool = False
-    """Whether it is cancelled when its backup job has written one file."""
+    """Whether it is cancelled when its backup job has written one file, and the import has seen it."""
 
 
 PLAIN = Scenario({"shop": "crashed_shop", 'Kunden "Süd"': "crashed_kunden"})
@@ -169,7 +169,7 @@ class Site:
             return
         if status.phase is Phase.AWAITING_APPROVAL:
             self.ticketing.call("POST", f"restores/{name}/approve", BY)
-        if scenario.cancelled and status.job and not status.phase.is_terminal:
+        if scenario.cancelled and status.job and status.files and not status.phase.is_terminal:
             self.ticketing.call("POST", f"restores/{name}/cancel", BY)
         if scenario.cancelled and status.phase.is_terminal:
             self.environment.vault.clear_faults()
