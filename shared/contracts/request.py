@@ -31,7 +31,7 @@ class BackupSource(Published):
 
     backup_instance: Annotated[str, Field(min_length=1)]
     """An alias that the operator configured, the backup instance's ARM id or name, or the server's name."""
-    recovery_point: str = "latest"
+    recovery_point: Annotated[str, Field(max_length=200)] = "latest"
     """`latest`, or a recovery point's id."""
     at_or_before: Moment | None = None
     """The newest recovery point not after this time, instead of `recoveryPoint`."""
@@ -167,7 +167,7 @@ class RestoreRequest(Published):
     """Why, for approvers and auditors."""
     ticket: Annotated[str, Field(max_length=200), AfterValidator(hidden)] = ""
     """What the ticketing system calls it."""
-    notify: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    notify: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=10)] = ()
     """Names of webhooks that the operator configured; each gets this restore's events."""
 
     @model_validator(mode="before")

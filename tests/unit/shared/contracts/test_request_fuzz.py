@@ -43,6 +43,8 @@ REQUESTS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4).map(lamb
 @settings(max_examples=1200, derandomize=True, deadline=None, database=None)
 @given(REQUESTS)
 @example({**GOOD, "databases": [{"name": "\ud800", "as": "\ud800"}]})
+@example({**GOOD, "notify": ["\ud800"]})
+@example({**GOOD, "source": {"backupInstance": "orders", "recoveryPoint": "\ud800"}})
 def test_whatever_is_asked_is_read_or_refused_with_its_errors(data: object) -> None:
     try:
         wire = read_request(data).to_wire()
