@@ -8,6 +8,7 @@ from activities.answers import answering
 from shared.contracts.vaultjobs import BackupJob, Operation, RestoreOrder
 from shared.contracts.watch import Sighting
 from shared.datasources import in_the_way, refuse_when_busy
+from shared.decisions import require_running
 from shared.errors import OperationGone, VaultBusy, VaultRefused
 from shared.storage.ledger import Ledger
 from shared.vault import jobs, operations, recovery_points
@@ -57,6 +58,7 @@ def start_restore(subject: dict[str, Any]) -> Sighting:
             return sighting
         if operation is not None or not _may_ask(ledger):
             return Sighting(ended=False, status="the vault was asked: waiting for its job to show up")
+        require_running(ledger)  # after the claim: whoever clears up waits for what may come of one
         operation = operations.start_restore(order)
     except VaultBusy as error:
         return _not_yet(order, ledger, error)

@@ -33,9 +33,12 @@ async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationC
     if not status:
         return success(Sighting(ended=True, status="none").to_wire())
     if not is_over(status):
-        return success(Sighting(ended=False, status=str(status.runtime_status)).to_wire())
+        shown = status.custom_status if isinstance(status.custom_status, dict) else {}
+        doing = shown.get("waiting") or status.runtime_status.value
+        return success(Sighting(ended=False, status=doing).to_wire())
     if status.runtime_status is not df.OrchestrationRuntimeStatus.Completed:
-        text = f"The import {subject['instanceId']} ended as {status.runtime_status}: {cut(str(status.output), 1_000)}"
+        how = status.runtime_status.value
+        text = f"The import {subject['instanceId']} ended as {how}: {cut(str(status.output), 1_000)}"
         return failure(ImportFailed(text))
     outcome = Outcome.from_wire(status.output)
     if not outcome.ok:
@@ -45,11 +48,11 @@ async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationC
 
 @answering_with_client
 async def call_next(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
-    """Have the first of a line look at once whether it is their turn; the others are not far behind."""
-    line = subject["line"]
-    sleeper = "import" if line in map(imports.line, settings().targets) else "landing"
-    for request_id in (await asyncio.to_thread(waiting.first, line))[: waiting.CALLED]:
-        await wake(client, request_id, [sleeper])
+    """Have the first of each line look at once whether it is their turn; the others are not far behind."""
+    for line in subject["lines"]:
+        sleeper = "import" if imports.is_line(line) else "landing"
+        for request_id in (await asyncio.to_thread(waiting.first, line))[: waiting.CALLED]:
+            await wake(client, request_id, [sleeper])
     return success(None)
 
 

@@ -1,6 +1,7 @@
 """Landing containers: reserve one, survey what has landed, close and release it."""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from shared.contracts.progress import Phase
 from shared.contracts.request import Mode, Priority
 from shared.contracts.watch import Sighting
 from shared.decisions import require_running
-from shared.errors import FileChanged, LandingFailed, UnreadableFile
+from shared.errors import FileChanged, LandingFailed, RestoreEnded, UnreadableFile
 from shared.leftovers import done_with
 from shared.postgres.archive import inspect
 from shared.settings import settings
@@ -33,15 +34,21 @@ _log = logging.getLogger(__name__)
 @answering
 def reserve_landing(subject: dict[str, Any]) -> Sighting:
     """Reserve a free landing container for a free datasource, or say why one is not free, or who is first."""
-    reserved = _reserve(subject)
+    wanted = partial(require_running, Ledger(subject["requestId"]))
+    try:
+        reserved = _reserve(subject, wanted)
+        if isinstance(reserved, Wait):
+            wanted()
+    except RestoreEnded:
+        waiting.leave_all(subject["requestId"])  # who comes late holds up nobody in a line
+        raise
     if isinstance(reserved, Wait):
         return Sighting(ended=False, status="; ".join(reserved.reasons), retry_after=reserved.retry_after)
     return Sighting(ended=True, value={"container": reserved.container})
 
 
-def _reserve(subject: dict[str, Any]) -> Reservation | Wait:
-    request_id, priority = subject["requestId"], Priority(subject["priority"])
-    wanted, full = partial(require_running, Ledger(request_id)), subject["mode"] == Mode.FULL
+def _reserve(subject: dict[str, Any], wanted: Callable[[], None]) -> Reservation | Wait:
+    request_id, priority, full = subject["requestId"], Priority(subject["priority"]), subject["mode"] == Mode.FULL
     if "instance" not in subject:  # a wait that began before this version knows of no datasource
         return reservations.reserve(request_id, priority, imported=full, still_wanted=wanted)
     instance = BackupInstanceRef.from_wire(subject["instance"])
@@ -129,23 +136,31 @@ def settle_landing(subject: dict[str, Any]) -> Sighting:
 
 @answering
 def close_landing(subject: dict[str, Any]) -> Json:
-    """The backup job has ended: nothing more will land, and the datasource is free; who may be next."""
+    """The backup job has ended: nothing more will land, and the datasource is free; where the next ones wait."""
     where = LandingRef.from_wire(subject)
     reservations.close(where.container, where.request_id)
-    held = reservations.read(where.container)
-    return {"line": waiting.before(held.datasource if held else "")}
+    return {"lines": _before_datasources(where.request_id)}
 
 
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
-    """Delete the files that nobody needs any more, and give up what the restore has reserved; who may be next."""
+    """Delete the files that nobody needs any more, and give up what the restore has reserved; where the next ones wait."""
     request_id, phase, brought = subject["requestId"], Phase(subject["phase"]), subject["brought"]
     leftovers = done_with(request_id, phase, brought)
     containers = reservations.owned_by(request_id)
     # Once it is given back, what lies there is another restore's: a repeated activity leaves it.
     if leftovers is not None and (leftovers.backup_name or brought in containers):
         landing.delete_files(leftovers)
+    lines = [waiting.LANDING, *_before_datasources(request_id)]
     waiting.leave_all(request_id)
     for container in containers:
         reservations.release(container, request_id)
-    return {"line": waiting.LANDING, "containers": containers}
+    return {"lines": lines, "containers": containers}
+
+
+def _before_datasources(request_id: str) -> list[str]:
+    """The lines before the datasources that the restore has reserved containers for."""
+    datasources = {
+        held.datasource for held in reservations.every() if held.request_id == request_id and held.datasource
+    }
+    return sorted(map(waiting.before, datasources))

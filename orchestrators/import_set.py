@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Steps, attempt, give_back, given_up, look, pause
+from orchestrators.steps import Steps, attempt, give_back, given_up, is_verdict, look, pause
 from shared.contracts.base import Json
 from shared.contracts.files import FileKind
 from shared.contracts.importing import DatabaseImport, ImportSet, Lane, ScriptImport, Survey
-from shared.contracts.outcome import Failure, failure, success
+from shared.contracts.outcome import Failure, Outcome, failure, success
 from shared.contracts.progress import FileProgress, FileState, SetResult
 from shared.contracts.watch import Sighting
 from shared.errors import DeadlinePassed, FileChanged, ImportFailed, RestoreCancelled, RestoreEnded
@@ -31,29 +31,38 @@ def _import(context: df.DurableOrchestrationContext, job: ImportSet) -> Steps[Js
     """One look at the container, and what it gives to do; None where there is another generation."""
     outcome = yield from attempt(context, "survey_landing", job.landing)
     if outcome.error is not None:
-        return _stopped(job, outcome.error) if outcome.error.code in _ENDINGS else outcome.to_wire()
+        return _ended(job, outcome)
     survey = Survey.from_wire(outcome.value)
     job = job.with_files(*(file for file in survey.files if file.name not in job.files), *_deleted(job, survey))
     problems = () if _has_begun(job) else survey.problems
     if problems and survey.closed:
         return success(SetResult(problems=problems).to_wire())
 
-    if not (problems or job.has_place) and _is_ready(survey):
-        job = yield from _enter_target(context, job)
+    if not (problems or job.has_place) and _is_ready(job, survey):
+        turn = yield from look(context, "enter_target", job.landing)
+        if is_verdict(turn):
+            return _ended(job, turn)
+        job = _placed(context, job, turn)
     before = job
     if job.has_place and not problems:
         imported = yield from _import_first(context, job, survey)
         if imported is None:
             return failure(ImportFailed("A lane of the import was ended from outside; what it did is in the report."))
         job = imported
-    if survey.closed and job == before and job.has_place and not any(map(job.waiting, _FIRST)):
-        job = yield from _import_scripts(context, job, survey)
+    if survey.closed and job == before and not any(map(job.waiting, _FIRST)):
+        job = (yield from _import_scripts(context, job, survey)) if job.has_place else job
         if not any(map(job.waiting, FileKind)):
             return success(SetResult(files=tuple(job.files.values()), unknown=survey.unknown).to_wire())
+    return (yield from _look_again(context, job, survey, changed=job != before))
 
+
+def _look_again(
+    context: df.DurableOrchestrationContext, job: ImportSet, survey: Survey, *, changed: bool
+) -> Steps[Json | None]:
+    """Another generation, after a pause where this one has changed nothing; or that the time is over."""
     if context.current_utc_datetime >= job.deadline:
-        return failure(DeadlinePassed(f"The files in {job.landing.container} were not complete by {job.deadline}."))
-    if job == before:
+        return failure(DeadlinePassed(_too_late(job, survey)))
+    if not changed:
         yield from pause(context, job.interval)
         job = job.slower()
     context.continue_as_new(job.to_wire())
@@ -79,6 +88,11 @@ def _deleted(job: ImportSet, survey: Survey) -> list[FileProgress]:
     ]
 
 
+def _ended(job: ImportSet, outcome: Outcome) -> Json:
+    """The answer where it cannot go on: because its restore has ended, or for another reason."""
+    return _stopped(job, outcome.error) if outcome.error and outcome.error.code in _ENDINGS else outcome.to_wire()
+
+
 def _stopped(job: ImportSet, error: Failure) -> Json:
     """What was done until the restore ended."""
     waiting = [file for file in job.files.values() if not file.state.is_final]
@@ -86,15 +100,22 @@ def _stopped(job: ImportSet, error: Failure) -> Json:
     return success(SetResult(files=tuple(job.with_files(*stopped).files.values())).to_wire())
 
 
-def _is_ready(survey: Survey) -> bool:
-    """Nothing is touched, and no place is held, before a database has landed and the tools can read it."""
-    return survey.closed or any(file.kind is FileKind.DATABASE for file in survey.files)
+def _too_late(job: ImportSet, survey: Survey) -> str:
+    """What had not come by the deadline."""
+    if _is_ready(job, survey) and not job.has_place:
+        return f"Its turn at the target server had not come by {job.deadline}."
+    return f"The files in {job.landing.container} were not complete by {job.deadline}."
 
 
-def _enter_target(context: df.DurableOrchestrationContext, job: ImportSet) -> Steps[ImportSet]:
-    """A target server bears so many imports at once; the others wait for their turn."""
-    outcome = yield from look(context, "enter_target", job.landing)
-    turn = Sighting.from_wire(outcome.value) if outcome.ok else Sighting(ended=False)
+def _is_ready(job: ImportSet, survey: Survey) -> bool:
+    """No place is asked for before there is something to import; before a database has landed the tools are untried."""
+    ready = survey.closed or any(file.kind is FileKind.DATABASE for file in survey.files)
+    return ready and any(map(job.waiting, FileKind))
+
+
+def _placed(context: df.DurableOrchestrationContext, job: ImportSet, look: Outcome) -> ImportSet:
+    """The import with its place, or without: a target server bears so many at once, the others wait for their turn."""
+    turn = Sighting.from_wire(look.value) if look.ok else Sighting(ended=False)
     if not turn.ended:
         context.set_custom_status({"waiting": turn.status[:500]})
     return job.model_copy(update={"has_place": turn.ended})

@@ -72,6 +72,11 @@ def pause(context: df.DurableOrchestrationContext, seconds: float) -> Steps[None
         timer.cancel()
 
 
+def is_verdict(outcome: Outcome) -> bool:
+    """Whether it is a failure that stays: neither an exception nor a service that wants to be asked again."""
+    return outcome.error is not None and outcome.error.code != EXHAUSTED and not outcome.retry_after
+
+
 def was_cancelled(error: Failure) -> bool:
     """Whether it is that somebody cancelled the restore."""
     return error.code == RestoreCancelled.__name__

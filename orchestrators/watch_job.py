@@ -2,7 +2,7 @@
 
 import azure.durable_functions as df
 
-from orchestrators.steps import EXHAUSTED, Steps, look, pause
+from orchestrators.steps import Steps, is_verdict, look, pause
 from shared.contracts.base import Json
 from shared.contracts.outcome import Outcome, failure, success
 from shared.contracts.watch import Sighting, Watch
@@ -16,7 +16,7 @@ def watch_job(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
     """
     watch = Watch.from_wire(context.get_input())
     outcome = yield from _look(context, watch)
-    if outcome.error is not None and outcome.error.code != EXHAUSTED and not outcome.retry_after:
+    if outcome.error is not None and is_verdict(outcome):
         context.set_custom_status({"what": watch.what, "status": outcome.error.code})
         return outcome.to_wire()
     sighting = _failed_look(outcome) if outcome.error else Sighting.from_wire(outcome.value)

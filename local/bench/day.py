@@ -107,7 +107,7 @@ _ANSWERS: dict[str, Callable[[bool], Any]] = {
     "enter_target": lambda _: _seen({}),
     "check_import": lambda _: None,
     "close_restore": lambda _: success({"at": "2026-11-22T12:00:00Z", "cancelled": None}),
-    **dict.fromkeys(("leave_target", "release_landing"), lambda _: success({"line": "landing"})),
+    **dict.fromkeys(("leave_target", "release_landing"), lambda _: success({"lines": ["landing"]})),
     **dict.fromkeys(("load_database", "verify_database", "promote_database", "import_roles"), lambda _: _DONE),
     **dict.fromkeys(
         (

@@ -4,28 +4,57 @@ Who imports holds a place: a document created with `If-None-Match: *`, of which 
 allows. Who finds none waits in the server's line.
 """
 
+from collections.abc import Callable
 from urllib.parse import quote, unquote
 
 from shared.contracts.request import Priority
+from shared.errors import PermanentError
 from shared.storage import documents, waiting
 from shared.storage.accounts import control_container
 from shared.storage.waiting import Wait
 
 _FOLDER = "imports/"
+_LINE = "import-"
 
 
 def line(target: str) -> str:
     """The name of the line before a target server."""
-    return f"import-{quote(target, safe='')}"
+    return f"{_LINE}{quote(target, safe='')}"
 
 
-def reserve(target: str, request_id: str, priority: Priority, limit: int) -> Wait | None:
-    """Take one of the target's places, or keep the one that was taken before; or why there is none yet."""
-    holders = importing(target)
+def is_line(name: str) -> bool:
+    """Whether it is the name of such a line."""
+    return name.startswith(_LINE)
+
+
+def reserve(
+    target: str,
+    request_id: str,
+    priority: Priority,
+    limit: int,
+    *,
+    still_wanted: Callable[[], None] = lambda: None,
+) -> Wait | None:
+    """Take one of the target's places, or keep the one that was taken before; or why there is none yet.
+
+    `still_wanted` raises when the restore has ended: it is asked at last, so that whoever comes late keeps nothing that
+    nobody would give back.
+    """
+    wait = _reserve(target, request_id, priority, limit)
+    try:
+        still_wanted()
+    except PermanentError:
+        release(target, request_id)
+        raise
+    return wait
+
+
+def _reserve(target: str, request_id: str, priority: Priority, limit: int) -> Wait | None:
+    first = waiting.join(line(target), request_id, priority)
+    holders = importing(target)  # after that: who gives a place up meanwhile finds in the line whom to wake
     if request_id in holders.values():
         waiting.leave(line(target), request_id)
         return None
-    first = waiting.join(line(target), request_id, priority)
     free = [place for number in range(limit) if (place := f"{_folder(target)}{number}.json") not in holders]
     free = free[: max(0, limit - len(holders))]
     for place in free if len(first) < len(free) else ():

@@ -16,7 +16,7 @@ from shared.contracts.plan import Plan, TargetRef
 from shared.contracts.progress import FileState, Phase
 from shared.contracts.request import read_request
 from shared.contracts.watch import Sighting
-from shared.storage import documents, landing, reservations
+from shared.storage import documents, landing, reservations, waiting
 from shared.storage.accounts import control_container
 from shared.storage.ledger import Ledger
 from shared.topology import LANDING_CONTAINERS
@@ -384,6 +384,17 @@ def test_a_restore_that_has_ended_meanwhile_reserves_nothing(ledger: Ledger) -> 
 
     assert outcome["error"]["code"] == "RestoreEnded"
     assert reservations.owned_by("r") == []
+
+
+def test_a_restore_that_has_ended_meanwhile_holds_up_nobody_in_the_line(ledger: Ledger) -> None:
+    """Nobody would leave it: it would be waited for until its place counts as abandoned."""
+    reserve("s")
+    reserve("t")
+    decisions.close(ledger)
+    outcome = reserve_landing({"requestId": "r", "priority": "high", "mode": "full"})
+
+    assert outcome["error"]["code"] == "RestoreEnded"
+    assert waiting.first(waiting.LANDING) == []
 
 
 def test_a_restore_that_has_ended_keeps_a_container_that_the_vault_may_write_into(ledger: Ledger) -> None:

@@ -376,7 +376,7 @@ def test_a_landing_container_is_reserved_looked_at_and_given_back_once(
     ended = {"requestId": "twice", "phase": Phase.FAILED.value, "brought": ""}
     given_back = [outcome["value"]["containers"] for outcome in at_once(*[(release_landing, ended)] * 2)]
     assert [CONTAINER] in given_back
-    assert run(release_landing, ended)["value"] == {"line": "landing", "containers": []}
+    assert run(release_landing, ended)["value"] == {"lines": ["landing"], "containers": []}
     assert reservations.read(CONTAINER) is None
     assert run(survey_landing, mine)["error"]["code"] == "LandingFailed"
 

@@ -16,6 +16,7 @@ from local.vault.jobs import Job
 from local.vault.state import State
 from shared.contracts.vaultjobs import RestoreOrder
 from shared.contracts.watch import Sighting
+from shared.decisions import close
 from shared.errors import ServiceBusy
 from shared.storage.ledger import Ledger
 from shared.vault import clients, jobs, operations
@@ -140,6 +141,17 @@ def test_the_same_restore_started_by_two_at_once_is_one_job(
 
     assert ids == {job.id for job in started(order)}
     assert len(ids) == 1
+
+
+def test_a_late_attempt_asks_the_vault_for_no_restore_that_has_ended(
+    order: RestoreOrder, started: Callable[[RestoreOrder], list[Job]]
+) -> None:
+    """Its container may be somebody else's by then. What a first attempt has started is still found."""
+    close(Ledger(order.request_id))
+
+    assert look(order)["error"]["code"] == "RestoreEnded"
+    assert started(order) == []
+    assert not find_job(order.to_wire())["value"]["ended"], "another attempt may have asked a moment ago"
 
 
 @pytest.mark.parametrize("rule", ["wait", "fail"])

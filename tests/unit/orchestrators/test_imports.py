@@ -388,6 +388,36 @@ def test_an_import_that_cannot_ask_for_its_turn_asks_again(drive: Any, lost_work
     assert run.continued_with["hasPlace"] is False
 
 
+@pytest.mark.parametrize("landed", [survey(), survey(progress("a", "skipped"))], ids=["nothing", "nothing asked for"])
+def test_who_has_nothing_to_import_waits_for_no_turn(drive: Any, landed: Any) -> None:
+    """A failed backup job has brought no file: its restore ends at once, though the target is busy for hours."""
+    run = drive(JOB, {"survey_landing": landed, "enter_target": WAITS})
+    answer = run.run_on(import_set)
+
+    assert answer["ok"]
+    assert "enter_target" not in [call.name for call in run.calls]
+
+
+def test_a_target_that_is_no_longer_configured_ends_the_import_in_its_words(drive: Any) -> None:
+    gone = {"ok": False, "error": {"code": "RequestRejected", "message": "target: 'drill' is no configured target"}}
+    run = drive(JOB, {"survey_landing": survey(progress("a")), "enter_target": gone})
+
+    assert run.run(import_set)["error"]["message"] == gone["error"]["message"]
+    assert run.calls[-2].name == "leave_target"
+
+
+def test_a_restore_that_ends_while_its_import_asks_for_a_turn_is_told_as_such(drive: Any) -> None:
+    run = drive(JOB, {"survey_landing": survey(progress("a")), "enter_target": CANCELLED})
+
+    assert [file["state"] for file in run.run(import_set)["value"]["files"]] == ["cancelled"]
+
+
+def test_a_turn_that_does_not_come_in_time_is_what_the_import_says(drive: Any) -> None:
+    run = drive(JOB, {"survey_landing": survey(progress("a")), "enter_target": WAITS})
+
+    assert run.run_on(import_set)["error"]["message"].startswith("Its turn at the target server had not come by")
+
+
 def test_no_place_is_held_while_the_vault_has_brought_nothing_to_load(drive: Any) -> None:
     run = drive(JOB, {"survey_landing": survey(progress(KINDS["roles"]), closed=False)})
     run.run(import_set)
@@ -398,8 +428,8 @@ def test_no_place_is_held_while_the_vault_has_brought_nothing_to_load(drive: Any
 @pytest.mark.parametrize("ends", [CANCELLED, {"ok": False, "error": {"code": "LandingFailed", "message": "gone"}}])
 def test_whatever_ends_an_import_gives_its_place_to_the_next(drive: Any, ends: Any) -> None:
     run = drive(
-        {**JOB, "hasPlace": True}, {"survey_landing": ends, "leave_target": {"ok": True, "value": {"line": "x"}}}
+        {**JOB, "hasPlace": True}, {"survey_landing": ends, "leave_target": {"ok": True, "value": {"lines": ["x"]}}}
     )
     run.run(import_set)
 
-    assert [(call.name, call.subject) for call in run.calls][-1] == ("call_next", {"line": "x"})
+    assert [(call.name, call.subject) for call in run.calls][-1] == ("call_next", {"lines": ["x"]})

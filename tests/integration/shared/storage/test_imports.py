@@ -1,11 +1,12 @@
 """Imports: a target server bears so many file sets at once; who is turned away waits in its line."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from shared.contracts.request import Priority
-from shared.storage import imports
+from shared.storage import imports, waiting
 
 pytestmark = pytest.mark.usefixtures("storage")
 
@@ -69,6 +70,19 @@ def test_many_at_once_never_pass_the_limit() -> None:
 
     assert sum(entered) <= 2
     assert sorted(imports.importing("drill").values()) == sorted(f"r{number}" for number in range(8) if entered[number])
+
+
+def test_a_place_that_is_given_up_while_another_comes_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gives it up wakes those who stand in the line: who does not yet has to see that it is free."""
+    enter("a", limit=1)
+    join = waiting.join
+
+    def given_up_meanwhile(*place: Any) -> list[str]:
+        imports.release("drill", "a")
+        return join(*place)
+
+    monkeypatch.setattr(waiting, "join", given_up_meanwhile)
+    assert enter("b", limit=1)
 
 
 def test_a_target_may_be_called_anything() -> None:
