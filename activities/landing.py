@@ -136,7 +136,7 @@ def settle_landing(subject: dict[str, Any]) -> Sighting:
 
 @answering
 def close_landing(subject: dict[str, Any]) -> Json:
-    """The backup job has ended: nothing more will land, and the datasource is free; where the next ones wait."""
+    """The backup job has ended: nothing more will land, and the datasource is free; where others wait for it."""
     where = LandingRef.from_wire(subject)
     reservations.close(where.container, where.request_id)
     return {"lines": _before_datasources(where.request_id)}
@@ -144,7 +144,7 @@ def close_landing(subject: dict[str, Any]) -> Json:
 
 @answering
 def release_landing(subject: dict[str, Any]) -> Json:
-    """Delete the files that nobody needs any more, and give up what the restore has reserved; where the next ones wait."""
+    """Delete the files that nobody needs any more, and give up what the restore has reserved; where others wait."""
     request_id, phase, brought = subject["requestId"], Phase(subject["phase"]), subject["brought"]
     leftovers = done_with(request_id, phase, brought)
     containers = reservations.owned_by(request_id)
@@ -160,7 +160,5 @@ def release_landing(subject: dict[str, Any]) -> Json:
 
 def _before_datasources(request_id: str) -> list[str]:
     """The lines before the datasources that the restore has reserved containers for."""
-    datasources = {
-        held.datasource for held in reservations.every() if held.request_id == request_id and held.datasource
-    }
-    return sorted(map(waiting.before, datasources))
+    mine = {held.datasource for held in reservations.every() if held.request_id == request_id}
+    return sorted(waiting.before(datasource) for datasource in mine if datasource)

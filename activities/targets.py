@@ -26,7 +26,7 @@ def enter_target(subject: dict[str, Any]) -> Sighting:
 
 @answering
 def leave_target(subject: dict[str, Any]) -> Json:
-    """Give up the place at the target server; where the next ones wait."""
+    """Give up the place at the target server; where others wait for it."""
     where = LandingRef.from_wire(subject)
     target = Ledger(where.request_id).plan().request.target
     imports.release(target, where.request_id)

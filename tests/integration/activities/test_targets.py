@@ -47,7 +47,7 @@ def called(given_back: dict[str, Any]) -> list[str]:
     """Who is woken when something was given back."""
     assert given_back["ok"], given_back
     engine = Engine()
-    assert asyncio.run(call_next(given_back["value"], engine))["ok"]  # type: ignore[arg-type]
+    assert asyncio.run(call_next(given_back["value"], engine))["ok"]
     return engine.woken
 
 
@@ -98,6 +98,6 @@ def test_an_import_that_waits_for_its_turn_says_so_to_its_restore() -> None:
         "lastUpdatedTime": at,
         "customStatus": {"waiting": "restore INC-7 imports into drill"},
     }
-    seen = asyncio.run(check_import({"instanceId": "r:import"}, engine))  # type: ignore[arg-type]
+    seen = asyncio.run(check_import({"instanceId": "r:import"}, engine))
 
     assert (seen["value"]["ended"], seen["value"]["status"]) == (False, "restore INC-7 imports into drill")

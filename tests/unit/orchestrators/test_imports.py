@@ -399,10 +399,11 @@ def test_who_has_nothing_to_import_waits_for_no_turn(drive: Any, landed: Any) ->
 
 
 def test_a_target_that_is_no_longer_configured_ends_the_import_in_its_words(drive: Any) -> None:
-    gone = {"ok": False, "error": {"code": "RequestRejected", "message": "target: 'drill' is no configured target"}}
+    error = {"code": "RequestRejected", "message": "target: 'drill' is no configured target"}
+    gone = {"ok": False, "error": error}
     run = drive(JOB, {"survey_landing": survey(progress("a")), "enter_target": gone})
 
-    assert run.run(import_set)["error"]["message"] == gone["error"]["message"]
+    assert run.run(import_set)["error"]["message"] == error["message"]
     assert run.calls[-2].name == "leave_target"
 
 
