@@ -120,7 +120,7 @@ def _reserve(context: df.DurableOrchestrationContext, course: Course, briefing: 
     yield from course.enter(Phase.AWAITING_LANDING, "waiting for the datasource and a free landing container")
     deadline = later(context, hours=briefing.pace.landing_deadline_hours)
     subject = briefing.reserving()
-    watch = briefing.watch("reserve_landing", subject, what="a free landing container", deadline=deadline)
+    watch = briefing.watch("reserve_landing", subject, what="the datasource and a landing container", deadline=deadline)
     container = str(_value((yield from watched(context, "landing", watch)), Phase.REJECTED)["container"])
     course.note(container=container)
     return LandingRef(request_id=briefing.request_id, container=container, reserved=True)

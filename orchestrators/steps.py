@@ -25,7 +25,7 @@ _BUSY_FOR = 1.0
 """Hours in which a service may say that it is busy, to one step."""
 
 EXHAUSTED = "RetriesExhausted"
-"""The code of a failure that was an exception to the last try."""
+"""The code of a failure that was an exception, or a busy service, to the last try."""
 
 
 def attempt(
@@ -39,8 +39,10 @@ def attempt(
     while True:
         outcome = yield from _outcome(context.call_activity_with_retry(activity, retry, wire(subject)), activity)
         again = context.current_utc_datetime + timedelta(seconds=outcome.retry_after)
-        if not outcome.retry_after or again > give_up:
+        if not outcome.retry_after:
             return outcome
+        if again > give_up:
+            return _exhausted(activity, outcome.error.message if outcome.error else "")
         yield context.create_timer(again)
 
 
@@ -97,6 +99,10 @@ def _outcome(task: Any, what: str) -> Steps[Outcome]:
     try:
         answer = yield task
     except Exception as error:  # noqa: BLE001 -- the SDK raises plain Exception when the last try has failed
-        message = f"{what} did not succeed, however often it was tried: {cut(str(error), 2_000)}"
-        return Outcome(ok=False, error=Failure(code=EXHAUSTED, message=message))
+        return _exhausted(what, str(error))
     return Outcome.from_wire(answer)
+
+
+def _exhausted(what: str, why: str) -> Outcome:
+    message = f"{what} did not succeed, however often it was tried: {cut(why, 2_000)}"
+    return Outcome(ok=False, error=Failure(code=EXHAUSTED, message=message))

@@ -118,7 +118,7 @@ class Mode(StrEnum):
 
 
 class Priority(StrEnum):
-    """Who gets the next free landing container."""
+    """Who is served first where restores wait."""
 
     LOW = "low"
     NORMAL = "normal"
@@ -160,7 +160,7 @@ class RestoreRequest(Published):
     approval: Literal["as-configured", "required"] = "as-configured"
     """Whether somebody must approve the plan even where the target does not ask for it."""
     priority: Priority = Priority.NORMAL
-    """Who gets the next free landing container."""
+    """Who is served first where restores wait."""
     requested_by: Annotated[str, Field(max_length=200), AfterValidator(hidden)] = ""
     """A person or a system, for the report."""
     reason: Annotated[str, Field(max_length=1_000), AfterValidator(hidden)] = ""

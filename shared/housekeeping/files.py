@@ -10,7 +10,6 @@ from shared.housekeeping.census import Census
 from shared.settings import settings
 from shared.storage import landing, reservations
 from shared.storage.ledger import FileSet, Ledger, file_sets, users_of_set
-from shared.topology import LANDING_CONTAINERS
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +20,7 @@ def look() -> Iterator[Item]:
     if not days:
         return
     census = Census.take()
-    busy = {row.source for row in census.running} | reserved()
+    busy = _busy(census)
     for one in file_sets():
         users = users_of_set(one.container, one.backup_name, one.owner)
         ends = [census.ended(name) for name in (one.owner, *users)]
@@ -44,15 +43,15 @@ def look() -> Iterator[Item]:
 def remove(item: Item) -> bool:
     """Delete the versions of the files that we brought."""
     listing = Listing.from_wire(item.facts)
-    if listing.container in reserved():
+    if listing.container in _busy(Census.take()):
         return False
     landing.delete_files(listing)
     return True
 
 
-def reserved() -> set[str]:
-    """The landing containers that a restore owns."""
-    return {container for container in LANDING_CONTAINERS if reservations.read(container) is not None}
+def _busy(census: Census) -> set[str]:
+    """The landing containers that a restore owns, and those that a running request names."""
+    return {row.source for row in census.running} | {held.container for held in reservations.every()}
 
 
 def standing(container: str) -> list[RestoredFile]:

@@ -12,7 +12,7 @@ def look() -> Iterator[Item]:
     census = Census.take()
     for line, request_id in waiting.abandoned():
         if not census.runs(request_id):
-            yield _place(request_id, f"in the line {line}", line=line)
+            yield _place(request_id, f"in the line {line}")
     for target, request_id in imports.held():
         if not census.runs(request_id):
             yield _place(request_id, f"at the target server {target}", target=target)
@@ -21,10 +21,10 @@ def look() -> Iterator[Item]:
 def remove(item: Item) -> bool:
     """Give the place up."""
     (request_id,) = item.restores
-    if "line" in item.facts:
-        waiting.leave(item.facts["line"], request_id)
-    else:
+    if "target" in item.facts:
         imports.release(item.facts["target"], request_id)
+    else:
+        waiting.leave_all(request_id)
     return True
 
 

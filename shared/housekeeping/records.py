@@ -8,7 +8,6 @@ from shared.housekeeping.files import standing
 from shared.settings import settings
 from shared.storage import register, reservations
 from shared.storage.ledger import FileSet, Ledger, file_sets, forget_set
-from shared.topology import LANDING_CONTAINERS
 
 
 def look() -> Iterator[Item]:
@@ -17,7 +16,7 @@ def look() -> Iterator[Item]:
     if not days:
         return
     census = Census.take()
-    needed = {one.owner for one in file_sets() if _stands(one)} | _owners()
+    needed = {one.owner for one in file_sets() if _stands(one)} | {held.request_id for held in reservations.every()}
     for request_id in census.ended_before(census.before(days)):
         if request_id not in needed:
             yield Item(
@@ -43,8 +42,3 @@ def remove(item: Item) -> bool:
 
 def _stands(one: FileSet) -> bool:
     return any(file.backup_name == one.backup_name for file in standing(one.container))
-
-
-def _owners() -> set[str]:
-    held = (reservations.read(container) for container in LANDING_CONTAINERS)
-    return {reservation.request_id for reservation in held if reservation is not None}

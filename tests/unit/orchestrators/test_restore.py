@@ -415,7 +415,8 @@ def test_a_service_that_is_busy_for_an_hour_fails_the_restore(run: Any) -> None:
     driven, answer = run(world(make_plan=BUSY))
 
     assert sum(driven.slept) == 3600
-    assert (answer["phase"], answer["errors"][0]["code"]) == ("Failed", "ServiceBusy")
+    assert (answer["phase"], answer["errors"][0]["code"]) == ("Failed", "RetriesExhausted")
+    assert answer["message"].endswith("throttled")
 
 
 def test_a_validation_whose_outcome_has_expired_is_asked_for_once_more(run: Any) -> None:

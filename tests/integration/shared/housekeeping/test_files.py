@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.contracts.progress import Phase
+from shared.housekeeping import files
 from shared.storage import reservations
 from shared.storage.ledger import use_set
 from shared.topology import LANDING_CONTAINERS
@@ -111,6 +112,24 @@ def test_a_repeated_attempt_answers_what_the_first_one_deleted_before_it_died(ho
     again = house.keep("delete_files", began="2026-04-01T00:17:00+00:00")
 
     assert again == first
+    assert house.names() == set(SET)
+
+
+def test_files_stay_for_a_request_that_has_come_since_it_was_written_down_what_is_to_go(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever repeats a round that died goes by an old list; also a long round takes its time."""
+    house.restore("r")
+    house.bring("r", *SET)
+    look = files.look
+
+    def long_ago() -> Any:
+        yield from look()
+        house.restore("retry", Phase.AWAITING_LANDING, days=0, source={"container": FIRST, "backupName": "b"})
+
+    monkeypatch.setattr(files, "look", long_ago)
+
+    assert house.keep("delete_files").removed == ()
     assert house.names() == set(SET)
 
 

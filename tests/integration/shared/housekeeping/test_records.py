@@ -13,7 +13,7 @@ from shared.contracts.request import Priority
 from shared.decisions import close
 from shared.housekeeping import sweep
 from shared.instances import progress_of, request_of, start_restore_once, status_of
-from shared.storage import imports, register, reservations
+from shared.storage import documents, imports, register, reservations
 from shared.storage.accounts import control_container, report_container
 from shared.storage.ledger import Ledger, use_set
 from shared.storage.waiting import GONE_AFTER, LANDING, abandoned, join
@@ -179,6 +179,15 @@ def test_a_place_in_the_line_goes_with_its_restore(house: Any, monkeypatch: pyte
     house.engine.add("waits:landing")
     assert [one.restore for one in house.keep("remove_places").removed] == ["dead"]
     assert abandoned() == [(LANDING, "waits")]
+
+
+def test_a_place_of_a_version_that_knew_one_line_goes_too(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told once, and not in every round."""
+    documents.write(control_container(), "waiting/1-01700000000000-dead.json", {"requestId": "dead"})
+    monkeypatch.setattr("shared.storage.waiting.GONE_AFTER", -GONE_AFTER)
+
+    assert [one.restore for one in house.keep("remove_places").removed] == ["dead"]
+    assert house.keep("remove_places").removed == ()
 
 
 def test_a_place_at_a_target_server_goes_with_its_import(house: Any) -> None:
