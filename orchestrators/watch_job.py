@@ -12,7 +12,8 @@ from shared.errors import DeadlinePassed, cut
 def watch_job(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
     """Look, sleep, look again, less and less often, until the end or the deadline; one generation is one look.
 
-    The service's Retry-After is honoured. A look that cannot be taken does not end the watch: only the deadline does.
+    The service's Retry-After is honoured as far as the deadline. A look that cannot be taken does not end the watch:
+    only the deadline does.
     """
     watch = Watch.from_wire(context.get_input())
     outcome = yield from _look(context, watch)
@@ -23,9 +24,10 @@ def watch_job(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
     context.set_custom_status({"what": watch.what, "status": sighting.status[:500]})
     if sighting.ended:
         return success(sighting.value)
-    if context.current_utc_datetime >= watch.deadline:
+    left = (watch.deadline - context.current_utc_datetime).total_seconds()
+    if left <= 0:
         return failure(DeadlinePassed(_too_late(watch, sighting)))
-    yield from pause(context, max(watch.interval, sighting.retry_after))
+    yield from pause(context, min(max(watch.interval, sighting.retry_after), left))
     context.continue_as_new(watch.slower().to_wire())
     return None
 

@@ -83,11 +83,10 @@ def _free() -> tuple[list[str], list[str], set[str]]:
     """The containers that nobody owns and that hold no files, why the others are not free, and who owns them."""
     free, reasons, owners = [], [], set()
     for container in LANDING_CONTAINERS:
-        leftovers = landing.restored_files(container)
         if (held := read(container)) is not None:
             owners.add(held.request_id)
             reasons.append(f"{container} is reserved by restore {held.request_id}")
-        elif leftovers:
+        elif leftovers := landing.restored_files(container):
             reasons.append(_occupied(container, len(leftovers), leftovers[0].name))
         else:
             free.append(container)

@@ -102,6 +102,13 @@ def test_a_busy_service_is_looked_at_again_when_it_wants_to_be(drive: Any) -> No
     assert run.statuses[0] == {"what": "backup job 1", "status": "unknown: throttled"}
 
 
+def test_a_service_that_wants_to_be_left_alone_for_longer_moves_no_deadline(drive: Any) -> None:
+    run = drive({**WATCH, "deadline": "2026-11-22T12:10:00+00:00"}, {"check_job": busy(86_400)})
+
+    assert run.run_on(watch_job)["error"]["code"] == "DeadlinePassed"
+    assert run.slept == [600]
+
+
 def test_what_stays_in_progress_for_hours_is_watched_in_short_histories_until_the_deadline(drive: Any) -> None:
     watch = {**WATCH, "interval": 10, "longestInterval": 120}
     run = drive(watch, {"check_job": sighting(status="Inprogress")})
