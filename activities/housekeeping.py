@@ -70,7 +70,7 @@ async def give_back_landing(subject: dict[str, Any], client: Client) -> dict[str
 
 @answering_with_client
 async def remove_places(subject: dict[str, Any], client: Client) -> dict[str, Any]:
-    """Give up places in the line that nobody comes back to."""
+    """Give up places in lines and at target servers that nobody works for any more."""
     return await _sweep(subject, client, places)
 
 

@@ -19,8 +19,8 @@ _log = logging.getLogger(__name__)
 
 def held(container: str) -> Abandoned | None:
     """The reservation of a container by a restore that is over, with what the vault may have been asked for."""
-    reservation, census = reservations.read(container), Census.take()
-    if reservation is None or census.runs(reservation.request_id):
+    reservation = reservations.read(container)
+    if reservation is None or (census := Census.take()).runs(reservation.request_id):
         return None
     row = census.rows.get(reservation.request_id)
     plan = Ledger(reservation.request_id).read("plan", Plan)

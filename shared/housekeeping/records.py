@@ -1,6 +1,7 @@
 """Ledger records and register rows past their retention; with them goes the memory of a request id."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from shared.contracts.housekeeping import Item, Kind
 from shared.housekeeping.census import Census
@@ -16,7 +17,10 @@ def look() -> Iterator[Item]:
     if not days:
         return
     census = Census.take()
-    needed = {one.owner for one in file_sets() if _stands(one)} | {held.request_id for held in reservations.every()}
+    sets = file_sets()
+    there = {container: _backups(container) for container in {one.container for one in sets}}
+    needed = {one.owner for one in sets if one.backup_name in there[one.container]}
+    needed |= {held.request_id for held in reservations.every()}
     for request_id in census.ended_before(census.before(days)):
         if request_id not in needed:
             yield Item(
@@ -24,6 +28,7 @@ def look() -> Iterator[Item]:
                 name=f"records of restore {request_id}",
                 restores=(request_id,),
                 why=f"it ended at {census.rows[request_id].updated_at}",
+                facts={"sets": [asdict(one) for one in sets if one.owner == request_id]},
             )
 
 
@@ -32,13 +37,13 @@ def remove(item: Item) -> bool:
     (request_id,) = item.restores
     if Census.take().runs(request_id):
         return False
-    for one in file_sets():
-        if one.owner == request_id:
-            forget_set(one)
+    for one in item.facts["sets"]:
+        forget_set(FileSet(**one))
     Ledger(request_id).delete_all()
     register.forget(request_id)
     return True
 
 
-def _stands(one: FileSet) -> bool:
-    return any(file.backup_name == one.backup_name for file in standing(one.container))
+def _backups(container: str) -> set[str]:
+    """The backups of which a file lies in the container."""
+    return {file.backup_name for file in standing(container)}
