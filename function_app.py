@@ -21,6 +21,7 @@ from orchestrators.housekeeping import housekeeping as keep_house
 from orchestrators.import_database import import_database
 from orchestrators.import_set import import_set
 from orchestrators.restore import restore
+from orchestrators.share_load import share_load
 from orchestrators.watch_job import watch_job
 from shared.settings import platform_signs_in
 from shared.telemetry import logs
@@ -37,7 +38,7 @@ from triggers.webhook import delivery_due
 logs.install()
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS if platform_signs_in() else func.AuthLevel.FUNCTION)
 
-for orchestrator in (restore, watch_job, import_set, import_database, clear_landing, keep_house):
+for orchestrator in (restore, watch_job, import_set, import_database, share_load, clear_landing, keep_house):
     app.orchestration_trigger(context_name="context")(orchestrator)
 
 for activity in (
@@ -57,6 +58,7 @@ for activity in (
     scripts.import_roles,
     scripts.run_script,
     databases.load_database,
+    databases.load_pieces,
     databases.verify_database,
     databases.promote_database,
     databases.discard_database,

@@ -44,6 +44,7 @@ PHASES = {
     "import_roles": Phase.IMPORTING,
     "run_script": Phase.IMPORTING,
     "load_database": Phase.IMPORTING,
+    "load_pieces": Phase.IMPORTING,
     "verify_database": Phase.IMPORTING,
     "promote_database": Phase.IMPORTING,
     "discard_database": Phase.IMPORTING,

@@ -1,6 +1,7 @@
 """Import one database: load it under a temporary name, verify it, put it into place; or discard what failed."""
 
 import logging
+import time
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
@@ -17,8 +18,8 @@ from shared.errors import DatabaseExists, ImportFailed, VerificationFailed
 from shared.postgres.archive import inspect
 from shared.postgres.blocks import BlockIndex, Shelf
 from shared.postgres.checks import require_ok, run_checks
-from shared.postgres.load import LoadJob
-from shared.postgres.load import load_database as load
+from shared.postgres.load import LoadJob, Shared, load_or_share
+from shared.postgres.load import load_pieces as load_some
 from shared.postgres.options import ImportOptions
 from shared.postgres.promotion import discard, promote
 from shared.postgres.server import TargetServer, server_errors
@@ -32,6 +33,9 @@ from shared.targets import checks, target_server, toolbox
 from shared.telemetry.metrics import count_database
 
 _log = logging.getLogger(__name__)
+
+SHIFT_SECONDS = 240.0
+"""After which no piece is begun: so an instance that is taken away, or a new one, is soon noticed."""
 
 
 class _Work:
@@ -93,16 +97,26 @@ def _warnings(notes: Notes) -> int:
 
 @answering
 def load_database(subject: dict[str, Any]) -> Json:
-    """Load the file into a database of a temporary name."""
+    """Load the file into a database of a temporary name, or say how many may load its pieces side by side."""
     work = _Work(subject)
     require_running(work.ledger)
-    result = work.recorded_load()
+    result: DatabaseLoad | Shared | None = work.recorded_load()
     if result is None:
         if reason := _kept(work):
             return {"skipped": reason}
         with import_log(work.job.request_id, work.job.file.name) as log:
-            result = load(work.server, toolbox(), work.file, _load_job(work), log, finished=work.finished)
-    return work.answer("load", result, result.notes)
+            result = load_or_share(work.server, toolbox(), work.file, _load_job(work), log, finished=work.finished)
+    return {"lanes": result.lanes} if isinstance(result, Shared) else work.answer("load", result, result.notes)
+
+
+@answering
+def load_pieces(subject: dict[str, Any]) -> Json:
+    """Do pieces of a load for some minutes, beside others who do; how many are left to do."""
+    work = _Work(subject)
+    require_running(work.ledger)
+    until = time.monotonic() + SHIFT_SECONDS
+    with import_log(work.job.request_id, work.job.file.name) as log:
+        return {"left": load_some(work.server, toolbox(), work.file, _load_job(work), log, until)}
 
 
 def _kept(work: _Work) -> str:
@@ -132,6 +146,7 @@ def _load_job(work: _Work) -> LoadJob:
         staging_budget=limit * 1024 * 1024,
         wanted_route=settings().route,
         jobs=settings().jobs,
+        lanes=settings().lanes,
         timeout_seconds=settings().load_timeout_minutes * 60,
         still_wanted=StillWanted(work.ledger),
         options=work.options,

@@ -2,12 +2,15 @@
 
 import azure.durable_functions as df
 
-from orchestrators.steps import LOAD_AGAIN, TRY_AGAIN, Steps, attempt, given_up
+from orchestrators.steps import LOAD_AGAIN, Steps, attempt, exhausted, given_up, side_by_side
 from shared.contracts.base import Json
 from shared.contracts.importing import DatabaseImport, Lane
 from shared.contracts.outcome import Failure, Outcome, success
 from shared.contracts.progress import FileProgress, FileState
 from shared.errors import FileChanged
+
+ROUNDS = 10
+"""How often pieces are loaded side by side; one round is enough unless somebody interferes."""
 
 
 def import_database(context: df.DurableOrchestrationContext) -> Steps[Json | None]:
@@ -24,8 +27,8 @@ def import_database(context: df.DurableOrchestrationContext) -> Steps[Json | Non
 
 def _import_one(context: df.DurableOrchestrationContext, job: DatabaseImport) -> Steps[FileProgress]:
     for activity in ("load_database", "verify_database", "promote_database"):
-        retry = LOAD_AGAIN if activity == "load_database" else TRY_AGAIN
-        outcome = yield from attempt(context, activity, job, retry)
+        loads = activity == "load_database"
+        outcome = yield from (_load(context, job) if loads else attempt(context, activity, job))
         if outcome.error is not None and outcome.error.code == FileChanged.__name__:
             return _ended(job, FileState.LANDED)
         if outcome.error is not None:
@@ -34,6 +37,18 @@ def _import_one(context: df.DurableOrchestrationContext, job: DatabaseImport) ->
             return _ended(job, FileState.SKIPPED, skipped)
     state = FileState.WARNED if outcome.value["warnings"] else FileState.IMPORTED
     return _ended(job, state)
+
+
+def _load(context: df.DurableOrchestrationContext, job: DatabaseImport) -> Steps[Outcome]:
+    """Load the database; the pieces of a large one are loaded side by side, and then it is brought to its end."""
+    for _ in range(ROUNDS):
+        outcome = yield from attempt(context, "load_database", job, LOAD_AGAIN)
+        if outcome.error is not None or not outcome.value.get("lanes"):
+            return outcome
+        outcome = yield from side_by_side(context, "share_load", job, outcome.value["lanes"])
+        if outcome.error is not None:
+            return outcome
+    return exhausted("load_database", f"pieces of it were left {ROUNDS} times")
 
 
 def _discard(context: df.DurableOrchestrationContext, job: DatabaseImport, error: Failure) -> Steps[FileProgress]:

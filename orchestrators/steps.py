@@ -42,7 +42,7 @@ def attempt(
         if not outcome.retry_after:
             return outcome
         if again > give_up:
-            return _exhausted(activity, outcome.error.message if outcome.error else "")
+            return exhausted(activity, outcome.error.message if outcome.error else "")
         yield context.create_timer(again)
 
 
@@ -63,6 +63,19 @@ def watched(context: df.DurableOrchestrationContext, name: str, watch: Watch) ->
     """Wait in a child orchestration until what is watched has ended; its outcome."""
     instance = child_instance(context.instance_id, name)
     return (yield from _outcome(context.call_sub_orchestrator("watch_job", watch.to_wire(), instance), watch.what))
+
+
+def side_by_side(
+    context: df.DurableOrchestrationContext, orchestrator: str, subject: Contract | Json, lanes: int
+) -> Steps[Outcome]:
+    """Have several child orchestrations do the same work; the first failure among their outcomes, if any."""
+    children = [context.call_sub_orchestrator(orchestrator, wire(subject)) for _ in range(lanes)]
+    try:
+        answers = yield context.task_all(children)
+    except Exception as error:  # noqa: BLE001 -- the SDK raises plain Exception for a child that was ended from outside
+        return exhausted(orchestrator, str(error))
+    outcomes = [Outcome.from_wire(answer) for answer in answers]
+    return next((outcome for outcome in outcomes if outcome.error), outcomes[0])
 
 
 def pause(context: df.DurableOrchestrationContext, seconds: float) -> Steps[None]:
@@ -99,10 +112,11 @@ def _outcome(task: Any, what: str) -> Steps[Outcome]:
     try:
         answer = yield task
     except Exception as error:  # noqa: BLE001 -- the SDK raises plain Exception when the last try has failed
-        return _exhausted(what, str(error))
+        return exhausted(what, str(error))
     return Outcome.from_wire(answer)
 
 
-def _exhausted(what: str, why: str) -> Outcome:
+def exhausted(what: str, why: str) -> Outcome:
+    """That something was tried often enough."""
     message = f"{what} did not succeed, however often it was tried: {cut(why, 2_000)}"
     return Outcome(ok=False, error=Failure(code=EXHAUSTED, message=message))

@@ -200,6 +200,9 @@ class Settings(TelemetrySettings, Access):
     writes them."""
     jobs: Annotated[int, Field(ge=0, le=64)] = 0
     """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear, at most 4."""
+    lanes: Annotated[int, Field(ge=0, le=32)] = 0
+    """Function instances that load one large database side by side, each with its jobs; only an archive that is loaded
+    in slices can be shared. 0: one for each 4 GiB of the file, at most 4."""
     databases_at_once: Annotated[int, Field(ge=1, le=32)] = 2
     """Databases of one file set that are imported side by side."""
     load_timeout_minutes: Annotated[int, Field(ge=1)] = 230

@@ -2,26 +2,27 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.contracts.imports import LoadMethod, Note, NoteKind
 from shared.errors import ImportFailed
 from shared.postgres.archive import Archive
+from shared.postgres.blocks import NO_SHELF, Shelf
 from shared.postgres.contents import Selection, check_extensions, select
 from shared.postgres.destination import Destination
 from shared.postgres.notes import make_note
 from shared.postgres.options import ImportOptions
 from shared.postgres.pg_restore import Feed, Restorer
+from shared.postgres.piece_load import PieceLoad, Start, route_of
 from shared.postgres.post_data import restore_post_data
 from shared.postgres.privileges import describe, grantors, plan_grants, run_grants
 from shared.postgres.properties import Properties, read_properties
 from shared.postgres.schemas import close_schemas, open_schemas, to_close
 from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
-from shared.postgres.slice_ledger import SliceLedger
-from shared.postgres.slice_load import SliceLoader, Start, restore_sliced
 from shared.postgres.slices import divide
 from shared.postgres.staging import Route, stage
+from shared.postgres.temporary import Underway
 from shared.postgres.toc import Entry
 from shared.postgres.tolerance import Findings, merged
 
@@ -36,6 +37,21 @@ class Loaded:
     """Dump ids of entries that could not be made and need not be."""
     closing: tuple[str, ...] = ()
     """Statements about the database itself, for when it gets its name."""
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What a load needs to go on with what another attempt has begun, and to let others go on with it."""
+
+    lock: Connection
+    """What holds the load's lock."""
+    alone: bool
+    """Whether this process does the pieces itself."""
+    underway: Underway | None = None
+    """How far the other one has come."""
+    settings: tuple[Note, ...] = ()
+    """What was noted about the database's settings."""
+    shelf: Shelf = NO_SHELF
 
 
 @dataclass(frozen=True)
@@ -64,32 +80,30 @@ class ArchiveLoad:
         properties = read_properties(archive.database, selection.database)
         return cls(archive, selection, roles, properties, capabilities, options)
 
-    def fill(
-        self, destination: Destination, route: Route, ledger: SliceLedger, settings: Sequence[Note] = ()
-    ) -> Loaded:
+    def fill(self, destination: Destination, route: Route, sharing: Sharing) -> Loaded | None:
         """Fill the database: schemas and extensions, most of it, partition trees, privileges, materialized views.
 
-        `settings` is what was noted about the database's settings, which the ledger keeps for another attempt.
-
-        Only the main pass reads data; the others work from the archive's head on the local disk.
+        Only the main pass reads data; the others work from the archive's head on the local disk. None: it is to be
+        loaded in pieces by several processes, and some are left.
 
         Raises:
             ImportFailed: statements failed that are not known to be harmless.
             FlexRestoreError: as `Restorer.run`.
         """
-        head = destination.folder / "head"
-        self.archive.write_head(head)
-        missing_owners = frozenset(role for role in self.selection.owners if self.roles.why_not(role))
-        restorer = Restorer(self.archive, destination, missing_owners, self.options)
-        before = ledger.underway
-        first = restorer.run(self.selection.first, head) if before is None else Findings()
-        granted = self.roles.granted if before is None else before.granted
+        head, underway = self._head(destination), sharing.underway
+        restorer = replace(self._restorer(destination), again=underway is not None and underway.finishing)
+        first = restorer.run(self.selection.first, head) if underway is None else Findings()
+        granted = underway.granted if underway else self.roles.granted
         with destination.connect() as connection:
-            opened = open_schemas(connection) if before is None else list(before.opened)
+            opened = list(underway.opened) if underway else open_schemas(connection)
             main, comment_notes = _without_foreign_comments(connection, self.selection.main)
         if route.method is LoadMethod.SLICED:
-            start = Start(first, opened, granted, tuple(settings))
-            second = restore_sliced(SliceLoader(restorer, head), main, route.jobs, ledger, start)
+            load = PieceLoad(restorer, head, main, route, sharing.shelf)
+            start = Start(first, opened, granted, sharing.settings)
+            underway = underway or load.begin(start, sharing.lock)
+            if not underway.finishing and (load.load(underway) if sharing.alone else load.left()):
+                return None
+            second = load.finish(underway, sharing.lock)
         else:
             route, second = self._restore_main(restorer, main, head, route)
         third = restorer.run(self.selection.trees, head)
@@ -105,6 +119,24 @@ class ArchiveLoad:
         findings = merged([first, *second, third, fourth])
         notes = (*self.selection.notes, *role_notes, *comment_notes, *grant_notes, *closing_notes, *findings.notes)
         return Loaded(route, notes, findings.absent, closing)
+
+    def load_pieces(self, destination: Destination, underway: Underway, shelf: Shelf, until: float) -> int:
+        """Do pieces of a load beside other processes until that time has come; how many are left to do.
+
+        Raises:
+            FlexRestoreError: as `Restorer.run`.
+        """
+        restorer, head = self._restorer(destination), self._head(destination)
+        return PieceLoad(restorer, head, self.selection.main, route_of(underway), shelf).load(underway, until)
+
+    def _head(self, destination: Destination) -> Path:
+        head = destination.folder / "head"
+        self.archive.write_head(head)
+        return head
+
+    def _restorer(self, destination: Destination) -> Restorer:
+        missing_owners = frozenset(role for role in self.selection.owners if self.roles.why_not(role))
+        return Restorer(self.archive, destination, missing_owners, self.options)
 
     def _restore_main(
         self, restorer: Restorer, main: Sequence[Entry], head: Path, route: Route

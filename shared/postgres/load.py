@@ -3,26 +3,26 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import psycopg
 
 from shared.contracts.imports import ArchiveFormat, DatabaseLoad, LoadMethod, Note, NoteKind, Notes
-from shared.errors import PermanentError, TargetRefused, TargetUnavailable
+from shared.errors import LoadInterrupted, PermanentError, TargetRefused, TargetUnavailable
 from shared.postgres import slices, temporary
 from shared.postgres.archive import Archive, inspect
-from shared.postgres.archive_load import ArchiveLoad, Loaded
+from shared.postgres.archive_load import ArchiveLoad, Loaded, Sharing
 from shared.postgres.blocks import NO_SHELF, Shelf
 from shared.postgres.destination import Deadline, Destination
 from shared.postgres.load_settings import load_settings, read_resources
 from shared.postgres.notes import make_note, readable
 from shared.postgres.options import EVERYTHING, ImportOptions
+from shared.postgres.piece_load import route_of
 from shared.postgres.properties import NOT_ITS_OWN, renamed
 from shared.postgres.script_load import ScriptLoad
 from shared.postgres.server import Connection, TargetServer, message, server_errors
-from shared.postgres.slice_ledger import SliceLedger
 from shared.postgres.source import FileSource
 from shared.postgres.staging import (
     Route,
@@ -31,10 +31,11 @@ from shared.postgres.staging import (
     WantedRoute,
     choose,
     choose_jobs,
+    choose_lanes,
     from_head,
     workspace,
 )
-from shared.postgres.temporary import Database, LoadKey, Record
+from shared.postgres.temporary import Database, LoadKey, Record, Underway
 from shared.postgres.tools import Toolbox
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ class LoadJob:
     wanted_route: WantedRoute = "auto"
     jobs: int = 0
     """Connections at once; 0 for as many as there are local processors, and within the server's limit in any case."""
+    lanes: int = 1
+    """Processes that may load it side by side, each with its connections; 0 for as many as its size is worth."""
     timeout_seconds: float | None = None
     still_wanted: Callable[[], None] = lambda: None
     """Raises when nobody wants the load any more; it is asked every few seconds."""
@@ -65,6 +68,19 @@ class LoadJob:
     def key(self) -> LoadKey:
         """What the load is fenced by."""
         return LoadKey(self.restore_id, self.database)
+
+    def deadline(self, started: float) -> Deadline:
+        """The end of a load that was begun then, in seconds since 1970."""
+        limit = self.timeout_seconds
+        return Deadline(None if limit is None else limit - max(0.0, time.time() - started))
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A load whose pieces several processes may do side by side."""
+
+    lanes: int
+    """How many processes, at most."""
 
 
 def load_database(  # noqa: PLR0913  from where, whereto, with what, and what is known
@@ -79,7 +95,7 @@ def load_database(  # noqa: PLR0913  from where, whereto, with what, and what is
     """Load the file into a database of its own, which nobody else can connect to until it is promoted.
 
     A second call for the same restore and database waits for the first, and answers what it answered. What a killed
-    call left behind is dropped, and so is what was loaded of a file that was written again since; only a load in slices
+    call left behind is dropped, and so is what was loaded of a file that was written again since; only a load in pieces
     is gone on with. Once the first one's database was promoted, nothing on the server tells of it: `finished` is asked
     then, under the load's lock, for the answer that the caller keeps.
 
@@ -91,21 +107,73 @@ def load_database(  # noqa: PLR0913  from where, whereto, with what, and what is
         PermanentError: whatever the job's `still_wanted` raised; what was loaded is dropped.
         TargetUnavailable, LoadInterrupted: try again.
     """
+    result = load_or_share(server, toolbox, source, replace(job, lanes=1), log_file, finished=finished)
+    if isinstance(result, Shared):
+        raise LoadInterrupted("pieces of the database are left")
+    return result
+
+
+def load_or_share(  # noqa: PLR0913  as `load_database`
+    server: TargetServer,
+    toolbox: Toolbox,
+    source: FileSource,
+    job: LoadJob,
+    log_file: BinaryIO,
+    *,
+    finished: Callable[[], DatabaseLoad | None] = lambda: None,
+) -> DatabaseLoad | Shared:
+    """Load the file as `load_database` does, up to where several processes can go on, if the job wants several.
+
+    When they have, with `load_pieces`, this is called again.
+
+    Raises:
+        FlexRestoreError: as `load_database`.
+    """
     archive = inspect(source, toolbox)
     with server_errors(), server.advisory_lock(job.key.lock) as connection:
-        underway: Database | None = None
+        left: Database | None = None
         for database in temporary.temporaries(connection, job.key):
             if (record := database.record) and record.load.file_version == source.version:
                 log.info("database %s of restore %s is loaded already", job.database, job.restore_id)
                 return record.load
-            if underway is None and database.underway:
-                underway = database
+            if left is None and database.underway and not database.underway.failed:
+                left = database
             else:
                 temporary.drop(connection, database.name)
         if load := finished():
             log.info("database %s of restore %s was loaded before", job.database, job.restore_id)
             return load
-        return _Load(server, archive, job, log_file, connection, underway).run()
+        return _Load(server, archive, job, log_file, connection, left).run()
+
+
+def load_pieces(  # noqa: PLR0913, PLR0917  as `load_database`, and until when
+    server: TargetServer, toolbox: Toolbox, source: FileSource, job: LoadJob, log_file: BinaryIO, until: float
+) -> int:
+    """Do pieces of a load that `load_database` has begun, beside other processes that do; how many are left to do.
+
+    Nothing is begun after `until`, as of time.monotonic(). None are left when all are done, and when this load is not
+    gone on with: then `load_database` tells what is to be done.
+
+    Raises:
+        FlexRestoreError: as `load_database`.
+    """
+    archive = inspect(source, toolbox)
+    with server_errors():
+        with server.connect() as connection:
+            databases = temporary.temporaries(connection, job.key)
+            plan = ArchiveLoad.prepare(archive, connection, job.options)
+            resources = read_resources(connection)
+        for database in databases:
+            underway = database.underway
+            if underway and not underway.finishing:
+                with workspace(Staging(None, 0), "") as folder:
+                    settings = load_settings(resources, underway.jobs * underway.lanes)
+                    deadline = job.deadline(underway.started)
+                    destination = Destination(
+                        server, database.name, folder, log_file, deadline, job.still_wanted, settings
+                    )
+                    return plan.load_pieces(destination, underway, job.shelf, until)
+    return 0
 
 
 @dataclass(frozen=True)
@@ -118,44 +186,44 @@ class _Load:
     log_file: BinaryIO
     connection: Connection
     left: Database | None
-    """What an attempt that was ended while it loaded slices has left."""
+    """What an attempt that was ended while it loaded pieces has left, or what others have loaded pieces of."""
 
-    def run(self) -> DatabaseLoad:
+    def run(self) -> DatabaseLoad | Shared:
         """Create the database, fill it, and write into its comment that it is loaded."""
-        began = time.monotonic()
-        deadline = Deadline(self.job.timeout_seconds)
         plain = self.archive.format is ArchiveFormat.PLAIN
         plan = (ScriptLoad if plain else ArchiveLoad).prepare(self.archive, self.connection, self.job.options)
         route = self._route(plan)
         left = self._left(route)
+        underway = left.underway if left else None
+        started = underway.started if underway else time.time()
         name = left.name if left else self.job.key.new_name()
-        ledger = SliceLedger(self.connection, name, left.underway if left else None, self.job.shelf)
-        earlier = max(0.0, time.time() - ledger.started)
         try:
-            if left and left.underway:
-                oid, notes = left.oid, list(left.underway.settings)
+            if left and underway:
+                oid, notes = left.oid, list(underway.settings)
+                name = self._own(left, underway)
             else:
                 oid = self._create(name, plan.properties.options)
                 notes = self._set(name, plan.properties.name, plan.properties.settings)
-            settings = load_settings(read_resources(self.connection), route.jobs)
+            settings = load_settings(read_resources(self.connection), route.jobs * route.lanes)
             with workspace(Staging(self.job.staging, self.job.staging_budget), self.job.key.lock) as folder:
-                wanted = self.job.still_wanted
+                wanted, deadline = self.job.still_wanted, self.job.deadline(started)
                 destination = Destination(self.server, name, folder, self.log_file, deadline, wanted, settings)
                 destination.write(f"-- settings: {', '.join(map(' = '.join, settings.items()))}")
                 if isinstance(plan, ScriptLoad):
-                    loaded = plan.fill(destination, route)
+                    loaded: Loaded | None = plan.fill(destination, route)
                 else:
-                    loaded = plan.fill(destination, route, ledger, notes)
+                    alone = self.job.lanes == 1 or route.lanes == 1
+                    sharing = Sharing(self.connection, alone, underway, tuple(notes), self.job.shelf)
+                    loaded = plan.fill(destination, route, sharing)
+            if loaded is None:
+                return Shared(route.lanes)
             closing, unreadable = _recordable(loaded.closing)
             notes += [*self.job.options.notes, *loaded.notes, *unreadable, *_analyze(destination)]
-            result = self._result(name, oid, loaded, notes, earlier + time.monotonic() - began)
+            result = self._result(name, oid, loaded, notes, time.time() - started)
             record = Record(load=result, source_name=readable(plan.properties.name), closing=closing)
             temporary.comment(self.connection, name, record.model_dump_json())
         except BaseException as error:
-            if ledger.underway is None:
-                self._clean_up(name)
-            elif not _passes(error):
-                self._give_up(name)
+            self._clean_up(name, for_good=not _passes(error))
             raise
         return result
 
@@ -165,6 +233,14 @@ class _Load:
             temporary.drop(self.connection, self.left.name)
             return None
         return self.left
+
+    def _own(self, left: Database, underway: Underway) -> str:
+        """The database's name: another one where an attempt that may not know that it has ended was at its finish."""
+        if not underway.finishing:
+            return left.name
+        name = self.job.key.new_name()
+        temporary.rename(self.connection, left.name, name)
+        return name
 
     def _create(self, name: str, options: str) -> int:
         try:
@@ -198,8 +274,8 @@ class _Load:
         if isinstance(plan, ScriptLoad):
             return Route(LoadMethod.SCRIPT, "the file is plain SQL: psql reads it front to back")
         tar = self.archive.format is ArchiveFormat.TAR
-        limit = 1 if tar else min(self.server.max_jobs, plan.capabilities.max_connections // 4)
-        jobs = choose_jobs(self.job.jobs, limit)
+        bearable = max(1, plan.capabilities.max_connections // 4)
+        jobs = choose_jobs(self.job.jobs, 1 if tar else min(self.server.max_jobs, bearable))
         if not self.job.options.rows:
             return from_head(self.archive.head_size, self.archive.source.size, jobs)
         if tar:
@@ -207,9 +283,11 @@ class _Load:
         staging = Staging(self.job.staging, self.job.staging_budget)
         tells_places = all(entry.place for entry in self.archive.entries if entry.place is not None)
         slicing = Slicing(slices.why_not(self.archive, plan.selection), tells_places=tells_places)
-        if self.left and self.job.wanted_route == "auto" and jobs > 1 and not slicing.why_not:
-            return Route(LoadMethod.SLICED, "an attempt that was ended had begun with slices", jobs)
-        return choose(self.archive.source.size, staging, jobs, slicing, self.job.wanted_route)
+        underway = self.left.underway if self.left else None
+        if underway and self.job.wanted_route in {"auto", "sliced"} and not slicing.why_not:
+            return route_of(underway)
+        lanes = choose_lanes(self.job.lanes, self.archive.source.size, bearable // jobs)
+        return choose(self.archive.source.size, staging, jobs, slicing, self.job.wanted_route, lanes)
 
     def _result(self, name: str, oid: int, loaded: Loaded, notes: list[Note], seconds: float) -> DatabaseLoad:
         for note in notes:
@@ -221,7 +299,7 @@ class _Load:
             method=loaded.route.method,
             method_reason=loaded.route.reason,
             tool=str(tools.psql if loaded.route.method is LoadMethod.SCRIPT else tools.pg_restore),
-            jobs=loaded.route.jobs,
+            jobs=loaded.route.jobs * loaded.route.lanes,
             seconds=round(seconds, 3),
             archive=self.archive.summary,
             file_version=self.archive.source.version,
@@ -229,29 +307,30 @@ class _Load:
             notes=Notes.bounded(notes),
         )
 
-    def _clean_up(self, name: str) -> None:
-        """Drop the database of a failed load; when the server is gone too, the next attempt does it.
+    def _clean_up(self, name: str, *, for_good: bool) -> None:
+        """Drop the database of a failed load, unless others can go on with it.
 
-        The lock's connection is there when the server takes no more of them; it may be what was lost.
+        The lock's connection is there when the server takes no more of them; it may be what was lost. Then another
+        attempt may have the lock, and what that one goes on with is its own.
         """
         try:
-            temporary.drop(self.connection, name)
+            _drop(self.connection, name, also_underway=for_good)
         except psycopg.Error as error:
             log.info("the connection that holds the lock is of no use any more: %s", error)
         else:
             return
         try:
             with self.server.connect() as connection:
-                temporary.drop(connection, name)
+                _drop(connection, name)
         except (psycopg.Error, TargetUnavailable, TargetRefused) as error:
             log.warning("database %s stays until the next attempt: %s", name, error)
 
-    def _give_up(self, name: str) -> None:
-        """Drop a database that others may go on with; only who still has the lock may do that."""
-        try:
-            temporary.drop(self.connection, name)
-        except psycopg.Error as error:
-            log.warning("database %s stays until the next attempt: %s", name, error)
+
+def _drop(connection: Connection, name: str, *, also_underway: bool = False) -> None:
+    """Drop a database that is not loaded; one that others can go on with only where that is said."""
+    database = temporary.by_name(connection, name)
+    if database and not database.record and (also_underway or not database.underway):
+        temporary.drop(connection, name)
 
 
 def _passes(error: BaseException) -> bool:

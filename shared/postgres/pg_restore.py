@@ -22,6 +22,11 @@ from shared.postgres.tolerance import Findings, describe, sort_out
 
 _PROGRESS = re.compile(r"pg_restore: (?!error:|warning:|detail:|hint:)")
 """What pg_restore is doing; errors are logged without secrets, once they are read to their end."""
+_IS_THERE = re.compile(
+    r" already exists(?: in publication .*)?$|^multiple primary keys for table "
+    r"| is already (?:a partition|member of publication)"
+)
+"""What a server says of something that is made a second time; Azure's servers say it in English."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,6 @@ class Feed:
     """For the log."""
     chunks: Callable[[threading.Event], Iterator[bytes]]
     """It is given an event that is set when pg_restore has ended."""
-    application_name: str = APPLICATION_NAME
-    """Of its session on the server."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,10 @@ class Restorer:
     options: ImportOptions
     absent: frozenset[int] = frozenset()
     """Dump ids of entries that earlier runs could not make and need not have made."""
+    session: str = APPLICATION_NAME
+    """What its sessions on the server are called."""
+    again: bool = False
+    """Whether an attempt that was ended may have made some of the entries already."""
 
     def run(
         self, entries: Sequence[Entry], archive: Path | Feed, *, jobs: int = 1, row_security: bool = False
@@ -74,7 +81,8 @@ class Restorer:
         exit_code = self._run(argv, reader, failures, feed=feed, passfile=passfile)
         if exit_code < 0:
             raise LoadInterrupted(f"pg_restore was ended by signal {-exit_code}")
-        findings = sort_out(failures, self.missing_owners, entries, self.options, self.absent)
+        found = [failure for failure in failures if not (self.again and _IS_THERE.search(failure.message))]
+        findings = sort_out(found, self.missing_owners, entries, self.options, self.absent)
         if exit_code != 0 and not reader.counted:
             said = "did not come to its end" if failures else "said nothing"
             raise LoadInterrupted(f"pg_restore ended with exit code {exit_code} and {said}")
@@ -139,7 +147,7 @@ class Restorer:
             environment=self.destination.server.environment(
                 self.destination.dbname,
                 settings=self.destination.settings,
-                application_name=feed.application_name if feed else APPLICATION_NAME,
+                application_name=self.session,
             ),
             feed=feed.chunks(ended) if feed else None,
             ended=ended,

@@ -1,16 +1,19 @@
-"""What comes after the data: indexes of large tables by the schedule, then everything else by pg_restore."""
+"""What comes after the data: indexes and keys of large tables one by one, then everything else by pg_restore."""
 
-import threading
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextvars import copy_context
-from dataclasses import replace
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared.errors import LoadInterrupted
+from shared.errors import ImportFailed
+from shared.postgres.board import Held, LocalBoard
+from shared.postgres.crew import Crew
 from shared.postgres.load_settings import Resources, read_resources
 from shared.postgres.pg_restore import Restorer
-from shared.postgres.schedule import Build, make_schedule, memory_for, next_build, workers_for
+from shared.postgres.pieces import memory_for, plan_pieces
+from shared.postgres.schedule import Build, make_schedule
 from shared.postgres.server import Connection
+from shared.postgres.slice_load import end_sessions, literal
 from shared.postgres.toc import Entry
 from shared.postgres.tolerance import Findings
 
@@ -19,9 +22,20 @@ _SIZES = (
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm')"
 )
 
+_INDEX = (
+    b"SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    b" WHERE n.nspname = %b AND c.relname = %b"
+)
+_CONSTRAINT = (
+    b"SELECT FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid"
+    b" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %b"
+    b" AND c.relname || ' ' || k.conname = %b"
+)
+"""An archive calls a constraint by its table's name and its own."""
+
 
 def restore_post_data(
-    restorer: Restorer, entries: tuple[Entry, ...], head: Path, jobs: int, before: Findings
+    restorer: Restorer, entries: Sequence[Entry], head: Path, jobs: int, before: Findings
 ) -> list[Findings]:
     """Restore these entries from the archive's head, over as many connections as there are jobs.
 
@@ -37,8 +51,9 @@ def restore_post_data(
     if jobs == 1 or not schedule.builds:
         return [restorer.run(entries, head, jobs=jobs)]
     first = restorer.run(schedule.first, head)
-    built = _Builders(restorer, head, jobs, resources).build(schedule.builds)
-    return [first, *built, restorer.run(schedule.others, head, jobs=jobs)]
+    board = LocalBoard(plan_pieces((), schedule.builds, {}), jobs, resources)
+    Crew(board, restorer, Builder(head, jobs, resources)).run(jobs)
+    return [first, *board.findings, restorer.run(schedule.others, head, jobs=jobs)]
 
 
 def _sizes(connection: Connection) -> dict[tuple[str, str], int]:
@@ -46,69 +61,54 @@ def _sizes(connection: Connection) -> dict[tuple[str, str], int]:
     return {(schema, name): size for schema, name, size in connection.execute(_SIZES)}
 
 
-class _Builders:
-    """Builds indexes side by side, as many as there are lanes; the first one that fails stops the others."""
+@dataclass(frozen=True)
+class Builder:
+    """Builds an index or a constraint that a board has handed out."""
 
-    def __init__(self, restorer: Restorer, head: Path, lanes: int, resources: Resources) -> None:
+    head: Path
+    """The archive's table of contents, on the local disk."""
+    loaders: int
+    """How many builds there can be at once, over all processes."""
+    resources: Resources
+
+    def __call__(self, restorer: Restorer, held: Held) -> Findings:
+        """Build it, with its share of workers and memory, unless an earlier attempt has.
+
+        Raises:
+            FlexRestoreError: as `Restorer.run`.
+        """
+        build = held.piece.build
+        if build is None:
+            raise AssertionError("the piece is an index or a constraint")
         destination = restorer.destination
-        self._restorer = replace(restorer, destination=replace(destination, still_wanted=self._go_on))
-        self._still_wanted = destination.still_wanted
-        self._head = head
-        self._lanes = lanes
-        self._resources = resources
-        self._stop = threading.Event()
-        self._failures: list[BaseException] = []
-        """The first one is why the others were stopped."""
-
-    def build(self, builds: tuple[Build, ...]) -> list[Findings]:
-        """Build all of them, the slowest first."""
-        waiting, running = list(builds), dict[Future[Findings], tuple[Build, int]]()
-        findings: list[Findings] = []
-        with ThreadPoolExecutor(self._lanes, thread_name_prefix="build") as pool:
-            try:
-                while waiting or running:
-                    self._begin(pool, waiting, running)
-                    ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                    if self._failures:
-                        raise self._failures[0]
-                    findings += [future.result() for future in ended]
-                    for future in ended:
-                        del running[future]
-            finally:
-                self._stop.set()
-        return findings
-
-    def _begin(
-        self, pool: ThreadPoolExecutor, waiting: list[Build], running: dict[Future[Findings], tuple[Build, int]]
-    ) -> None:
-        """Begin what can begin now."""
-        while len(running) < self._lanes:
-            at_work = dict(running.values())
-            build = next_build(waiting, at_work)
-            if build is None:
-                return
-            workers = workers_for(build, waiting, at_work, self._lanes, self._resources)
-            waiting.remove(build)
-            running[pool.submit(copy_context().run, self._build, build, workers)] = (build, workers)
-
-    def _build(self, build: Build, workers: int) -> Findings:
-        destination = self._restorer.destination
         folder = destination.folder / f"build-{build.entry.dump_id}"
         folder.mkdir(exist_ok=True)
         settings = {
             **destination.settings,
-            "max_parallel_maintenance_workers": str(workers),
-            "maintenance_work_mem": f"{memory_for(self._lanes, self._resources)}kB",
+            "max_parallel_maintenance_workers": str(held.workers),
+            "maintenance_work_mem": f"{memory_for(self.loaders, self.resources)}kB",
         }
-        restorer = replace(self._restorer, destination=replace(destination, folder=folder, settings=settings))
+        here = replace(restorer, destination=replace(destination, folder=folder, settings=settings))
+        if held.connection is None:
+            return here.run([build.entry], self.head)
+        return self._build_once(here, build, f"{destination.dbname}/{held.piece.number}/", held.connection)
+
+    def _build_once(self, restorer: Restorer, build: Build, label: str, lock: Connection) -> Findings:
+        """Build what others may have built, or may be building after they have lost its lock."""
+        end_sessions(restorer, lock, label)
+        if _exists(restorer, build):
+            return Findings()
         try:
-            return restorer.run([build.entry], self._head)
-        except BaseException as error:
-            self._failures.append(error)
-            self._stop.set()
+            return replace(restorer, session=label + secrets.token_hex(4)).run([build.entry], self.head)
+        except ImportFailed:
+            if _exists(restorer, build):
+                return Findings()
             raise
 
-    def _go_on(self) -> None:
-        if self._stop.is_set():
-            raise LoadInterrupted("another index could not be built")
-        self._still_wanted()
+
+def _exists(restorer: Restorer, build: Build) -> bool:
+    """Whether it is there; then it is whole, for it is made by one statement."""
+    entry = build.entry
+    query = _INDEX if entry.desc == "INDEX" else _CONSTRAINT
+    with restorer.destination.connect() as connection:
+        return bool(connection.execute(query % (literal(entry.schema), literal(entry.name))).fetchall())

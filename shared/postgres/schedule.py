@@ -1,26 +1,27 @@
-"""In which order the indexes of large tables are built, how many at once, and with how many workers each.
+"""What is built on large tables one by one: their indexes, and the keys that other tables refer to.
 
-Building indexes is more than half of a load's work, and which of them gets the server's parallel workers decides its
-length: left to a race, the slowest one may get none. So the slow ones begin first, and workers are given on purpose, by
-what each build is expected to take. Everything else that comes after the data is left to pg_restore.
+Building them is more than half of a load's work, and which of them gets the server's parallel workers decides its
+length. So each of them is a piece of work of its own, with an expectation of what it takes (`shared.postgres.pieces`).
+Everything else that comes after the data is left to pg_restore.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from shared.postgres.load_settings import Resources
 from shared.postgres.toc import Entry
 
 LARGE = 32 << 20
 """Bytes of a table from which on its indexes are built by the schedule; smaller ones take no time."""
-WORKERS_LIMIT = 4
-"""Parallel workers of one build beyond which it is hardly faster."""
-MEMORY_LIMIT = 2 << 20
-"""KiB of maintenance_work_mem beyond which an index is built no faster."""
+COPY_COST = 1.5
+"""What a byte of a table takes to be loaded, of what it takes to be sorted into a btree."""
 _COSTS = {"gin": 6.0, "gist": 5.0, "spgist": 4.0, "hash": 1.5, "btree": 1.0, "brin": 0.1}
 """What a build takes per byte of its table, of what a btree takes; others are taken for slow."""
 _SLOW = 5.0
+_CHECK = 0.5
+"""The same for a foreign key, which is looked up in the other table."""
+FOREIGN_KEY = "foreign key"
+_CHECKED = re.compile(r"^ALTER TABLE ONLY (?!.*\bNOT VALID\b)", re.DOTALL)
 _TABLES = frozenset({"TABLE", "MATERIALIZED VIEW"})
 _USING = re.compile(r"\bUSING (\w+) ?\(")
 _KEYS = re.compile(r"\bADD CONSTRAINT\b.*\b(PRIMARY KEY|UNIQUE|EXCLUDE)\b", re.DOTALL)
@@ -28,17 +29,19 @@ _KEYS = re.compile(r"\bADD CONSTRAINT\b.*\b(PRIMARY KEY|UNIQUE|EXCLUDE)\b", re.D
 
 @dataclass(frozen=True)
 class Build:
-    """One index, or one constraint that makes one."""
+    """One index, or one constraint that makes an index or checks every row."""
 
     entry: Entry
-    table: int
-    """Dump id of its table."""
+    tables: frozenset[int]
+    """Dump ids of its table, and of the one that it refers to."""
     method: str
-    """`btree`, `gin`, …"""
+    """`btree`, `gin`, …; `foreign key`."""
     cost: float
     """What it takes, of what others take."""
     exclusive: bool
-    """Whether nothing else can be built on its table meanwhile."""
+    """Whether nothing else can be built on its tables meanwhile."""
+    needs: frozenset[int] = frozenset()
+    """Dump ids of the builds that come before it."""
 
     def is_parallel(self, version: int) -> bool:
         """Whether a server of that version builds it with parallel workers."""
@@ -48,12 +51,12 @@ class Build:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is built by the schedule, and what is left to pg_restore."""
+    """What is built one by one, and what is left to pg_restore."""
 
     first: tuple[Entry, ...]
     """What builds need: the indexes of partitioned tables, which hold nothing."""
     builds: tuple[Build, ...]
-    """The slowest first."""
+    """In an order in which each comes behind what it needs."""
     others: tuple[Entry, ...]
     """What comes after them."""
 
@@ -66,7 +69,7 @@ def make_schedule(after: Sequence[Entry], every: Iterable[Entry], sizes: Mapping
         every: all entries of the archive, among them the tables.
         sizes: bytes of the tables by schema and name; a partitioned one is in none.
 
-    An index that depends on something else that comes after the data is left to pg_restore, which knows the order.
+    What depends on anything else that comes after the data is left to pg_restore, which knows the order.
     """
     tables = {entry.dump_id: sizes.get((entry.schema, entry.name)) for entry in every if entry.desc in _TABLES}
     later = {entry.dump_id for entry in after}
@@ -74,63 +77,31 @@ def make_schedule(after: Sequence[Entry], every: Iterable[Entry], sizes: Mapping
     empty = {
         build.entry.dump_id
         for build in found
-        if tables[build.table] is None and later.isdisjoint(build.entry.dependencies)
+        if any(tables[table] is None for table in build.tables) and later.isdisjoint(build.entry.dependencies)
     }
-    builds = [
-        build
-        for build in found
-        if (tables[build.table] or 0) >= LARGE and later.intersection(build.entry.dependencies) <= empty
-    ]
-    builds.sort(key=lambda build: (-build.cost, build.entry.dump_id))
-    needed = empty & {dump_id for build in builds for dump_id in build.entry.dependencies}
-    taken = needed | {build.entry.dump_id for build in builds}
+    builds: dict[int, Build] = {}
+    for build in sorted(found, key=lambda build: build.method == FOREIGN_KEY):
+        needed = later.intersection(build.entry.dependencies)
+        fits = needed <= empty or (build.method == FOREIGN_KEY and needed <= empty | builds.keys())
+        if fits and sum(tables[table] or 0 for table in build.tables) >= LARGE:
+            builds[build.entry.dump_id] = replace(build, needs=frozenset(needed & builds.keys()))
+    first = {dump_id for build in builds.values() for dump_id in build.entry.dependencies} & empty - builds.keys()
     return Schedule(
-        tuple(entry for entry in after if entry.dump_id in needed),
-        tuple(builds),
-        tuple(entry for entry in after if entry.dump_id not in taken),
+        tuple(entry for entry in after if entry.dump_id in first),
+        tuple(builds.values()),
+        tuple(entry for entry in after if entry.dump_id not in first | builds.keys()),
     )
 
 
 def _build(entry: Entry, tables: Mapping[int, int | None]) -> Build | None:
+    of = frozenset(dump_id for dump_id in entry.dependencies if dump_id in tables)
+    size = sum(tables[table] or 0 for table in of)
+    if entry.desc == "FK CONSTRAINT":
+        checked = of and _CHECKED.search(entry.definition) and all(tables[table] is not None for table in of)
+        return Build(entry, of, FOREIGN_KEY, size * _CHECK, exclusive=True) if checked else None
     constraint = entry.desc == "CONSTRAINT" and _KEYS.search(entry.definition) is not None
-    if not constraint and entry.desc != "INDEX":
+    if len(of) != 1 or not (constraint or entry.desc == "INDEX"):
         return None
-    of = {dump_id for dump_id in entry.dependencies if dump_id in tables}  # the archive may name one several times
-    if len(of) != 1:
-        return None
-    (table,) = of
     found = _USING.search(entry.definition)
     method = found[1].lower() if found else "btree"
-    return Build(entry, table, method, (tables[table] or 0) * _COSTS.get(method, _SLOW), exclusive=constraint)
-
-
-def next_build(waiting: Sequence[Build], running: Collection[Build]) -> Build | None:
-    """The build that begins next: the slowest one whose table is not locked against it."""
-    locked = {build.table for build in running if build.exclusive}
-    used = {build.table for build in running}
-    for build in waiting:
-        if build.table not in (used if build.exclusive else locked):
-            return build
-    return None
-
-
-def workers_for(
-    build: Build, waiting: Sequence[Build], running: Mapping[Build, int], lanes: int, resources: Resources
-) -> int:
-    """Parallel workers for a build that begins now: its share of those that are free, by what it takes.
-
-    The others that can begin beside it have theirs: so no build starves, and the sum stays within the server's limit.
-    """
-    if not build.is_parallel(resources.version):
-        return 0
-    free = resources.max_parallel_workers - sum(running.values())
-    beside = [one for one in waiting if one != build and one.is_parallel(resources.version)]
-    rivals = beside[: max(0, lanes - len(running) - 1)]
-    total = build.cost + sum(one.cost for one in rivals)
-    share = round(free * build.cost / total) if total else free
-    return max(0, min(share, free, WORKERS_LIMIT))
-
-
-def memory_for(lanes: int, resources: Resources) -> int:
-    """KiB of maintenance_work_mem for a build: all of them together take what the server's buffers take."""
-    return max(resources.maintenance_work_mem, min(resources.shared_buffers // lanes, MEMORY_LIMIT))
+    return Build(entry, of, method, size * _COSTS.get(method, _SLOW), exclusive=constraint)

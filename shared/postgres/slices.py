@@ -17,6 +17,8 @@ LARGEST = 256 << 20
 SMALLEST = 1 << 20
 PER_JOB = 4
 """Slices that each job gets, so that all end at about the same time."""
+EXPANSION = 4
+"""Bytes of a table for each byte of its rows in an archive, as it is with most: it decides what begins first only."""
 ENTRIES = 1_000
 """Tables of one slice."""
 

@@ -21,6 +21,8 @@ RESERVE = 256 << 20
 """Bytes of local disk that a staged file leaves free."""
 SLICED_FROM = 1 << 30
 """Bytes from which on the download before the first row is worth saving."""
+SHARED_FROM = 4 << 30
+"""Bytes from which on another function instance helps."""
 
 type WantedRoute = Literal["auto", "staged", "sliced", "streamed"]
 """How the operator wants archives to be loaded, where that can be done."""
@@ -58,14 +60,25 @@ class Route:
     method: LoadMethod
     reason: str
     jobs: int = 1
+    """Connections of each process."""
+    lanes: int = 1
+    """Processes that load it side by side, at most."""
 
 
-def choose(size: int, staging: Staging, jobs: int, slicing: Slicing = NEVER, wanted: WantedRoute = "auto") -> Route:
+def choose(  # noqa: PLR0913, PLR0917  what there is, and what is wanted
+    size: int,
+    staging: Staging,
+    jobs: int,
+    slicing: Slicing = NEVER,
+    wanted: WantedRoute = "auto",
+    lanes: int = 1,
+) -> Route:
     """Use several jobs where that can be done: from a staged file, else in slices; else stream the file.
 
     A large archive that tells where its data lie is loaded in slices at once; one that does not has to be read twice.
+    Several function instances can only share slices.
     """
-    if jobs <= 1:
+    if jobs * lanes <= 1:
         return Route(LoadMethod.STREAMED, "one job only: it reads the file front to back, from the network as well")
     if wanted == "streamed":
         return Route(LoadMethod.STREAMED, _AS_SET)
@@ -75,21 +88,18 @@ def choose(size: int, staging: Staging, jobs: int, slicing: Slicing = NEVER, wan
         because = f"{route.reason}; it is not loaded in slices: {slicing.why_not}"
         return replace(route, reason=because) if missed else route
     if wanted == "sliced":
-        return Route(LoadMethod.SLICED, _AS_SET, jobs)
-    return _sliced(size, jobs, slicing) or _not_streamed(_staged(size, staging, jobs), jobs)
+        return _sliced(_AS_SET, jobs, lanes)
+    if size >= SLICED_FROM and slicing.tells_places:
+        facts = f"the archive tells where its data lie, so that none of its {_size(size)} need be staged"
+        return _sliced(facts, jobs, lanes)
+    route = _staged(size, staging, jobs)
+    return _sliced(route.reason, jobs, lanes) if route.method is LoadMethod.STREAMED else route
 
 
-def _sliced(size: int, jobs: int, slicing: Slicing) -> Route | None:
-    """Slices right away, for what is large and tells where its data lie."""
-    if size < SLICED_FROM or not slicing.tells_places:
-        return None
-    facts = f"the archive tells where its data lie, so that none of its {_size(size)} need be staged"
-    return Route(LoadMethod.SLICED, facts, jobs)
-
-
-def _not_streamed(route: Route, jobs: int) -> Route:
-    """Slices in place of a stream."""
-    return Route(LoadMethod.SLICED, route.reason, jobs) if route.method is LoadMethod.STREAMED else route
+def _sliced(reason: str, jobs: int, lanes: int) -> Route:
+    """Slices, over one function instance or several."""
+    shared = f"; {lanes} function instances share it" if lanes > 1 else ""
+    return Route(LoadMethod.SLICED, reason + shared, jobs, lanes)
 
 
 def _staged(size: int, staging: Staging, jobs: int) -> Route:
@@ -115,6 +125,11 @@ def from_head(head: int, size: int, jobs: int) -> Route:
 def choose_jobs(wanted: int, max_jobs: int) -> int:
     """How many connections a load uses; 0 asks for as many as there are local processors."""
     return max(1, min(wanted or os.cpu_count() or 1, max_jobs))
+
+
+def choose_lanes(wanted: int, size: int, limit: int) -> int:
+    """How many function instances share a load in slices; 0 wants one for each 4 GiB, four at most."""
+    return max(1, min(wanted or 1 + min(size // SHARED_FROM, 3), limit))
 
 
 @contextmanager

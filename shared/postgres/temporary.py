@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from shared.contracts.base import Contract
 from shared.contracts.imports import DatabaseLoad, Note, Notes
 from shared.contracts.plan import Finding
+from shared.errors import LoadInterrupted
 from shared.postgres.server import Connection
+from shared.postgres.tolerance import Findings
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +56,18 @@ class Record(Contract):
 
 
 class Underway(Contract):
-    """What is kept in the comment of a database whose rows are being loaded in slices: enough to go on with them."""
+    """What is kept in the comment of a database that is loaded in pieces: enough for others to go on with them."""
 
     started: float
     """Seconds since 1970."""
     plan: str
-    """A digest of the slices: another version of the app may cut others."""
+    """A digest of the pieces: another version of the app may cut others."""
+    reason: str
+    """Why it is loaded in pieces, in words."""
     jobs: int
-    """What they were cut for."""
+    """Connections of each process."""
+    lanes: int
+    """How many processes load it side by side, at most."""
     opened: tuple[tuple[str, str], ...]
     """Schemas and privileges that everyone has until the rows are there."""
     granted: tuple[str, ...]
@@ -73,9 +79,16 @@ class Underway(Contract):
     absent: tuple[int, ...] = ()
     """Dump ids of entries that could not be made and need not be."""
     done: tuple[int, ...] = ()
-    """Numbers of the slices that are loaded."""
-    attempt: str = ""
-    """Which attempt goes on with it; any other one has lost the load's lock."""
+    """Numbers of the pieces that are loaded."""
+    failed: bool = False
+    """Whether a piece failed that would fail again."""
+    finishing: bool = False
+    """Whether all pieces are loaded, and one process does what comes after them."""
+
+    @property
+    def findings(self) -> Findings:
+        """Of everything so far."""
+        return Findings(self.notes, self.absent)
 
 
 class Replaced(Contract):
@@ -191,6 +204,32 @@ def comment(connection: Connection, name: str, text: str | None) -> None:
     """Set a database's comment; None takes it away."""
     statement = sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(text))
     connection.execute(statement)
+
+
+def rename(connection: Connection, name: str, new_name: str) -> None:
+    """Give a temporary database another name, so that an attempt that was ended does nothing in it any more.
+
+    Raises:
+        LoadInterrupted: somebody keeps connecting to it.
+    """
+    alter = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(new_name))
+    for _ in range(_RENAMES):
+        connection.execute(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
+            " WHERE datname = %s AND usename = current_user",
+            [name],
+        )
+        try:
+            connection.execute(alter)
+        except psycopg.errors.ObjectInUse:
+            log.info("somebody is connected to database %s", name)
+        else:
+            return
+    raise LoadInterrupted(f"sessions in database {name} do not end")
+
+
+_RENAMES = 5
+"""Tries; the server waits five seconds for sessions to end before it refuses."""
 
 
 def drop(connection: Connection, name: str) -> None:

@@ -2,12 +2,11 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from os import SEEK_END
 from typing import BinaryIO
 
-from azure.core.exceptions import ResourceExistsError
-from azure.storage.blob import ContentSettings
+from azure.storage.blob import BlobType, ContentSettings
 
 from shared.storage.accounts import report_container
 from shared.storage.ledger import quoted
@@ -22,15 +21,16 @@ def log_name(request_id: str, file: str) -> str:
 
 @contextmanager
 def import_log(request_id: str, file: str) -> Iterator[BinaryIO]:
-    """A log to write into; it is uploaded at the end, also when the import failed.
+    """A log to write into; what was written is added to the file's log at the end, also when the import failed.
 
-    An attempt that has nothing to tell, because another one did the work, leaves the log that is there.
+    So it tells of all attempts, and of all processes that had a part in one.
     """
     with tempfile.TemporaryFile() as log:
         try:
             yield log
         finally:
-            told = log.seek(0, SEEK_END) > 0
+            length = log.seek(0, SEEK_END)
             log.seek(0)
-            with suppress(ResourceExistsError):
-                report_container().upload_blob(log_name(request_id, file), log, overwrite=told, content_settings=_TEXT)
+            report_container().upload_blob(
+                log_name(request_id, file), log, BlobType.APPENDBLOB, length, content_settings=_TEXT
+            )

@@ -40,6 +40,7 @@ def test_orchestrators() -> None:
         "watch_job",
         "import_set",
         "import_database",
+        "share_load",
         "clear_landing",
         "housekeeping",
     }
@@ -60,7 +61,7 @@ def test_activities() -> None:
         "open_import", "check_import", "open_clearing", "check_running", "check_approval", "close_restore",
         "enter_target", "leave_target", "call_next",
         "import_roles", "run_script",
-        "load_database", "verify_database", "promote_database", "discard_database", "verify_restore",
+        "load_database", "load_pieces", "verify_database", "promote_database", "discard_database", "verify_restore",
         "write_report", "publish_phase",
         *HOUSEKEEPING,
     }  # fmt: skip

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from orchestrators.import_database import import_database
+from orchestrators.import_database import ROUNDS, import_database
 from orchestrators.import_set import import_set
+from orchestrators.share_load import share_load
 
 LANDING = {"requestId": "INC-1", "container": "landing-1", "backupName": "", "reserved": True}
 JOB = {
@@ -289,6 +290,53 @@ def test_an_existing_database_that_is_to_be_kept_is_skipped(drive: Any) -> None:
 
     assert run.names() == ["load_database"]
     assert run.continued_with["results"][0]["reason"] == "it exists"
+
+
+SHARED = {"ok": True, "value": {"lanes": 3}}
+
+
+def test_the_pieces_of_a_large_database_are_loaded_side_by_side_and_then_it_is_brought_to_its_end(drive: Any) -> None:
+    answers = {**dict.fromkeys(STEPS, DONE), "load_database": [SHARED, DONE], "share_load": DONE}
+    run = drive(LANE, answers)
+    run.run(import_database)
+
+    assert run.names() == ["load_database", *["share_load"] * 3, *STEPS]
+    assert run.continued_with["results"][0]["state"] == "imported"
+
+
+def test_a_piece_that_fails_fails_the_database(drive: Any) -> None:
+    failed = {"ok": False, "error": {"code": "ImportFailed", "message": "no such type"}}
+    run = drive(LANE, {"load_database": SHARED, "share_load": [DONE, failed, DONE]})
+    run.run(import_database)
+
+    assert run.names()[-1] == "discard_database"
+    assert run.continued_with["results"][0]["reason"] == "no such type"
+
+
+def test_pieces_that_are_left_again_and_again_fail_the_database_at_last(drive: Any) -> None:
+    run = drive(LANE, {"load_database": SHARED, "share_load": DONE})
+    run.run(import_database)
+
+    assert run.names().count("load_database") == ROUNDS
+    assert run.continued_with["results"][0]["state"] == "failed"
+
+
+def test_a_lane_that_was_ended_from_outside_fails_the_database_only(drive: Any, lost_worker: Exception) -> None:
+    run = drive(LANE, {"load_database": SHARED, "share_load": lost_worker})
+    run.run(import_database)
+
+    assert run.continued_with["results"][0]["state"] == "failed"
+    assert len(run.continued_with["imports"]) == 1
+
+
+def test_pieces_are_loaded_in_shifts_until_none_is_left(drive: Any) -> None:
+    """Each is a generation of its own, so that its history stays short."""
+    left = [{"ok": True, "value": {"left": number}} for number in (7, 2, 0)]
+    run = drive(LANE["imports"][0], {"load_pieces": left})
+    answer = run.run_on(share_load)
+
+    assert run.names() == ["load_pieces"] * 3
+    assert answer["ok"]
 
 
 @pytest.mark.parametrize("step", STEPS)

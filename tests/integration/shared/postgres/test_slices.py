@@ -29,20 +29,25 @@ from shared.errors import (
     TargetUnavailable,
     UnreadableFile,
 )
-from shared.postgres import slice_load, slices, temporary
+from shared.postgres import crew, slice_load, slices, temporary
 from shared.postgres.archive import inspect
 from shared.postgres.blocks import read_index
+from shared.postgres.board import Held, SharedBoard, write
 from shared.postgres.contents import select
+from shared.postgres.crew import Crew
 from shared.postgres.destination import Deadline, Destination
 from shared.postgres.load import LoadJob, load_database
+from shared.postgres.load_settings import Resources
 from shared.postgres.options import EVERYTHING
 from shared.postgres.pg_restore import Restorer
+from shared.postgres.piece_load import Start
+from shared.postgres.pieces import plan_pieces
 from shared.postgres.promotion import promote
-from shared.postgres.server import TargetServer
-from shared.postgres.slice_ledger import SliceLedger
-from shared.postgres.slice_load import SliceLoader, load_slices
+from shared.postgres.server import TargetServer, server_errors
+from shared.postgres.slice_load import load_slice
 from shared.postgres.slices import Slice, divide, plan_slices
 from shared.postgres.source import LocalFile
+from shared.postgres.staging import Route
 from shared.postgres.temporary import Database
 from shared.postgres.tolerance import Findings
 from shared.postgres.tools import Toolbox
@@ -171,18 +176,50 @@ class Bench:
 
     target: FlexibleServer
     path: Path
-    loader: SliceLoader
+    restorer: Restorer
+    head: Path
     planned: list[Slice]
     name: str = "bench"
+
+    @property
+    def board(self) -> SharedBoard:
+        """What hands the slices out, as each process has one."""
+        resources = Resources(180_000, 1 << 20, 1 << 16, 8, 2)
+        return SharedBoard(self.restorer.destination.server, self.name, plan_pieces(self.planned, (), {}), resources)
+
+    def load(self, *slices: Slice, source: LocalFile | None = None) -> None:
+        """Load slices, each by somebody who holds its lock."""
+        for one in slices:
+            with server_errors(), self.restorer.destination.server.advisory_lock(f"test {one.number}") as lock:
+                load_slice(self.reading(source), self.head, one, lock)
+
+    def work_off(self, jobs: int, source: LocalFile | None = None) -> None:
+        """Load what the board hands out."""
+
+        def work(restorer: Restorer, held: Held) -> Findings:
+            one = held.piece.work
+            assert isinstance(one, Slice)
+            return load_slice(restorer, self.head, one, held.connection)
+
+        Crew(self.board, self.reading(source), work, pauses=(0.1, 0.1)).run(jobs)
+
+    @property
+    def done(self) -> set[int]:
+        """The slices that are marked."""
+        with self.target.connect(autocommit=True) as connection:
+            database = temporary.by_name(connection, self.name)
+        assert database
+        assert database.underway
+        return set(database.underway.done)
 
     def stalling(self) -> "Stalling":
         """The file, whose reader waits in the middle of the first slice."""
         return Stalling(self.path, after=self.planned[0].ranges[0][0] + 200_000)
 
-    def reading(self, source: LocalFile) -> SliceLoader:
-        """The loader, as another process that reads the file in another way."""
-        archive = replace(self.loader.restorer.archive, source=source)
-        return replace(self.loader, restorer=replace(self.loader.restorer, archive=archive))
+    def reading(self, source: LocalFile | None) -> Restorer:
+        """The restorer, as of another process that reads the file in another way."""
+        archive = self.restorer.archive
+        return replace(self.restorer, archive=replace(archive, source=source or archive.source))
 
     def counts(self) -> tuple[object, ...] | None:
         with self.target.connect(self.name, as_superuser=True) as connection:
@@ -198,7 +235,7 @@ class Bench:
             return [query for (query,) in rows]
 
     def end_locks(self) -> None:
-        """Cut the connections that hold locks."""
+        """Cut the connections that hold slices."""
         with self.target.connect(as_superuser=True, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -221,7 +258,6 @@ def bench(
     tmp_path: Path,
 ) -> Iterator[Bench]:
     monkeypatch.setattr(slice_load, "PIECE", 100_000)
-    monkeypatch.setattr(slice_load, "PAUSES", (0.1, 0.1))
     archive = inspect(dumped, toolbox)
     with target.connect(autocommit=True) as connection:
         connection.execute("CREATE DATABASE bench TEMPLATE template0")
@@ -232,15 +268,17 @@ def bench(
     parts = divide(select(archive.entries).main)
     restorer.run(parts.before, head)
     planned = plan_slices(archive, parts.data, read_index(archive), 1)
-    yield Bench(target, dumped.path, SliceLoader(restorer, head), planned)
+    with target.connect(autocommit=True) as connection:
+        begin = Start(Findings(), [], (), ())
+        write(connection, "bench", begin.underway("plan", Route(LoadMethod.SLICED, "", 2, 2), Findings()))
+    yield Bench(target, dumped.path, restorer, head, planned)
     with target.connect(as_superuser=True, autocommit=True) as connection:
         connection.execute("DROP DATABASE bench WITH (FORCE)")
 
 
 def test_a_slice_that_is_loaded_again_starts_its_tables_over(bench: Bench) -> None:
     """Those that inherit from one of them keep what they have, and large objects are written over."""
-    for one in (*bench.planned, *reversed(bench.planned)):
-        bench.loader.load(one)
+    bench.load(*bench.planned, *reversed(bench.planned))
     assert bench.counts() == WHOLE
     with bench.target.connect(bench.name, as_superuser=True) as connection:
         sizes = connection.execute("SELECT loid, sum(length(data)) FROM pg_largeobject GROUP BY 1 ORDER BY 1")
@@ -254,51 +292,78 @@ def test_what_an_earlier_attempt_left_running_is_ended_before_its_rows_are_clear
     )
     left_behind.execute("INSERT INTO a VALUES (-1)")
     left_behind.execute("BEGIN; INSERT INTO a VALUES (-2)")
-    load_slices(bench.loader, bench.planned, 2)
+    bench.work_off(2)
     assert bench.counts() == WHOLE
     with pytest.raises(psycopg.OperationalError):
         left_behind.execute("COMMIT")
     left_behind.close()
 
 
-def test_an_attempt_in_whose_place_another_one_goes_on_begins_no_slice(bench: Bench) -> None:
-    """It may not know yet that it has lost the load's lock, and would empty tables that are marked as loaded."""
-    with bench.target.connect(autocommit=True) as connection:
-        zombie = SliceLedger(connection, bench.name)
-        start = slice_load.Start(Findings(), [], (), ())
-        zombie.begin(start.underway(zombie.started, "plan", 2, Findings()))
-        load_slices(bench.loader, bench.planned[:1], 1, zombie)
-        left = temporary.by_name(connection, bench.name)
-        assert left is not None
-        successor = SliceLedger(connection, bench.name, left.underway)
-        successor.take_over()
-        with pytest.raises(LoadInterrupted, match="another attempt"):
-            load_slices(bench.loader, bench.planned, 2, zombie)
-        assert successor.done == {bench.planned[0].number}
-        load_slices(bench.loader, bench.planned[1:], 2, successor)
-    assert bench.counts() == WHOLE
-
-
-def test_two_executions_of_a_slice_at_once_bring_its_rows_once(bench: Bench, wait: Wait) -> None:
-    first = bench.planned[0]
+def test_two_processes_at_once_share_the_slices(bench: Bench, wait: Wait) -> None:
+    """One is in the middle of the first slice; the other does all others, and waits for that one's end."""
     file = bench.stalling()
-    threads = [threading.Thread(target=bench.reading(file).load, args=[first]) for _ in range(2)]
-    for thread in threads:
-        thread.start()
+    slow = threading.Thread(target=bench.work_off, args=[1, file])
+    slow.start()
     wait(file.waits.is_set, "the middle of the slice")
-
-    def one_waits() -> bool:
-        with bench.target.connect(as_superuser=True) as connection:
-            locks = connection.execute("SELECT granted FROM pg_locks WHERE locktype = 'advisory' ORDER BY 1").fetchall()
-        return locks == [(False,), (True,)] and len(bench.sessions()) == 1
-
-    wait(one_waits, "an execution that waits for the other one")
+    other = threading.Thread(target=bench.work_off, args=[2])
+    other.start()
+    wait(lambda: bench.done == {one.number for one in bench.planned[1:]}, "the end of the others")
+    assert other.is_alive()
     file.go_on.set()
-    for thread in threads:
+    for thread in (slow, other):
         thread.join()
-    for one in bench.planned[1:]:
-        bench.loader.load(one)
     assert bench.counts() == WHOLE
+    assert bench.done == {one.number for one in bench.planned}
+    log = bench.restorer.destination.log
+    assert isinstance(log, io.BytesIO)
+    assert log.getvalue().count(b", slice ") == len(bench.planned)
+
+
+def test_a_slice_whose_process_dies_is_taken_by_another_one(bench: Bench, wait: Wait) -> None:
+    """Its lock ends with its connection; it marks nothing any more."""
+    file = bench.stalling()
+    errors: list[FlexRestoreError] = []
+
+    def work() -> None:
+        try:
+            bench.work_off(1, file)
+        except FlexRestoreError as error:
+            errors.append(error)
+
+    dying = threading.Thread(target=work)
+    dying.start()
+    wait(file.waits.is_set, "the middle of the slice")
+    other = threading.Thread(target=bench.work_off, args=[1])
+    other.start()
+    with bench.target.connect(as_superuser=True, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s",
+            [f"{bench.name} piece {bench.planned[0].number} 0"],
+        )
+    other.join()
+    assert bench.counts() == WHOLE
+    file.go_on.set()
+    dying.join()
+    assert bench.counts() == WHOLE
+
+
+def test_nobody_takes_or_marks_a_piece_of_a_load_that_is_finished(bench: Bench) -> None:
+    """Whoever finishes it is alone; that begins when the pieces are done and not before."""
+    board = bench.board
+    with board.hold(lambda: True) as held, bench.target.connect(autocommit=True) as connection:
+        assert held is not None
+        with pytest.raises(LoadInterrupted, match="not all pieces"):
+            board.finish(connection)
+        database = temporary.by_name(connection, bench.name)
+        assert database
+        assert database.underway
+        every = tuple(one.number for one in bench.planned)
+        write(connection, bench.name, database.underway.model_copy(update={"done": every}))
+        board.finish(connection)
+        with pytest.raises(LoadInterrupted, match="nobody goes on"):
+            board.mark(held, Findings())
+    with board.hold(lambda: True) as nothing:
+        assert nothing is None
 
 
 @pytest.mark.parametrize("stalls", ["before it empties its tables", "before its first row", "in the middle"])
@@ -323,7 +388,7 @@ def test_an_execution_that_lost_its_lock_brings_no_row_any_more(
 
     def work() -> None:
         try:
-            bench.reading(file).load(first)
+            bench.load(first, source=file)
         except FlexRestoreError as error:
             errors.append(error)
 
@@ -331,11 +396,10 @@ def test_an_execution_that_lost_its_lock_brings_no_row_any_more(
     thread.start()
     wait(asleep.is_set, "an execution that stalls")
     bench.end_locks()
-    bench.loader.load(first)
+    bench.load(first)
     file.go_on.set()
     thread.join()
-    for one in bench.planned[1:]:
-        bench.loader.load(one)
+    bench.load(*bench.planned[1:])
     assert bench.counts() == WHOLE
     assert [type(error) for error in errors] in ([TargetUnavailable], [LoadInterrupted])
 
@@ -374,7 +438,9 @@ data = divide(select(archive.entries).main).data
 first = plan_slices(archive, data, read_index(archive), 1)[0]
 Stalling.after = first.ranges[0][0] + 200_000
 destination = Destination(server, name, Path(folder), io.BytesIO(), Deadline(None))
-slice_load.SliceLoader(Restorer(archive, destination, frozenset(), EVERYTHING), Path(folder, "head")).load(first)
+restorer = Restorer(archive, destination, frozenset(), EVERYTHING)
+with server.advisory_lock("test") as lock:
+    slice_load.load_slice(restorer, Path(folder, "head"), first, lock)
 """
 
 
@@ -382,8 +448,7 @@ def test_after_a_crash_only_the_slice_that_was_under_way_is_loaded_again(
     bench: Bench, wait: Wait, tmp_path: Path
 ) -> None:
     first, *others = bench.planned
-    for one in others:
-        bench.loader.load(one)
+    bench.load(*others)
     target = bench.target
     worker = subprocess.Popen(
         [sys.executable, "-c", WORKER, target.host, str(target.port), target.admin, bench.name, bench.path, tmp_path],
@@ -403,13 +468,13 @@ def test_after_a_crash_only_the_slice_that_was_under_way_is_loaded_again(
     finally:
         worker.kill()
         worker.wait()
-    bench.loader.load(first)
+    bench.load(first)
     assert bench.counts() == WHOLE
 
 
 def test_a_slice_whose_connection_is_cut_is_loaded_again_and_the_others_go_on(bench: Bench, wait: Wait) -> None:
     file = bench.stalling()
-    thread = threading.Thread(target=load_slices, args=[bench.reading(file), bench.planned, 1])
+    thread = threading.Thread(target=bench.work_off, args=[1, file])
     thread.start()
     wait(file.waits.is_set, "the middle of the slice")
     wait(lambda: any(query.startswith("COPY") for query in bench.sessions()), "the copy")
@@ -442,7 +507,7 @@ class Broken(LocalFile):
 def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each table is a slice of its own, and none is tried again within a load."""
     monkeypatch.setattr(slice_load, "PIECE", 100_000)
-    monkeypatch.setattr(slice_load, "PAUSES", ())
+    monkeypatch.setattr(crew, "PAUSES", ())
     monkeypatch.setattr(slices, "SMALLEST", 1)
     monkeypatch.setattr(slices, "LARGEST", 1)
 
@@ -500,7 +565,7 @@ def test_a_load_that_was_interrupted_is_gone_on_with_where_it_was(
 def test_after_a_crash_of_the_server_what_it_lost_is_loaded_again(
     *, target: FlexibleServer, make_database: MakeDatabase, dump_file: DumpFile, load: Load, tmp_path: Path
 ) -> None:
-    """It empties unlogged tables."""
+    """It empties unlogged tables, which are therefore loaded last."""
     name = make_database(
         "crashed", *TABLES, "CREATE UNLOGGED TABLE u AS SELECT 1 AS n; CREATE TABLE z AS SELECT 1 AS n"
     )
@@ -530,12 +595,12 @@ def test_after_a_crash_of_the_server_what_it_lost_is_loaded_again(
 
 
 def wait_for_rows(target: FlexibleServer, one: LoadJob) -> None:
-    """Until all tables but the last one are filled."""
+    """Until all tables are filled but the last one, and the unlogged one."""
     [database] = left_of(target, one)
     deadline = time.monotonic() + 30
-    query = "SELECT (SELECT n FROM public.u), (SELECT max(n) FROM public.a), (SELECT max(n) FROM public.b)"
+    query = "SELECT (SELECT max(n) FROM public.a), (SELECT max(n) FROM public.b)"
     with target.connect(database.name, as_superuser=True, autocommit=True) as connection:
-        while connection.execute(query).fetchone() != (1, 4000, 4000):
+        while connection.execute(query).fetchone() != (4000, 4000):
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
@@ -629,5 +694,5 @@ def test_the_log_tells_the_slices_and_nothing_of_the_file_is_staged(
     assert staged
     assert max(staged) <= inspect(file, toolbox).head_size
     told = log.getvalue().decode()
-    assert "slices, 2 side by side" in told
+    assert "-- 3 pieces, 2 side by side" in told
     assert "-- pg_restore: 1 entries, slice 0, " in told
