@@ -264,9 +264,15 @@ class Ticketing:
 
 
 @pytest.fixture(scope="session")
-def lasting_ticketing(environment: Environment, event_schema: Draft202012Validator) -> Ticketing:
+def ticketing_of(event_schema: Draft202012Validator) -> Callable[[Environment], Ticketing]:
+    """A ticketing system of another environment than that of all tests."""
+    return lambda environment: Ticketing(environment, event_schema)
+
+
+@pytest.fixture(scope="session")
+def lasting_ticketing(environment: Environment, ticketing_of: Callable[[Environment], Ticketing]) -> Ticketing:
     """A ticketing system for fixtures that outlive a test."""
-    return Ticketing(environment, event_schema)
+    return ticketing_of(environment)
 
 
 @pytest.fixture
