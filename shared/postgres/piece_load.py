@@ -146,7 +146,7 @@ class PieceLoad:
         restorer = replace(self.restorer, absent=frozenset(underway.absent))
         work = self._work(underway.jobs * underway.lanes, resources, None)
         try:
-            Crew(board, restorer, work, pauses=crew.PAUSES, until=until).run(underway.jobs)
+            Crew(board, restorer, work, pauses=crew.PAUSES, until=until).run(min(underway.jobs, len(plan.pieces)) or 1)
         except PermanentError:
             board.fail()
             raise
@@ -195,7 +195,7 @@ class PieceLoad:
         with self.restorer.destination.connect() as connection:
             resources = read_resources(connection)
         board = LocalBoard(plan_pieces(slices, (), {}), jobs, resources)
-        Crew(board, self.restorer, self._work(jobs, resources, lock)).run(jobs)
+        Crew(board, self.restorer, self._work(jobs, resources, lock)).run(min(jobs, len(slices)))
         return board.findings
 
     def _work(self, loaders: int, resources: Resources, lock: Connection | None) -> Work:
