@@ -56,13 +56,16 @@ def test_lanes_share_a_database_and_after_a_crash_only_unfinished_pieces_run_aga
     ticketing = ticketing_of(environment)
     with ticketing.waiting_loads():
         ticketing.send(ticketing.ticket("lanes", databases=["wide"]))
-        killed = ticketing.wait(lambda: two_that_stand_still(environment), "a load that stands still in each lane")
+        killed: set[int] = ticketing.wait(
+            lambda: two_that_stand_still(environment), "a load that stands still in each lane"
+        )
         done = pieces_done(environment)
         assert len(done) == len(PLAIN)
         kill_workers(environment)
 
         def at_work_again() -> bool:
-            return killed.isdisjoint(two_that_stand_still(environment) or killed)
+            again: set[int] = two_that_stand_still(environment)
+            return bool(again) and killed.isdisjoint(again)
 
         ticketing.wait(at_work_again, "both lanes at work again")
         assert pieces_done(environment) == done
