@@ -109,18 +109,35 @@ def environment(
     """Everything, with a backup of the source in the vault."""
     settings = {
         **receiver.settings,
-        "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
         "FLEX_RESTORE_TELEMETRY_FOLDER": str(telemetry_folder),
         "FLEX_RESTORE_TELEMETRY_SECONDS": "0.5",
         "FLEX_RESTORE_AUTO_IMPORT": json.dumps({AUTOMATIC: "drill"}),
         "FLEX_RESTORE_SETTLE_SECONDS": "2",
+    }
+    with start_environment(tmp_path_factory.mktemp("e2e"), settings) as running:
+        yield running
+
+
+@contextmanager
+def start_environment(folder: Path, settings: Mapping[str, str]) -> Iterator[Environment]:
+    """Everything, with two worker processes that wait as short as can be, and a backup of the source in the vault."""
+    quick = {
+        "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
         "FLEX_RESTORE_POLL_SECONDS": "0.3",
         "FLEX_RESTORE_POLL_LIMIT_SECONDS": "1",
     }
     pacing = Pacing(retry_after=0, operation=0.2, job=0.3)
-    with Environment.start(tmp_path_factory.mktemp("e2e"), settings=settings, pacing=pacing) as running:
+    with Environment.start(folder, settings={**quick, **settings}, pacing=pacing) as running:
         fill(running)
         take_backup(running)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sharing_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """The same, in which two lanes of one connection load each database side by side."""
+    settings = {"FLEX_RESTORE_ROUTE": "sliced", "FLEX_RESTORE_LANES": "2", "FLEX_RESTORE_JOBS": "1"}
+    with start_environment(tmp_path_factory.mktemp("lanes"), settings) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -263,13 +263,26 @@ def site(environment: Environment, lasting_ticketing: Any, tmp_path_factory: pyt
     return Site(environment, lasting_ticketing, tmp_path_factory.mktemp("crash-points"))
 
 
+@pytest.fixture(scope="module")
+def sharing_site(
+    sharing_environment: Environment,
+    ticketing_of: Callable[[Environment], Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Site:
+    """Where several lanes load each database."""
+    folder = tmp_path_factory.mktemp("crash-points")
+    return Site(sharing_environment, ticketing_of(sharing_environment), folder)
+
+
 @pytest.fixture(autouse=True)
-def undisturbed_again(site: Site) -> Iterator[None]:
+def undisturbed_again(request: pytest.FixtureRequest) -> Iterator[None]:
     """After a failure, too, no fault is left, and the host runs."""
     yield
-    site.environment.clear_faults()
-    if not site.environment.host_runs:
-        site.environment.restart_host()
+    for name in {"site", "sharing_site"}.intersection(request.fixturenames):
+        environment: Environment = request.getfixturevalue(name).environment
+        environment.clear_faults()
+        if not environment.host_runs:
+            environment.restart_host()
 
 
 def test_a_restore_that_is_left_alone_is_what_the_others_are_measured_by(site: Site) -> None:
@@ -316,6 +329,20 @@ def test_every_crash_point_is_survived(site: Site, table: "Table", effect: Effec
 
     assert table.failures[effect] == []
     assert table.survived[effect] > 0
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("effect", Effect, ids=lambda effect: effect.name.lower())
+def test_every_crash_point_of_lanes_is_survived(sharing_site: Site, table: "Table", effect: Effect) -> None:
+    """The same where function instances share a database."""
+    alone = sharing_site.undisturbed
+    calls = [call for call in alone.calls if call[0] in {"load_database", "load_pieces", "verify_database"}]
+    assert {"load_database", "load_pieces"} < {activity for activity, _ in calls}
+    for some in spread(calls, POINTS):
+        print(f"lanes: {table.enter(sharing_site, PLAIN, effect, some, alone)}", flush=True)  # noqa: T201
+
+    assert table.failures[effect] == []
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """One database is loaded by several function instances side by side, and goes on when all of them are killed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from psycopg import sql
 
 from local.demo.backup import take_backup
 from local.environment import Environment
-from local.vault.config import Pacing
 from shared.contracts.imports import LoadMethod
 from shared.postgres import temporary
 from shared.topology import REPORT_CONTAINER
@@ -21,33 +20,23 @@ PLAIN, PATIENT = ("a", "b", "c", "d"), ("e", "f")
 ROWS = "SELECT count(*), sum(hashtext(t::text)::bigint) FROM public.{} t"
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """Two worker processes, each of which is told to load with one connection."""
-    settings = {
-        "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
-        "FLEX_RESTORE_ROUTE": "sliced",
-        "FLEX_RESTORE_LANES": "2",
-        "FLEX_RESTORE_JOBS": "1",
-        "FLEX_RESTORE_POLL_SECONDS": "0.3",
-        "FLEX_RESTORE_POLL_LIMIT_SECONDS": "1",
-    }
-    pacing = Pacing(retry_after=0, operation=0.2, job=0.3)
-    with Environment.start(tmp_path_factory.mktemp("lanes"), settings=settings, pacing=pacing) as running:
-        with running.source.connect(autocommit=True) as connection:
-            connection.execute("CREATE DATABASE wide")
-        with running.source.connect("wide", autocommit=True) as connection:
-            connection.execute(SLOW.read_bytes())
-            for table in (*PLAIN, *PATIENT):
-                check = "CHECK (public.patient())" if table in PATIENT else ""
-                rows = 60_000 if table in PLAIN else 40_000
-                connection.execute(f"CREATE TABLE {table} (n integer, filler text {check})")
-                connection.execute(
-                    f"INSERT INTO {table} SELECT n, md5(n::text || '{table}') FROM generate_series(1, {rows}) n"
-                )
-                connection.execute(f"CREATE INDEX ON {table} (filler)")
-        take_backup(running)
-        yield running
+@pytest.fixture
+def environment(sharing_environment: Environment) -> Environment:
+    """With a backup of a database that is large enough to be shared."""
+    with sharing_environment.source.connect(autocommit=True) as connection:
+        connection.execute("CREATE DATABASE wide")
+    with sharing_environment.source.connect("wide", autocommit=True) as connection:
+        connection.execute(SLOW.read_bytes())
+        for table in (*PLAIN, *PATIENT):
+            check = "CHECK (public.patient())" if table in PATIENT else ""
+            rows = 60_000 if table in PLAIN else 40_000
+            connection.execute(f"CREATE TABLE {table} (n integer, filler text {check})")
+            connection.execute(
+                f"INSERT INTO {table} SELECT n, md5(n::text || '{table}') FROM generate_series(1, {rows}) n"
+            )
+            connection.execute(f"CREATE INDEX ON {table} (filler)")
+    take_backup(sharing_environment)
+    return sharing_environment
 
 
 def test_lanes_share_a_database_and_after_a_crash_only_unfinished_pieces_run_again(
