@@ -134,8 +134,12 @@ class TargetServer:
                 autocommit=True,
                 **_KEEPALIVES,
             )
-            for setting in newer_limits(connection.info.server_version):
-                connection.execute(f"SET {setting} = 0")
+            try:
+                for setting in newer_limits(connection.info.server_version):
+                    connection.execute(f"SET {setting} = 0")
+            except BaseException:  # nobody else could close it
+                connection.close()
+                raise
         except psycopg.OperationalError as error:
             text = f"{self.host}:{self.port} as {self.user}: {error}".strip()
             if any(phrase in str(error) for phrase in _REFUSALS):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 import pytest
@@ -285,3 +285,21 @@ def test_limits_that_the_user_has_for_statements_are_none_for_an_import(
         connection.execute("SELECT pg_sleep(1)")
     loaded = loading.ends_right()
     assert promote(loading.server, loading.job.key, loaded.oid, NAME).oid == loaded.oid
+
+
+def test_a_connection_whose_limits_cannot_be_lifted_is_not_left_open(
+    server: TargetServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody but the server would know of it, for as long as the error is held."""
+    monkeypatch.setattr("shared.postgres.server.newer_limits", lambda _version: ["no_such_limit"])
+    opened: list[psycopg.Connection] = []
+    connect = psycopg.connect
+
+    def remember(**options: Any) -> psycopg.Connection:
+        opened.append(connect(**options))
+        return opened[-1]
+
+    monkeypatch.setattr(psycopg, "connect", remember)
+    with pytest.raises(psycopg.Error, match="no_such_limit"):
+        server.connect()
+    assert [one.closed for one in opened] == [True]
