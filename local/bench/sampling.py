@@ -1,6 +1,7 @@
 """What is looked at while a burst runs: temporary databases on the target, and the memory of the app's processes."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -15,26 +16,28 @@ _TEMPORARY = (
 
 
 class Sampling:
-    """A thread that looks again and again until the `with` block is left."""
+    """A thread that looks again and again until the `with` block is left, which fails where a look did."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="sampling")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sampling")
         self.imports_at_once = 0
         """Databases that were being imported at the same moment, at most; a restore of the burst has one."""
         self.memory: list[float] = []
         """MB of the largest process of the app, look by look."""
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._looking = self._thread.submit(self._look)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._over.set()
-        self._thread.join()
+        self._thread.shutdown()
+        if error is None:
+            self._looking.result()
 
     def _look(self) -> None:
         with self._environment.target.connect(as_superuser=True, autocommit=True) as connection:
