@@ -13,7 +13,7 @@ from shared.contracts.outcome import Outcome, failure, success
 from shared.contracts.vaultjobs import RestoreOrder
 from shared.contracts.watch import Sighting
 from shared.errors import ImportFailed, LandingFailed, cut
-from shared.instances import is_over, start_clearing_once, start_import_once, wake
+from shared.instances import is_clearing_known, is_over, start_clearing, start_import_once, wake
 from shared.settings import settings
 from shared.storage import imports, reservations, waiting
 from shared.storage.ledger import Ledger
@@ -59,11 +59,13 @@ async def call_next(subject: dict[str, Any], client: df.DurableOrchestrationClie
 @answering_with_client
 async def open_clearing(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Have the landing container of a cancelled restore cleared when the vault has stopped writing into it."""
+    if await is_clearing_known(client, subject["requestId"]):  # it may have given the container back by now
+        return success({"started": False})
     try:
         clearing = await asyncio.to_thread(_clearing, subject["requestId"], subject["container"])
     except LandingFailed as error:
         return failure(error)
-    return success({"started": await start_clearing_once(client, clearing)})
+    return success({"started": await start_clearing(client, clearing)})
 
 
 def _clearing(request_id: str, container: str) -> Clearing:

@@ -128,12 +128,19 @@ async def start_housekeeping_once(client: df.DurableOrchestrationClient) -> bool
     return await _start(client, "housekeeping", HOUSEKEEPING, {}) is None
 
 
-async def start_clearing_once(client: df.DurableOrchestrationClient, clearing: Clearing) -> bool:
-    """Start to clear a landing container, unless that was started before; whether it was started now."""
-    instance_id = child_instance(clearing.order.request_id, "clearing")
-    if await client.get_status(instance_id):
-        return False
+async def is_clearing_known(client: df.DurableOrchestrationClient, request_id: str) -> bool:
+    """Whether the clearing of a restore's landing container was started, and may have come to its end."""
+    return bool(await client.get_status(_clearing_instance(request_id)))
+
+
+async def start_clearing(client: df.DurableOrchestrationClient, clearing: Clearing) -> bool:
+    """Start to clear a landing container, unless that is being done; whether it was started now."""
+    instance_id = _clearing_instance(clearing.order.request_id)
     return await _start(client, "clear_landing", instance_id, clearing.to_wire()) is None
+
+
+def _clearing_instance(request_id: str) -> str:
+    return child_instance(request_id, "clearing")
 
 
 async def start_import_once(client: df.DurableOrchestrationClient, landing: LandingRef) -> bool:
