@@ -13,9 +13,9 @@ from shared.contracts.outcome import Outcome, failure, success
 from shared.contracts.vaultjobs import RestoreOrder
 from shared.contracts.watch import Sighting
 from shared.errors import ImportFailed, LandingFailed, cut
-from shared.instances import is_clearing_known, is_over, start_clearing, start_import_once, wake
+from shared.instances import call_first, is_clearing_known, is_over, start_clearing, start_import_once
 from shared.settings import settings
-from shared.storage import imports, reservations, waiting
+from shared.storage import reservations
 from shared.storage.ledger import Ledger
 
 
@@ -49,10 +49,7 @@ async def check_import(subject: dict[str, Any], client: df.DurableOrchestrationC
 @answering_with_client
 async def call_next(subject: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
     """Have the first of each line look at once whether it is their turn; the others are not far behind."""
-    for line in subject["lines"]:
-        sleeper = "import" if imports.is_line(line) else "landing"
-        for request_id in (await asyncio.to_thread(waiting.first, line))[: waiting.CALLED]:
-            await wake(client, request_id, [sleeper])
+    await call_first(client, subject["lines"])
     return success(None)
 
 

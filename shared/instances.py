@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from shared.contracts.progress import Phase, RestoreProgress
 from shared.decisions import reopen
 from shared.histories import kept
 from shared.settings import settings
+from shared.storage import imports, waiting
 from shared.storage.ledger import Ledger
 from shared.topology import HOUSEKEEPING, WAKE, WATCHES, child_instance, import_instance
 
@@ -118,6 +119,14 @@ async def wake(client: df.DurableOrchestrationClient, request_id: str, names: Se
             await client.raise_event(child_instance(request_id, name), WAKE, {})
         except Exception as error:  # noqa: BLE001 -- the SDK's only kind; the sleeper looks again by itself, only later
             _log.debug("%s of restore %s is not woken: %s", name, request_id, error)
+
+
+async def call_first(client: df.DurableOrchestrationClient, lines: Iterable[str]) -> None:
+    """Have the first of each line look at once whether it is their turn."""
+    for line in lines:
+        sleeper = "import" if imports.is_line(line) else "landing"
+        for request_id in (await asyncio.to_thread(waiting.first, line))[: waiting.CALLED]:
+            await wake(client, request_id, [sleeper])
 
 
 async def start_housekeeping_once(client: df.DurableOrchestrationClient) -> bool:

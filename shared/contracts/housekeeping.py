@@ -33,6 +33,8 @@ class Item(Contract):
     """Of how many parts it is made."""
     facts: Json = {}  # noqa: RUF012 -- frozen model; pydantic copies defaults
     """What it takes to delete it and nothing else."""
+    lines: tuple[str, ...] = ()
+    """The lines whose first may be served when it has gone."""
     problem: str = ""
     """Why it cannot be looked at; then nothing is deleted."""
 

@@ -8,7 +8,7 @@ from shared.contracts.housekeeping import Item, Kind
 from shared.errors import LandingFailed
 from shared.housekeeping.census import Census
 from shared.settings import settings
-from shared.storage import landing, reservations
+from shared.storage import landing, reservations, waiting
 from shared.storage.ledger import FileSet, Ledger, file_sets, users_of_set
 
 _log = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ def look() -> Iterator[Item]:
                 why=f"nobody has used the files since {last.isoformat(timespec='seconds')}",
                 count=len(files),
                 facts=listing.to_wire(),
+                lines=(waiting.LANDING,),
             )
 
 

@@ -45,7 +45,7 @@ def look(abandoned: Abandoned, *, brought: bool) -> Iterator[Item]:
 
     The files are listed before it is seen whether the container is still reserved: so none is of a later owner.
     """
-    container, request_id = abandoned.container, abandoned.request_id
+    container, request_id, order = abandoned.container, abandoned.request_id, abandoned.order
     leftovers = done_with(request_id, abandoned.phase, container if brought else "")
     if container not in reservations.owned_by(request_id):
         return
@@ -68,7 +68,8 @@ def look(abandoned: Abandoned, *, brought: bool) -> Iterator[Item]:
         restores=(request_id,),
         why="nothing works for the restore any more, and its backup job has ended",
         facts={"container": container, "brought": brought, "leftovers": leftovers and leftovers.to_wire()},
-        problem="" if abandoned.order else unclear,
+        lines=(waiting.LANDING, *([waiting.before(order.instance.datasource_id)] if order else [])),
+        problem="" if order else unclear,
     )
 
 

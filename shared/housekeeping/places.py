@@ -15,7 +15,8 @@ def look() -> Iterator[Item]:
             yield _place(request_id, f"in the line {line}")
     for target, request_id in imports.held():
         if not census.runs(request_id):
-            yield _place(request_id, f"at the target server {target}", target=target)
+            where = f"at the target server {target}"
+            yield _place(request_id, where, lines=(imports.line(target),), target=target)
 
 
 def remove(item: Item) -> bool:
@@ -28,11 +29,12 @@ def remove(item: Item) -> bool:
     return True
 
 
-def _place(request_id: str, where: str, **facts: str) -> Item:
+def _place(request_id: str, where: str, *, lines: tuple[str, ...] = (), **facts: str) -> Item:
     return Item(
         kind=Kind.PLACE,
         name=f"place of restore {request_id} {where}",
         restores=(request_id,),
         why="nothing works for that restore any more",
         facts=facts,
+        lines=lines,
     )

@@ -15,7 +15,7 @@ import azure.durable_functions as df
 from shared.contracts.events import HousekeepingData, NotRemovedData, RemovedData
 from shared.contracts.housekeeping import Item
 from shared.errors import cut
-from shared.instances import at_work
+from shared.instances import at_work, call_first
 from shared.storage import documents
 from shared.storage.accounts import control_container
 from shared.storage.ledger import quoted
@@ -35,9 +35,10 @@ type Remove = Callable[[Item], Awaitable[bool]]
 async def sweep(
     client: df.DurableOrchestrationClient, began: str, chore: str, look: Look, remove: Remove
 ) -> HousekeepingData:
-    """Delete what is to go, each item by itself: one that cannot be deleted stops no other."""
+    """Delete what is to go, each item by itself: one that cannot be deleted stops no other. Wake who waited for it."""
     removed: list[RemovedData] = []
     failed: list[NotRemovedData] = []
+    lines: dict[str, None] = {}
     for item in await asyncio.to_thread(planned, began, chore, look):
         if item.problem:
             failed.append(_failed(item, item.problem))
@@ -52,6 +53,8 @@ async def sweep(
         else:
             _log.info("deleted %s: %s", item.name, item.why)
             removed.append(_removed(item))
+            lines.update(dict.fromkeys(item.lines))
+    await call_first(client, lines)
     return HousekeepingData(removed=tuple(removed), failed=tuple(failed))
 
 

@@ -36,6 +36,7 @@ class Engine:
     """The durable client, as far as housekeeping asks it."""
 
     instances: dict[str, dict[str, Any]] = field(default_factory=dict)
+    woken: list[str] = field(default_factory=list)
 
     def add(self, instance: str, status: str = "Running", days: float = 0, **shown: Any) -> None:
         at = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -63,6 +64,9 @@ class Engine:
             and (created_time_to is None or one.created_time <= created_time_to)
             and (runtime_status is None or one.runtime_status in runtime_status)
         ][:100]
+
+    async def raise_event(self, instance: str, _name: str, _data: Any) -> None:
+        self.woken.append(instance)
 
     async def purge_instance_history(self, instance: str) -> None:
         known = self.instances.get(instance)

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.contracts.progress import Phase
+from shared.contracts.request import Priority
 from shared.housekeeping import files
-from shared.storage import reservations
+from shared.storage import reservations, waiting
 from shared.storage.ledger import use_set
 from shared.topology import LANDING_CONTAINERS
 
@@ -29,6 +30,15 @@ def test_files_of_a_restore_that_is_long_over_are_deleted_and_told(house: Any, p
 
     assert house.names() == set()
     assert (removed.kind, removed.name, removed.restore, removed.count) == ("files", f"backup b in {FIRST}", "r", 3)
+
+
+def test_who_waits_for_the_container_that_they_fill_is_woken(house: Any) -> None:
+    house.restore("r", days=8)
+    house.bring("r", *SET)
+    waiting.join(waiting.LANDING, "next", Priority.NORMAL)
+    house.keep("delete_files")
+
+    assert house.engine.woken == ["next:landing"]
 
 
 def test_files_stay_for_as_long_as_the_operator_says(house: Any, configure: Callable[..., None]) -> None:

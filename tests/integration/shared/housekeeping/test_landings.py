@@ -10,8 +10,9 @@ from local.environment import Services
 from local.vault.faults import JobFault
 from shared.contracts.files import Listing, Reservation
 from shared.contracts.progress import Phase
+from shared.contracts.request import Priority
 from shared.contracts.vaultjobs import RestoreOrder
-from shared.storage import landing, reservations
+from shared.storage import landing, reservations, waiting
 from shared.storage.ledger import Ledger, owner_of_set
 
 type Wait = Callable[[Callable[[], Any], str], Any]
@@ -50,6 +51,23 @@ def test_the_files_of_a_cancelled_restore_are_deleted_and_its_container_is_free(
         ("reservation", 1, order.request_id),
     ]
     assert (house.names(), reservations.read(order.container)) == (set(), None)
+
+
+def test_who_waits_for_the_container_or_its_datasource_is_woken(house: Any, gone: Any) -> None:
+    order = gone(Phase.CANCELLED)
+    waiting.join(waiting.LANDING, "any", Priority.NORMAL)
+    waiting.join(waiting.before(order.instance.datasource_id), "same", Priority.NORMAL)
+    give_back(house, order, brought=True)
+
+    assert house.engine.woken == ["any:landing", "same:landing"]
+
+
+def test_nobody_is_woken_for_a_container_that_stays_reserved(house: Any, order: RestoreOrder) -> None:
+    reservations.reserve("somebody-else")
+    waiting.join(waiting.LANDING, "any", Priority.NORMAL)
+    give_back(house, order, brought=False)
+
+    assert house.engine.woken == []
 
 
 def test_the_files_of_a_failed_restore_stay_and_have_their_retention(house: Any, gone: Any) -> None:

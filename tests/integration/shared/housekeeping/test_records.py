@@ -200,6 +200,15 @@ def test_a_place_at_a_target_server_goes_with_its_import(house: Any) -> None:
     assert imports.held() == [("drill", "imports")]
 
 
+def test_who_waits_for_a_target_server_is_woken_when_a_dead_restores_place_is_given_back(house: Any) -> None:
+    for name in ("dead", "next"):
+        imports.reserve("drill", name, Priority.NORMAL, 1)
+    house.engine.add("next:import")
+    house.keep("remove_places")
+
+    assert house.engine.woken == ["next:import"]
+
+
 def test_what_was_deleted_is_told_each_time_and_what_cannot_be_once_a_day(house: Any) -> None:
     removed = {"kind": "files", "name": "n", "restore": "r", "why": "w", "count": 1}
     failed = {"kind": "database", "name": "target drill", "message": "does not answer"}
