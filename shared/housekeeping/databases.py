@@ -14,7 +14,8 @@ from shared.contracts.files import Listing
 from shared.contracts.housekeeping import Item, Kind
 from shared.contracts.imports import DatabaseLoad, Promotion
 from shared.contracts.plan import Plan
-from shared.errors import FlexRestoreError
+from shared.contracts.status import TEXT_LIMIT
+from shared.errors import FlexRestoreError, cut
 from shared.housekeeping.census import Census
 from shared.postgres import temporary
 from shared.postgres.server import Connection, TargetServer, server_errors
@@ -55,13 +56,12 @@ def _left_on(alias: str, census: Census) -> Iterator[Item]:
     server = target_server(alias)
     with server_errors(), server.connect() as connection:
         found = [one for one in temporary.all_databases(connection) if _TEMPORARY.fullmatch(one.name) or one.replaced]
-    if found:
-        known = _Known(alias, server, census)
-        for database in found:
-            if (key := known.key(database)) is not None:
-                yield _item(alias, database, key)
-            else:
-                _log.info("%s on target %s is of no restore that is over and known here", database.name, alias)
+    known = _Known(alias, server, census, successors=any(one.replaced for one in found))
+    for database in found:
+        if (key := known.key(database)) is not None:
+            yield _item(alias, database, key)
+        else:
+            _log.info("%s on target %s is of no restore that is over and known here", database.name, alias)
 
 
 def _item(alias: str, database: Database, key: LoadKey) -> Item:
@@ -77,22 +77,40 @@ def _item(alias: str, database: Database, key: LoadKey) -> Item:
     )
 
 
+def _mark(database: Database) -> str | int:
+    """What tells whose it is: the beginning of its name, or the OID of its successor."""
+    if named := _TEMPORARY.fullmatch(database.name):
+        return named["prefix"]
+    return database.replaced.replaced_by if database.replaced else ""
+
+
 class _Known:
-    """The loads of the restores into a target that are over."""
+    """The loads of the restores into a target that are over; their records are read until the one that is sought."""
 
-    def __init__(self, alias: str, server: TargetServer, census: Census) -> None:
-        self._prefixes: dict[str, LoadKey] = {}
-        self._oids: dict[int, LoadKey] = {}
-        for request_id in census.ended_before(census.taken):
-            ledger = Ledger(request_id)
-            plan, listing = ledger.read("plan", Plan), ledger.read("listing", Listing)
-            if plan is not None and listing is not None and plan.request.target == alias:
-                here = plan.target.host == server.host
-                self._add(ledger, [LoadKey(request_id, file.database) for file in listing.databases], here=here)
+    def __init__(self, alias: str, server: TargetServer, census: Census, *, successors: bool) -> None:
+        over = reversed(census.ended_before(census.taken))
+        self._unread = (name for name in over if census.rows[name].target == cut(alias, TEXT_LIMIT))
+        self._host = server.host
+        self._successors = successors
+        self._keys: dict[str | int, LoadKey] = {}
+        """By the prefix of their temporary databases; where successors are sought, by the OIDs of their databases."""
 
-    def _add(self, ledger: Ledger, keys: list[LoadKey], *, here: bool) -> None:
-        self._prefixes.update({key.prefix: key for key in keys})
-        names = set(ledger.names("databases")) if here else set()
+    def key(self, database: Database) -> LoadKey | None:
+        """The load that has left this database."""
+        mark = _mark(database)
+        while mark not in self._keys and (request_id := next(self._unread, None)):
+            self._read(Ledger(request_id))
+        return self._keys.get(mark)
+
+    def _read(self, ledger: Ledger) -> None:
+        listing = ledger.read("listing", Listing)
+        keys = [LoadKey(ledger.request_id, file.database) for file in listing.databases] if listing else []
+        self._keys.update({key.prefix: key for key in keys})
+        if self._successors and keys and (plan := ledger.read("plan", Plan)) and plan.target.host == self._host:
+            self._read_oids(ledger, keys)
+
+    def _read_oids(self, ledger: Ledger, keys: list[LoadKey]) -> None:
+        names = set(ledger.names("databases"))
         for key in keys:
             kinds: tuple[tuple[str, type[DatabaseLoad | Promotion]], ...] = (
                 ("load", DatabaseLoad),
@@ -102,13 +120,7 @@ class _Known:
                 name = database_record(key.database, record)
                 found = ledger.read(name, kind) if name.removeprefix("databases/") in names else None
                 if found is not None:
-                    self._oids[found.oid] = key
-
-    def key(self, database: Database) -> LoadKey | None:
-        """The load that has left this database."""
-        if named := _TEMPORARY.fullmatch(database.name):
-            return self._prefixes.get(named["prefix"])
-        return self._oids.get(database.replaced.replaced_by) if database.replaced else None
+                    self._keys.setdefault(found.oid, key)
 
 
 def _drop(connection: Connection, database: Database) -> None:

@@ -85,6 +85,29 @@ def test_databases_of_others_stay_whatever_they_are_called(house: Any, connectio
     assert others <= names()
 
 
+def test_no_more_records_are_read_than_it_takes_to_know_whose_a_database_is(
+    house: Any, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither those of restores into other targets nor those of older restores."""
+    read: list[str] = []
+
+    class Watched(Ledger):
+        def read(self, record: str, model: Any = None) -> Any:
+            read.append(f"{self.request_id} {record}")
+            return super().read(record, model)
+
+    monkeypatch.setattr("shared.housekeeping.databases.Ledger", Watched)
+    dead(house)
+    house.restore("elsewhere", Phase.FAILED, days=0, target="other")
+    house.restore("older", Phase.FAILED, days=1)
+    assert house.keep("drop_databases").removed == ()
+    assert read == []
+
+    temporary.create(connection, KEY.new_name(), "")
+    assert len(house.keep("drop_databases").removed) == 1
+    assert read == ["r listing"]
+
+
 @pytest.mark.parametrize("at_work", ["r", "r:import"])
 def test_a_running_restores_database_stays(house: Any, connection: Connection, names: Names, at_work: str) -> None:
     dead(house)
