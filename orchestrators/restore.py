@@ -70,7 +70,8 @@ def _plan(context: df.DurableOrchestrationContext, course: Course) -> Steps[Brie
     yield from course.enter(Phase.ACCEPTED)
     yield from course.enter(Phase.PLANNING)
     began = course.progress.phases[0].at
-    outcome = yield from attempt(context, "make_plan", {"request": context.get_input()["request"], "began": began})
+    subject = {"request": context.get_input()["request"], "began": began}
+    outcome = yield from attempt(context, "make_plan", subject, restore=context.instance_id)
     return Briefing.from_wire(_value(outcome, Phase.REJECTED))
 
 
@@ -80,7 +81,8 @@ def _validate(context: df.DurableOrchestrationContext, briefing: Briefing) -> St
     A validation whose outcome has expired is asked for once more.
     """
     for name in ("validation", "validation-again"):
-        started = yield from attempt(context, "start_validation", briefing.order(LANDING_CONTAINERS[0]))
+        order = briefing.order(LANDING_CONTAINERS[0])
+        started = yield from attempt(context, "start_validation", order, restore=briefing.request_id)
         operation = Operation.from_wire(_value(started, Phase.REJECTED))
         deadline = later(context, hours=1)
         watch = briefing.watch("check_operation", operation, what="the vault's validation", deadline=deadline)

@@ -24,6 +24,9 @@ LOAD_AGAIN = df.RetryOptions(first_retry_interval_in_milliseconds=5_000, max_num
 _BUSY_FOR = 1.0
 """Hours in which a service may say that it is busy, to one step."""
 
+_ASKED_EVERY = 60.0
+"""Seconds of such a wait between two looks whether anybody still wants it."""
+
 EXHAUSTED = "RetriesExhausted"
 """The code of a failure that was an exception, or a busy service, to the last try."""
 
@@ -33,8 +36,14 @@ def attempt(
     activity: str,
     subject: Contract | Json,
     retry: df.RetryOptions = TRY_AGAIN,
+    *,
+    restore: str = "",
 ) -> Steps[Outcome]:
-    """Run an activity, again where it raises, and when a busy service wants to be asked again; its outcome."""
+    """Run an activity, again where it raises, and when a busy service wants to be asked again; its outcome.
+
+    `restore` is the one that this is done for, where nothing else is to be done once it was cancelled: a long wait for
+    the service ends then, with that as the outcome.
+    """
     give_up = later(context, hours=_BUSY_FOR)
     while True:
         outcome = yield from _outcome(context.call_activity_with_retry(activity, retry, wire(subject)), activity)
@@ -43,6 +52,11 @@ def attempt(
             return outcome
         if again > give_up:
             return exhausted(activity, outcome.error.message if outcome.error else "")
+        while restore and context.current_utc_datetime + timedelta(seconds=_ASKED_EVERY) < again:
+            yield context.create_timer(context.current_utc_datetime + timedelta(seconds=_ASKED_EVERY))
+            running = yield from look(context, "check_running", {"requestId": restore})
+            if is_verdict(running):
+                return running
         yield context.create_timer(again)
 
 

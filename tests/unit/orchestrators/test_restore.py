@@ -407,7 +407,26 @@ def test_a_step_that_meets_a_busy_service_is_taken_again_when_that_wants_to_be_a
     driven, answer = run(world(make_plan=[BUSY, ok(BRIEFING)]))
 
     assert driven.names()[:2] == ["make_plan", "make_plan"]
-    assert driven.slept == [90]
+    assert driven.slept == [60, 30]
+    assert answer["phase"] == "Completed"
+
+
+@pytest.mark.parametrize("step", ["make_plan", "start_validation"])
+def test_a_cancel_ends_the_wait_for_a_busy_service(run: Any, step: str) -> None:
+    """Nobody waits for the hour that the service asks for: somebody looks each minute."""
+    of_phases, of_minutes = [ok(), ok()], [ok(), no("RestoreCancelled")]
+    driven, answer = run(cancelled(**{step: {**BUSY, "retryAfter": 3_000}}, check_running=[*of_phases, *of_minutes]))
+
+    assert answer["phase"] == "Cancelled"
+    assert driven.slept == [60, 60]
+    assert driven.names().count(step) == 1
+
+
+def test_a_wait_goes_on_though_a_look_whether_the_restore_does_cannot_be_taken(run: Any, lost_worker: Any) -> None:
+    looks = [ok(), ok(), lost_worker]
+    driven, answer = run(world(make_plan=[BUSY, ok(BRIEFING)], check_running=[*looks, *[ok()] * 9]))
+
+    assert driven.slept == [60, 30]
     assert answer["phase"] == "Completed"
 
 
