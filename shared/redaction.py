@@ -15,18 +15,22 @@ HIDDEN = "…"
 _WORDS = r"(?:password|passwd|passphrase|pwd|secret|token|api_?key|account_?key|access_?key|private_?key|signature|sig)"
 _NAME = rf"(?<![\w.-])[\w.-]{{0,100}}{_WORDS}\w{{0,100}}+"
 """A name that speaks of a secret; bounded, so that no text takes long."""
-_QUOTED = r"""'(?:[^'\\]|\\.|'')*'?|"(?:[^"\\]|\\.|"")*"?"""
+_QUOTED = (
+    r"""(?:E|U&|N)?'(?:[^'\\]|\\.|'')*'?|"(?:[^"\\]|\\.|"")*"?"""
+    r"""|(?P<tag>\$\w{0,63}\$)(?s:.*?)(?:(?P=tag)|\Z)"""
+)
+"""A literal as SQL and JSON write it; pg_dump writes E'…' where a backslash is in it."""
 _SECRETS = (
     # "password": "…" in JSON, which is said with a colon.
     (re.compile(rf'("{_NAME}"\s*:\s*)(?:{_QUOTED}|[^\s,}}\]]+)', re.IGNORECASE), rf'\1"{HIDDEN}"'),
-    # password=…, AccountKey=…, ?sig=…, SET my.token TO '…'
-    (re.compile(rf'({_NAME}"?\s*=\s*)(?:{_QUOTED}|[^\s,;&]+)', re.IGNORECASE), rf"\1{HIDDEN}"),
+    # password=…, AccountKey=…, ?sig=…, password => '…', SET my.token TO '…'
+    (re.compile(rf'({_NAME}"?\s*:?=>?\s*)(?:{_QUOTED}|[^\s,;&]+)', re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(rf'({_NAME}"?\s+(?:TO\s+)?)(?:{_QUOTED})', re.IGNORECASE), rf"\1'{HIDDEN}'"),
     # The key of a function in an address.
     (re.compile(r"([?&]code=)[^\s&\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
     # postgres://user:…@host
     (
-        re.compile(r"((?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,20}://[^\s/@:\"']*:)[^\s/@\"']+@", re.IGNORECASE),
+        re.compile(r"((?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,20}://[^\s/@:\"']*:)[^\s/\"']+@", re.IGNORECASE),
         rf"\1{HIDDEN}@",
     ),
     # What PostgreSQL keeps of a password, what webhooks are signed with, and tokens of Entra.

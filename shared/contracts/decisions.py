@@ -24,7 +24,7 @@ _Reason = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_
 class Remark(Published):
     """What a caller says about a restore, and why."""
 
-    by: Annotated[str, Field(max_length=200), AfterValidator(_of_text)] = ""
+    by: Annotated[str, Field(max_length=200), AfterValidator(_of_text), AfterValidator(hidden)] = ""
     """A person or a system. Needed with a function key; who is signed in and names another one speaks for them."""
     reason: _Reason
 

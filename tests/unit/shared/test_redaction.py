@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.contracts.decisions import Remark
 from shared.postgres.diagnostics import Diagnostic, Severity
 from shared.postgres.discretion import discreet
 from shared.redaction import HIDDEN, hidden, without_secrets
@@ -25,10 +26,16 @@ SECRET = "pl4nted+S3cret/1"
         f"OPTIONS (user 'a', \"password\" '{SECRET}''{SECRET}')",
         f"ALTER DATABASE shop SET app.api_key TO '{SECRET}'",
         f"ALTER DATABASE shop SET app.api_key = '{SECRET}'",
+        f"ALTER DATABASE shop SET \"app.api_key\" TO E'a\\\\b {SECRET}'",
+        f"ALTER ROLE a PASSWORD U&'{SECRET}'",
+        f"ALTER ROLE a PASSWORD $secret$a $ {SECRET}$secret$;",
+        f"SELECT connect(password => 'a {SECRET}')",
+        f"password := E'a {SECRET}';",
         f'{{"password": "{SECRET}", "a": 1}}',
         f'{{"password": "{SECRET}',
         f'{{"webhookSecret":"x\\"{SECRET}"}}',
         f"postgres://shop:{SECRET.replace('/', '')}@host/db {SECRET[:0]}",
+        f"postgres://shop:one@two:{SECRET.replace('/', '')}@host/db",
         f"https://x.blob.core.windows.net/c?sv=2024&sig={SECRET}&se=1",
         f"https://x/api/f?code={SECRET}",
         f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={SECRET};EndpointSuffix=core.windows.net",
@@ -54,12 +61,19 @@ def test_what_looks_like_a_secret_is_hidden(text: str) -> None:
         "FLEX_RESTORE_WEBHOOK_SECRETS: a secret is whsec_ and base64",
         "https://tickets.example.org:8443/hook",
         "a drill; see https://wiki/passwords",
+        "https://user@host:8443/hook?to=anna@example.org",
         "restore of 2026-04-01T02:30:00Z by anna@example.org",
         'relation "token" already exists',
     ],
 )
 def test_what_is_none_stays(text: str) -> None:
     assert hidden(text) == text
+
+
+def test_who_decides_may_paste_one_too() -> None:
+    remark = Remark.model_validate({"by": f"lead, password={SECRET}", "reason": f"token={SECRET}"})
+
+    assert (remark.by, remark.reason) == (f"lead, password={HIDDEN}", f"token={HIDDEN}")
 
 
 def test_of_what_is_no_field_only_the_name_is_kept() -> None:
@@ -112,13 +126,16 @@ PARTS = st.sampled_from(
 
 
 @settings(max_examples=300, derandomize=True, deadline=None, database=None)
-@given(st.lists(PARTS | st.text(max_size=3), max_size=14).map("".join))
+@given(st.lists(PARTS | st.sampled_from(["$$", "E'"]) | st.text(max_size=3), max_size=14).map("".join))
 def test_what_was_hidden_once_stays_as_it_is(text: str) -> None:
     """A request that is read again is the same request."""
     assert hidden(hidden(text)) == hidden(text)
 
 
-@pytest.mark.parametrize("sign", ["a", "secret", "password ", "password=", "a.", "://", "eyJ", "'", 'token"', "x://a:"])
+@pytest.mark.parametrize(
+    "sign",
+    ["a", "secret", "password ", "password=", "a.", "://", "eyJ", "'", 'token"', "x://a:", "token $$", "x://a:b@"],
+)
 def test_no_text_takes_long(sign: str) -> None:
     """As long as a message of the queue may be, and made to be slow."""
     text = sign * (65_536 // len(sign))
