@@ -1,12 +1,13 @@
 #!/bin/sh
 # Deploys the package to the Premium plan, which runs it from the app's storage: `azd deploy` cannot put it there.
-# After `azd provision`, run it with the environment's values: azd env exec sh scripts/deploy-premium.sh
+# Run it after `azd provision`, which gives the values that it takes from azd's environment.
 set -eu
 
-: "${AZURE_SUBSCRIPTION_ID:?run this with: azd env exec sh scripts/deploy-premium.sh}"
-: "${AZURE_RESOURCE_GROUP:?run this with: azd env exec sh scripts/deploy-premium.sh}"
-: "${AZURE_FUNCTION_APP_NAME:?run this with: azd env exec sh scripts/deploy-premium.sh}"
-: "${AZURE_STORAGE_ACCOUNT_NAME:?run this with: azd env exec sh scripts/deploy-premium.sh}"
+eval "$(azd env get-values | sed 's/^/export /')"
+: "${AZURE_SUBSCRIPTION_ID:?run azd provision first}"
+: "${AZURE_RESOURCE_GROUP:?run azd provision first}"
+: "${AZURE_FUNCTION_APP_NAME:?run azd provision first}"
+: "${AZURE_STORAGE_ACCOUNT_NAME:?run azd provision first}"
 
 cd "$(dirname "$0")/.."
 make package ZIP=.local/flex-restore.zip

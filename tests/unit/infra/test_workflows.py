@@ -62,11 +62,11 @@ def test_scripts_and_files_that_workflows_name_are_there() -> None:
 
 
 def test_ci_runs_what_a_person_runs() -> None:
-    """One `make test`, with our Python."""
+    """`make audit` and one `make test`, with our Python."""
     ci = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
     tested = ci["jobs"]["test"]["steps"]
 
-    assert "make test" in [step.get("run") for step in tested]
+    assert [step["run"] for step in tested if "run" in step] == ["make audit", "make test"]
     assert {"python-version-file": ".python-version"} in [step.get("with") for step in tested]
 
 
@@ -85,6 +85,15 @@ def test_deployments_answer_azds_questions(parameters: dict[str, Any], bicep: Ca
     for name, job in (("deploy", "deploy"), ("infra", "what-if")):
         workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
         assert needed <= set(workflow["jobs"][job]["env"])
+
+
+def test_a_deployment_changes_nothing_that_the_environment_has_chosen(infra: Path) -> None:
+    """What a workflow does not hand on is deployed as its default: the plan's kind, the network, the sign-in."""
+    chosen = set(re.findall(r"\$\{(FLEX_RESTORE_\w+)", (infra / "main.parameters.json").read_text()))
+    assert "FLEX_RESTORE_ENTRA_CLIENT_ID" in chosen
+    for name, job in (("deploy", "deploy"), ("infra", "what-if")):
+        workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
+        assert chosen - set(workflow["jobs"][job]["env"]) == set()
 
 
 @pytest.mark.parametrize("path", YAML, ids=lambda path: path.name)
