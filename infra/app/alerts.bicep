@@ -56,6 +56,8 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [
       scopes: [workspaceId]
       evaluationFrequency: 'PT15M'
       windowSize: 'PT15M'
+      // Each row is news: an alert that waits to be resolved would keep quiet about the next restore that fails.
+      autoMitigate: false
       // The tables come with the first telemetry.
       skipQueryValidation: true
       criteria: {

@@ -106,6 +106,18 @@ def test_queries_ask_for_metrics_that_exist(infra: Path) -> None:
     assert all(f"{name.removeprefix('flexrestore.')}=" in inspect.getsource(metrics) for name in attributes)
 
 
+def test_each_row_that_an_alert_finds_is_told(bicep: Callable[[str], Document]) -> None:
+    """No alert stands until it is resolved and keeps quiet about what fails meanwhile."""
+    document = bicep("app/alerts")
+    [rule] = document.resources("Microsoft.Insights/scheduledQueryRules")
+
+    def told(name: str) -> list[str]:
+        return [text_of(node) for node in document.values(rule.value, "properties", name)]
+
+    assert told("autoMitigate") == ["false"]
+    assert told("windowSize") == told("evaluationFrequency")
+
+
 def test_the_query_for_stuck_restores_looks_for_the_words_of_the_log(infra: Path) -> None:
     """Housekeeping's line on a restore that does not go on is what the alert finds."""
     query = (infra / "queries" / "stuck-restores.kql").read_text()
