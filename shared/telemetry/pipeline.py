@@ -1,5 +1,6 @@
 """OpenTelemetry: the SDK's processors and exporters. Only the thread that delivers imports this."""
 
+import logging
 import os
 import secrets
 import socket
@@ -27,6 +28,7 @@ from shared.telemetry.metrics import INSTRUMENTS
 from shared.telemetry.records import Instrument, Measurement, Record, Span
 from shared.telemetry.spans import root_of, trace_of
 
+_log = logging.getLogger(__name__)
 _SERVICE = "flex-restore"
 _KINDS = {
     "internal": trace.SpanKind.INTERNAL,
@@ -38,21 +40,21 @@ _DELTA: dict[type, AggregationTemporality] = dict.fromkeys((Counter, Histogram),
 
 
 def pipelines(chosen: TelemetrySettings, application_insights: str) -> "list[Pipeline]":
-    """One for each place that is configured.
-
-    Raises:
-        Exception: an exporter cannot be made, of whatever kind: a folder that cannot be written, a connection string
-            that is none.
-    """
+    """One for each place that is configured; one that cannot be reached is told and keeps none of the others."""
     resource = Resource.create(
         {"service.name": _SERVICE, "service.instance.id": f"{socket.gethostname()}-{os.getpid()}"}
     )
-    found = []
+    wanted: dict[str, Callable[[], Place]] = {}
     if chosen.telemetry_folder:
-        found.append(Pipeline(_to_files(Path(chosen.telemetry_folder)), resource, chosen.telemetry_seconds))
+        wanted["the telemetry folder"] = lambda: _to_files(Path(chosen.telemetry_folder))
     if application_insights:
-        place = _to_application_insights(application_insights, resource)
-        found.append(Pipeline(place, resource, chosen.telemetry_seconds))
+        wanted["Application Insights"] = lambda: _to_application_insights(application_insights, resource)
+    found = []
+    for name, place in wanted.items():
+        try:
+            found.append(Pipeline(name, place(), resource, chosen.telemetry_seconds))
+        except Exception:  # noqa: BLE001 -- of whatever kind: a folder that cannot be written, a text that is no address
+            _log.exception("Spans and metrics do not go to %s; docs/telemetry.md tells of its settings.", name)
     return found
 
 
@@ -60,7 +62,6 @@ def pipelines(chosen: TelemetrySettings, application_insights: str) -> "list[Pip
 class Place:
     """Where spans and metrics go."""
 
-    name: str
     spans: SpanExporter
     metrics: MetricExporter
     files: tuple[TextIO, ...] = ()
@@ -70,8 +71,8 @@ class Place:
 class Pipeline:
     """The way of spans and measurements to one place. Used by one thread."""
 
-    def __init__(self, place: Place, resource: Resource, seconds: float) -> None:
-        self.name = place.name
+    def __init__(self, name: str, place: Place, resource: Resource, seconds: float) -> None:
+        self.name = name
         self._files = place.files
         self._ids = _ChosenIds()
         self._spans = TracerProvider(resource=resource, id_generator=self._ids, shutdown_on_exit=False)
@@ -155,7 +156,6 @@ def _to_files(folder: Path) -> Place:
         (folder / f"{kind}-{process}.jsonl").open("a", encoding="utf-8", buffering=1) for kind in ("spans", "metrics")
     )
     return Place(
-        "the telemetry folder",
         ConsoleSpanExporter(out=spans, formatter=lambda span: f"{span.to_json(indent=None)}\n"),
         ConsoleMetricExporter(
             out=metrics, formatter=lambda data: f"{data.to_json(indent=None)}\n", preferred_temporality=_DELTA
@@ -172,7 +172,6 @@ def _to_application_insights(connection: str, resource: Resource) -> Place:
     )
 
     return Place(
-        "Application Insights",
         AzureMonitorTraceExporter(
             connection_string=connection,
             # The global one otherwise, which is not set; it is asked for its resource only.

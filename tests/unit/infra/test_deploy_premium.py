@@ -26,7 +26,7 @@ def deploy(folder: Path, values: str) -> tuple[subprocess.CompletedProcess[str],
     (folder / "values").write_text(values)
     (folder / "calls").touch()
     told = {"CALLS": str(folder / "calls"), "VALUES": str(folder / "values"), "POST_UP_PAUSE": "0"}
-    command = ["/bin/sh", ROOT / "scripts" / "deploy-premium.sh"]
+    command = ["/bin/sh", str(ROOT / "scripts" / "deploy-premium.sh")]
     path = f"{folder}:{os.environ['PATH']}"
     done = subprocess.run(command, env={**told, "PATH": path}, capture_output=True, text=True, check=False)
     return done, (folder / "calls").read_text().splitlines()

@@ -181,7 +181,20 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_fails_nothing(
     deliver(tmp_path / "file", SPAN, SPAN)
 
     assert [record.getMessage() for record in caplog.records] == [
-        "Spans and metrics go nowhere; docs/telemetry.md tells of their settings."
+        "Spans and metrics do not go to the telemetry folder; docs/telemetry.md tells of its settings."
+    ]
+
+
+def test_a_place_that_cannot_be_reached_keeps_nothing_from_the_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    delivery = Delivery(TelemetrySettings(telemetry_folder=str(tmp_path), telemetry_seconds=300), "no such thing")
+    delivery.take(SPAN)
+    delivery.close(30)
+
+    assert [span["name"] for span in lines(tmp_path, "spans")] == ["load_database"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Spans and metrics do not go to Application Insights; docs/telemetry.md tells of its settings."
     ]
 
 
