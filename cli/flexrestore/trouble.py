@@ -53,16 +53,22 @@ class Trouble(Exception):
     @classmethod
     def answered(cls, response: httpx.Response) -> "Trouble":
         """The problem that the service answered."""
-        status = response.status_code
+        status = 401 if _leads_to_sign_in(response) else response.status_code
         exit_code = _EXITS.get(status, Exit.UNAVAILABLE)
         document = _problem(response)
         if document is None:
             if status not in {401, 403, 429} and status < 500:
                 return cls.stranger(response)
-            title = f"{status} {response.reason_phrase}".strip()
+            title = f"{response.status_code} {response.reason_phrase}".strip()
             detail = _HINTS.get(status, f"{_place(response.url)} answered {status} without saying why.")
-            document = cls.of(exit_code, "NoProblemGiven", title, detail).document | {"status": status}
+            document = cls.of(exit_code, "NoProblemGiven", title, detail).document | {"status": response.status_code}
         return cls(exit_code, document)
+
+
+def _leads_to_sign_in(response: httpx.Response) -> bool:
+    """Whether the platform would have a browser sign in: that is how it answers whoever has sent no token."""
+    where = response.headers.get("location", "").partition("?")[0] if response.is_redirect else ""
+    return "/oauth2/" in where or "/.auth/login/" in where
 
 
 def _place(url: httpx.URL) -> httpx.URL:

@@ -74,11 +74,23 @@ def test_each_refusal_has_its_code_and_tells_every_error(api: Any, run: Any, sta
     assert document.json["errors"] == ["source: is missing", "target: is missing"]
 
 
+SIGN_IN = httpx.Response(
+    302, headers={"location": "https://login.microsoftonline.com/t/oauth2/v2.0/authorize?response_type=id_token"}
+)
+"""What App Service answers in the service's stead where it signs in and no token was sent."""
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "told"),
     [
         (httpx.Response(401), 8, "FLEXRESTORE_KEY"),
         (httpx.Response(403), 8, "may not do that"),
+        (SIGN_IN, 8, "FLEXRESTORE_SCOPE"),
+        (
+            httpx.Response(302, headers={"location": "/.auth/login/aad?post_login_redirect_uri=x"}),
+            8,
+            "FLEXRESTORE_SCOPE",
+        ),
         (httpx.Response(500, text="<html>"), 9, "answered 500"),
         (httpx.Response(404, text="<html>"), 9, "is --url right?"),
         (httpx.Response(405), 9, "is --url right?"),
