@@ -12,14 +12,14 @@ from shared.errors import Misconfigured
 from shared.topology import APP_STORAGE, CONTROL_CONTAINER, LANDING_STORAGE, REPORT_CONTAINER
 
 
-@lru_cache(maxsize=1)
 def credential() -> TokenCredential:
     """The app's identity; `AZURE_CLIENT_ID` chooses a user-assigned one."""
     return identity_of(None)
 
 
+@lru_cache(maxsize=16)
 def identity_of(client_id: str | None) -> TokenCredential:
-    """The identity of that client id; None is the app's own."""
+    """The identity of that client id; None is the app's own. Each is one for the process, for it keeps its tokens."""
     chosen = {"managed_identity_client_id": client_id} if client_id else {}
     return DefaultAzureCredential(**chosen, connection_timeout=5, read_timeout=30)  # the SDK waits for 300 s each
 

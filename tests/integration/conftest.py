@@ -35,7 +35,7 @@ REMEMBERED = (
     settings,
     access,
     toolbox,
-    accounts.credential,
+    accounts.identity_of,
     accounts.blob_service,
     accounts.queue_service,
     clients.data_protection,
