@@ -24,6 +24,7 @@ class _PlainHttp(SansIOHTTPPolicy[Any, Any]):
         request.context.options.setdefault("enforce_https", False)
 
 
+_AZURE = "https://management.azure.com"
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 """How long one try waits for a connection, and for the next byte; the SDK's own limits are 300 s each."""
@@ -43,12 +44,12 @@ class _Retries(RetryPolicy[Any, Any]):
 
 
 def _options() -> dict[str, Any]:
-    """Endpoint, scope, retries and time limits."""
+    """Endpoint, scope, retries and time limits. A token is for the cloud whose Resource Manager it is."""
     endpoint = settings().arm_endpoint.rstrip("/")
     on_this_machine = urlsplit(endpoint).hostname in {"127.0.0.1", "localhost"}
     return {
         "base_url": endpoint,
-        "credential_scopes": ["https://management.azure.com/.default"],
+        "credential_scopes": [f"{_AZURE if on_this_machine else endpoint}/.default"],
         "per_call_policies": [_PlainHttp()] if on_this_machine else [],
         "retry_policy": _Retries(retry_total=3),
         "connection_timeout": CONNECT_SECONDS,
