@@ -118,6 +118,18 @@ def test_each_row_that_an_alert_finds_is_told(bicep: Callable[[str], Document]) 
     assert told("windowSize") == told("evaluationFrequency")
 
 
+def test_nothing_that_an_alert_looks_for_is_left_out_as_a_sample(infra: Path, bicep: Callable[[str], Document]) -> None:
+    """The Functions host drops lines and requests of a busy second, unless it is told not to; metrics are ours."""
+    tables = {"AppTraces": "Trace", "AppRequests": "Request", "AppMetrics": ""}
+    alerting = re.findall(r"queries/([\w-]+\.kql)", bicep("app/alerts").text)
+    needed = {tables[(infra / "queries" / name).read_text().split()[0]] for name in alerting} - {""}
+    host = json.loads((ROOT / "host.json").read_text())
+    sampling = host["logging"]["applicationInsights"]["samplingSettings"]
+
+    assert needed == {"Trace", "Request"}
+    assert needed <= set(sampling["excludedTypes"].split(";"))
+
+
 def test_the_query_for_stuck_restores_looks_for_the_words_of_the_log(infra: Path) -> None:
     """Housekeeping's line on a restore that does not go on is what the alert finds."""
     query = (infra / "queries" / "stuck-restores.kql").read_text()
