@@ -35,6 +35,7 @@ from shared.postgres.staging import (
     from_head,
     workspace,
 )
+from shared.postgres.statistics import analyze
 from shared.postgres.temporary import Database, LoadKey, Record, Underway
 from shared.postgres.tools import Toolbox
 
@@ -218,7 +219,7 @@ class _Load:
             if loaded is None:
                 return Shared(route.lanes)
             closing, unreadable = _recordable(loaded.closing)
-            notes += [*self.job.options.notes, *loaded.notes, *unreadable, *_analyze(destination)]
+            notes += [*self.job.options.notes, *loaded.notes, *unreadable, *analyze(destination, route.jobs)]
             result = self._result(name, oid, loaded, notes, time.time() - started)
             record = Record(load=result, source_name=readable(plan.properties.name), closing=closing)
             temporary.comment(self.connection, name, record.model_dump_json())
@@ -349,15 +350,3 @@ def _recordable(closing: Iterable[str]) -> tuple[tuple[str, ...], list[Note]]:
         for statement in closing
         if statement not in kept
     ]
-
-
-def _analyze(destination: Destination) -> list[Note]:
-    """Give the planner its statistics; a database without them is complete, only slow."""
-    left = destination.deadline.left()
-    with destination.connect() as connection:
-        try:
-            connection.execute(f"SET statement_timeout = {0 if left is None else max(1, int(left * 1000))}")
-            connection.execute("ANALYZE")
-        except psycopg.Error as error:
-            return [Note(kind=NoteKind.TOLERATED, subject="ANALYZE", reason=message(error), matters=False)]
-    return []

@@ -218,7 +218,7 @@ AFTERWARDS = (
         (archive_load, "close_schemas"),
         (archive_load, "run_grants"),
         (archive_load.ArchiveLoad, "_closing"),
-        (load, "_analyze"),
+        (load, "analyze"),
     ],
     ids=lambda part: getattr(part, "__name__", part),
 )
