@@ -46,11 +46,18 @@ class Archive:
     """Bytes up to the end of the table of contents."""
     int_size: int = 4
     """Bytes of an integer between the data, without its sign."""
+    compression: str = ""
+    """Of the data: `none`, `gzip`, `lz4`, `zstd`; empty for plain SQL."""
 
     @property
     def format(self) -> ArchiveFormat:
         """Custom, tar or plain."""
         return self.summary.format
+
+    @property
+    def rows_are_chunks(self) -> bool:
+        """Whether each row is a chunk of its own, which a pg_restore that reads the file holds as a whole."""
+        return self.format is ArchiveFormat.CUSTOM and self.compression == "none"
 
     def write_head(self, path: Path) -> None:
         """Write an archive without the data, for passes of pg_restore that need only the table of contents."""
@@ -111,6 +118,7 @@ def _inspect_archive(source: FileSource, toolbox: Toolbox, wanted: ArchiveFormat
         entries=contents.entries,
         head_size=offset + contents.end,
         int_size=contents.int_size,
+        compression=contents.compression,
     )
 
 

@@ -9,6 +9,7 @@ from shared.contracts.imports import LoadMethod, Note, NoteKind
 from shared.errors import ImportFailed
 from shared.postgres.archive import Archive
 from shared.postgres.blocks import NO_SHELF, Shelf
+from shared.postgres.chunks import for_pg_restore
 from shared.postgres.contents import Selection, check_extensions, select
 from shared.postgres.destination import Destination
 from shared.postgres.notes import make_note
@@ -146,7 +147,10 @@ class ArchiveLoad:
         if route.method is not LoadMethod.DEFINITIONS:
             destination, source = restorer.destination, self.archive.source
             route, staged = stage(source, destination.folder, route, destination.still_wanted)
-            archive = staged or Feed("streamed", lambda _: source.chunks())
+            blocks = sum(entry.place is not None for entry in self.archive.entries)
+            archive = staged or Feed(
+                "streamed", lambda _: for_pg_restore(self.archive, source.chunks(), blocks, behind_head=False)
+            )
         if route.method is not LoadMethod.STAGED_PARALLEL:
             return route, [restorer.run(main, archive, jobs=route.jobs)]
         parts = divide(main)

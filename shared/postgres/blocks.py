@@ -18,7 +18,7 @@ from shared.postgres.source import read_ahead
 PIECE = 4 << 20
 """Bytes of one read of the pass over a file."""
 
-_ROWS, _LARGE_OBJECTS = 1, 3
+ROWS, LARGE_OBJECTS = 1, 3
 """Kinds of blocks."""
 
 
@@ -107,9 +107,9 @@ def scan(pieces: Iterator[bytes], expected: Iterable[int], start: int, size: int
         kind, dump_id = cursor.byte(), cursor.integer()
         if dump_id not in missing:
             raise UnreadableFile(f"the archive is corrupt: no block of entry {dump_id} is expected at byte {offset}")
-        if kind == _ROWS:
+        if kind == ROWS:
             cursor.skip_chunks()
-        elif kind == _LARGE_OBJECTS:
+        elif kind == LARGE_OBJECTS:
             while cursor.integer():
                 cursor.skip_chunks()
         else:

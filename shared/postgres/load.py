@@ -283,7 +283,7 @@ class _Load:
             return Route(LoadMethod.STREAMED, "pg_restore reads a tar archive with one job only, front to back")
         staging = Staging(self.job.staging, self.job.staging_budget)
         tells_places = all(entry.place for entry in self.archive.entries if entry.place is not None)
-        slicing = Slicing(slices.why_not(self.archive, plan.selection), tells_places=tells_places)
+        slicing = Slicing(slices.why_not(self.archive, plan.selection), tells_places, self.archive.rows_are_chunks)
         underway = self.left.underway if self.left else None
         if underway and self.job.wanted_route in {"auto", "sliced"} and not slicing.why_not:
             return route_of(underway)

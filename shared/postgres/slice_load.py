@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from shared.postgres.chunks import for_pg_restore
 from shared.postgres.pg_restore import Feed, Restorer
 from shared.postgres.server import Connection
 from shared.postgres.slices import Slice
@@ -78,7 +79,8 @@ def _restore(restorer: Restorer, head: Path, one: Slice, has_begun: Callable[[th
                 yield piece
         yield b""
         if has_begun(ended):
-            yield from read_ahead(restorer.archive.source, one.ranges, PIECE)
+            pieces = read_ahead(restorer.archive.source, one.ranges, PIECE)
+            yield from for_pg_restore(restorer.archive, pieces, len(one.entries))
 
     here = replace(restorer, destination=replace(restorer.destination, folder=folder))
     return here.run(one.entries, Feed(f"slice {one.number}, {one.size} bytes", chunks))

@@ -28,6 +28,7 @@ type WantedRoute = Literal["auto", "staged", "sliced", "streamed"]
 """How the operator wants archives to be loaded, where that can be done."""
 
 _AS_SET = "the operator wants it so"
+_WHOLE_ROWS = "the archive is not compressed: a pg_restore that reads it from a disk holds whole rows in memory"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Slicing:
     """In words; empty when they can."""
     tells_places: bool = False
     """Whether the table of contents tells where they lie."""
+    whole_rows: bool = False
+    """Whether a pg_restore that reads the file by itself holds whole rows, however large they are."""
 
 
 NEVER = Slicing("nobody looked whether it could be")
@@ -76,14 +79,15 @@ def choose(  # noqa: PLR0913, PLR0917  what there is, and what is wanted
     """Use several jobs where that can be done: from a staged file, else in slices; else stream the file.
 
     A large archive that tells where its data lie is loaded in slices at once; one that does not has to be read twice.
-    Several function instances can only share slices.
+    Several function instances can only share slices. An archive whose rows a pg_restore would hold is staged only where
+    the operator wants it so.
     """
     if jobs * lanes <= 1:
         return Route(LoadMethod.STREAMED, "one job only: it reads the file front to back, from the network as well")
     if wanted == "streamed":
         return Route(LoadMethod.STREAMED, _AS_SET)
     if slicing.why_not or wanted == "staged":
-        route = _staged(size, staging, jobs)
+        route = _staged(size, staging, jobs, slicing if wanted != "staged" else NEVER)
         missed = slicing.why_not and (wanted == "sliced" or route.method is LoadMethod.STREAMED)
         because = f"{route.reason}; it is not loaded in slices: {slicing.why_not}"
         return replace(route, reason=because) if missed else route
@@ -92,7 +96,7 @@ def choose(  # noqa: PLR0913, PLR0917  what there is, and what is wanted
     if size >= SLICED_FROM and slicing.tells_places:
         facts = f"the archive tells where its data lie, so that none of its {_size(size)} need be staged"
         return _sliced(facts, jobs, lanes)
-    route = _staged(size, staging, jobs)
+    route = _staged(size, staging, jobs, slicing)
     return _sliced(route.reason, jobs, lanes) if route.method is LoadMethod.STREAMED else route
 
 
@@ -102,8 +106,10 @@ def _sliced(reason: str, jobs: int, lanes: int) -> Route:
     return Route(LoadMethod.SLICED, reason + shared, jobs, lanes)
 
 
-def _staged(size: int, staging: Staging, jobs: int) -> Route:
-    """Stage the file where there is room for it, else stream it."""
+def _staged(size: int, staging: Staging, jobs: int, slicing: Slicing) -> Route:
+    """Stage the file where there is room for it and pg_restore holds no rows, else stream it."""
+    if slicing.whole_rows:
+        return Route(LoadMethod.STREAMED, _WHOLE_ROWS)
     if staging.directory is None:
         return Route(LoadMethod.STREAMED, "no local folder for staged files is configured")
     if size > staging.budget:

@@ -20,6 +20,7 @@ NEWEST = (1, 16)
 OLDEST = (1, 12)
 
 _FORMATS = {1: "custom", 3: "tar", 5: "directory"}
+_COMPRESSIONS = {0: "none", 1: "gzip", 2: "lz4", 3: "zstd"}
 _SECTIONS = {2: "pre-data", 3: "data", 4: "post-data"}
 _NO_PLACE, _PLACE, _NO_DATA = 1, 2, 3
 """What the byte before an offset says: it was not known, it is this one, there is nothing to find."""
@@ -98,6 +99,8 @@ class Toc:
     """Offset of the first byte behind it."""
     int_size: int
     """Bytes of an integer, without its sign."""
+    compression: str
+    """Of its data: `none`, `gzip`, `lz4`, `zstd`."""
 
 
 class Bytes:
@@ -171,6 +174,7 @@ class _RawEntry:
 class _Head:
     version: tuple[int, int]
     format: str
+    compression: str
     offset_size: int
     database: str
     dumped_from: str
@@ -200,6 +204,7 @@ def read_toc(data: Bytes) -> Toc:
         entries=tuple(_decoded(entry, python_codec(encoding)) for entry in raw),
         end=data.offset,
         int_size=data.int_size,
+        compression=head.compression,
     )
 
 
@@ -222,14 +227,13 @@ def _read_head(data: Bytes) -> _Head:
     if data.int_size not in (4, 8) or offset_size not in (4, 8):
         raise UnreadableFile("the archive is corrupt: impossible sizes of integers in its head")
     format_name = _FORMATS.get(data.byte(), "unknown")
-    if version >= (1, 15):
-        data.byte()  # compression algorithm
-    else:
-        data.integer()  # compression level
+    # Before 1.15 there was gzip only, and the head tells its level.
+    algorithm = data.byte() if version >= (1, 15) else int(data.integer() != 0)
+    compression = _COMPRESSIONS.get(algorithm, "unknown")
     for _ in range(7):
         data.integer()  # time of the dump
     database, dumped_from, dumped_by = data.text(), data.text(), data.text()
-    return _Head(version, format_name, offset_size, database, dumped_from, dumped_by)
+    return _Head(version, format_name, compression, offset_size, database, dumped_from, dumped_by)
 
 
 def _read_entry(data: Bytes, head: _Head) -> _RawEntry:

@@ -105,6 +105,29 @@ def test_what_the_operator_wants_is_done_where_it_can_be(
     assert route.jobs == (1 if method is LoadMethod.STREAMED else 4)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "slicing", "method", "reason"),
+    [
+        ("auto", Slicing("", whole_rows=True), LoadMethod.SLICED, "the archive is not compressed"),
+        ("auto", Slicing("it is odd", whole_rows=True), LoadMethod.STREAMED, "whole rows in memory; it is not loaded in slices"),
+        (
+            "sliced",
+            Slicing("it is odd", whole_rows=True),
+            LoadMethod.STREAMED,
+            "whole rows in memory; it is not loaded in slices",
+        ),
+        ("staged", Slicing("", whole_rows=True), LoadMethod.STAGED_PARALLEL, "local disk has"),
+        ("staged", Slicing("it is odd", whole_rows=True), LoadMethod.STAGED_PARALLEL, "local disk has"),
+    ],
+)
+def test_an_archive_whose_rows_pg_restore_would_hold_is_staged_only_where_the_operator_wants_it_so(
+    *, tmp_path: Path, wanted: WantedRoute, slicing: Slicing, method: LoadMethod, reason: str
+) -> None:
+    route = choose(10, Staging(tmp_path, 2 * GB), 4, slicing, wanted)
+    assert route.method is method
+    assert reason in route.reason
+
+
 def test_without_a_folder_everything_is_streamed() -> None:
     assert choose(1, Staging(None, GB), 4).method is LoadMethod.STREAMED
 

@@ -34,9 +34,11 @@ def entry(
     return b"".join(parts)
 
 
-def archive(version: tuple[int, int], entries: list[bytes], *, form: int = 1, count: int | None = None) -> bytes:
+def archive(
+    version: tuple[int, int], entries: list[bytes], *, form: int = 1, count: int | None = None, told: bytes = b""
+) -> bytes:
     head = b"PGDMP" + bytes([*version, 0, 4, 8, form])
-    head += bytes([1]) if version >= (1, 15) else integer(-1)
+    head += told or (bytes([1]) if version >= (1, 15) else integer(-1))
     head += integer(0) * 7 + string("shop") + string("16.4 (Debian)") + string("18.6")
     position = bytes([2]) + bytes(8) if form == 1 else string("7.dat")
     return head + integer(len(entries) if count is None else count) + b"".join(one + position for one in entries)
@@ -72,6 +74,18 @@ def test_names_owners_and_definitions_come_out_as_they_went_in(version: tuple[in
     assert (table.dump_id, table.desc, table.name) == (5, "TABLE", odd)
     assert (table.schema, table.owner, table.definition) == ("my schema", "an owner", "CREATE TABLE …")
     assert table.dependencies == (7,)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("compression", ["none", "gzip", "lz4", "zstd"])
+def test_how_the_data_are_compressed_is_told_in_every_version(version: tuple[int, int], compression: str) -> None:
+    """Before 1.15 by gzip's level alone."""
+    algorithm = ["none", "gzip", "lz4", "zstd"].index(compression)
+    older = integer(0 if compression == "none" else -1)
+    told = bytes([algorithm]) if version >= (1, 15) else older
+    data = archive(version, [], told=told)
+    expected = "gzip" if version < (1, 15) and algorithm else compression
+    assert read_toc(Bytes(in_pieces(data))).compression == expected
 
 
 @pytest.mark.parametrize(
