@@ -22,7 +22,7 @@ from shared.postgres.slices import Slice
 from shared.postgres.source import read_ahead
 from shared.postgres.tolerance import Findings
 
-PIECE = 2 << 20
+PIECE = 1 << 20
 """Bytes of one read of a slice."""
 LOOKS_EVERY = 0.05
 """Seconds between two looks for a session."""

@@ -6,13 +6,16 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from threading import BoundedSemaphore
+from typing import Protocol, Self
 
 from shared.errors import UnreadableFile
 
 CHUNK = 1 << 20
 AHEAD = 2
-"""Pieces that are read while the one before is being used."""
+"""Pieces that one reader reads while the one before is being used."""
+ROOM = 8
+"""Pieces that all readers of this process together read ahead."""
 
 
 class FileSource(Protocol):
@@ -89,24 +92,56 @@ class LocalFile:
 def read_ahead(source: FileSource, ranges: Iterable[tuple[int, int]], piece: int) -> Generator[bytes]:
     """The bytes of these ranges, each from its first offset up to its second, in pieces of a bounded size.
 
-    The next pieces are fetched meanwhile, each by a read of its own, so that one that fails is all that is read again.
+    The next pieces are fetched meanwhile, as far as others leave room for them, each by a read of its own, so that one
+    that fails is all that is read again.
 
     Raises:
         UnreadableFile: the file ends before a range does.
     """
     waiting: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(AHEAD, thread_name_prefix="read-ahead") as pool:
+    with ThreadPoolExecutor(AHEAD, thread_name_prefix="read-ahead") as pool, _Room() as room:
         try:
             for start, end in ranges:
                 for offset in range(start, end, piece):
-                    waiting.append(pool.submit(_whole, source, offset, min(piece, end - offset)))
-                    if len(waiting) > AHEAD:
+                    # Who has nothing at hand reads in any case.
+                    while waiting and not (len(waiting) <= AHEAD and room.take()):
                         yield waiting.popleft().result()
+                        room.give_back()
+                    waiting.append(pool.submit(_whole, source, offset, min(piece, end - offset)))
             while waiting:
                 yield waiting.popleft().result()
+                room.give_back()
         finally:
             for future in waiting:
                 future.cancel()
+
+
+class _Room:
+    """A reader's share of the room for pieces that are read ahead; not for several threads."""
+
+    _left = BoundedSemaphore(ROOM)
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def take(self) -> bool:
+        """Take room for a piece, where there is any."""
+        took = self._left.acquire(blocking=False)
+        self._taken += took
+        return took
+
+    def give_back(self) -> None:
+        """Give back room for a piece, where any was taken."""
+        if self._taken:
+            self._taken -= 1
+            self._left.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._taken:
+            self.give_back()
 
 
 def _whole(source: FileSource, offset: int, length: int) -> bytes:
