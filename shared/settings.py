@@ -196,10 +196,11 @@ class Settings(TelemetrySettings, Access):
     route: Literal["auto", "staged", "sliced", "streamed"] = "auto"
     """How archives are loaded where that can be done: `staged` (downloaded, then one `pg_restore -j`), `sliced`
     (several at once from the container, nothing on disk), `streamed` (one after the other); `auto` slices custom
-    archives that are too large to stage, and those of 1 GiB and more that tell where their data lie, as `pg_dump -f`
-    writes them."""
-    jobs: Annotated[int, Field(ge=0, le=64)] = 0
-    """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear, at most 4."""
+    archives that are too large to stage, those of 1 GiB and more that tell where their data lie, as `pg_dump -f` writes
+    them, and those that are not compressed, of which a staged load holds [whole rows in memory](memory.md)."""
+    jobs: Annotated[int, Field(ge=0, le=16)] = 0
+    """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear, at most 4. More than
+    16 would need [more memory](memory.md) than a worker is to have."""
     lanes: Annotated[int, Field(ge=0, le=32)] = 0
     """Function instances that load one large database side by side, each with its jobs; only an archive that is loaded
     in slices can be shared. 0: one for each 4 GiB of the file, at most 4."""

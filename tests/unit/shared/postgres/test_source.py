@@ -1,6 +1,7 @@
 """A file is read ahead in pieces, in order, and no further ahead than it may."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import FileChanged, UnreadableFile
-from shared.postgres.source import AHEAD, LocalFile, read_ahead
+from shared.postgres.source import AHEAD, ROOM, LocalFile, read_ahead
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,33 @@ def test_no_more_is_read_than_a_few_pieces_ahead() -> None:
     pieces.close()
     assert len(file.asked) <= 2 + AHEAD
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+
+
+def test_all_readers_together_read_ahead_as_far_as_there_is_room_and_each_goes_on_without() -> None:
+    """So that memory does not grow with their number."""
+    files = [Remembered() for _ in range(3 * ROOM)]
+    readers = [read_ahead(file, [(0, 1000)], 10) for file in files]
+    for reader in readers:
+        next(reader)
+    assert sum(len(file.asked) for file in files) <= len(files) + ROOM
+    assert all(b"".join(reader) == files[0].content[10:1000] for reader in readers)
+
+
+def test_readers_that_are_left_or_fail_give_their_room_back() -> None:
+    for _ in range(3 * ROOM):
+        reader = read_ahead(Remembered(), [(0, 1000)], 10)
+        next(reader)
+        reader.close()
+        with pytest.raises(UnreadableFile):
+            list(read_ahead(Remembered(), [(900, 1100)], 10))
+    file = Remembered()
+    reader = read_ahead(file, [(0, 1000)], 10)
+    next(reader)
+    deadline = time.monotonic() + 10
+    while len(file.asked) < 1 + AHEAD:
+        assert time.monotonic() < deadline, "there is no room left"
+        time.sleep(0.01)
+    reader.close()
 
 
 def test_a_file_that_ends_before_a_range_is_truncated() -> None:

@@ -109,12 +109,12 @@ def test_what_the_operator_wants_is_done_where_it_can_be(
     ("wanted", "slicing", "method", "reason"),
     [
         ("auto", Slicing("", whole_rows=True), LoadMethod.SLICED, "the archive is not compressed"),
-        ("auto", Slicing("it is odd", whole_rows=True), LoadMethod.STREAMED, "whole rows in memory; it is not loaded in slices"),
+        ("auto", Slicing("it is odd", whole_rows=True), LoadMethod.STREAMED, "whole rows in memory; it is not loaded"),
         (
             "sliced",
             Slicing("it is odd", whole_rows=True),
             LoadMethod.STREAMED,
-            "whole rows in memory; it is not loaded in slices",
+            "whole rows in memory; it is not loaded",
         ),
         ("staged", Slicing("", whole_rows=True), LoadMethod.STAGED_PARALLEL, "local disk has"),
         ("staged", Slicing("it is odd", whole_rows=True), LoadMethod.STAGED_PARALLEL, "local disk has"),
