@@ -17,6 +17,7 @@ from shared.postgres.archive_load import ArchiveLoad, Loaded, Sharing
 from shared.postgres.blocks import NO_SHELF, Shelf
 from shared.postgres.destination import Deadline, Destination
 from shared.postgres.load_settings import load_settings, read_resources
+from shared.postgres.memory import jobs_that_fit
 from shared.postgres.notes import make_note, readable
 from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.piece_load import route_of
@@ -276,7 +277,8 @@ class _Load:
             return Route(LoadMethod.SCRIPT, "the file is plain SQL: psql reads it front to back")
         tar = self.archive.format is ArchiveFormat.TAR
         bearable = max(1, plan.capabilities.max_connections // 4)
-        jobs = choose_jobs(self.job.jobs, 1 if tar else min(self.server.max_jobs, bearable))
+        limit = 1 if tar else min(self.server.max_jobs, bearable, jobs_that_fit(self.archive))
+        jobs = choose_jobs(self.job.jobs, limit)
         if not self.job.options.rows:
             return from_head(self.archive.head_size, self.archive.source.size, jobs)
         if tar:

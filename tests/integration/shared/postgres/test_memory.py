@@ -17,7 +17,10 @@ import pytest
 
 from local.servers.postgres import FlexibleServer
 from shared.contracts.imports import DatabaseLoad
+from shared.postgres.archive import inspect
+from shared.postgres.memory import jobs_that_fit, largest_window, most_jobs
 from shared.postgres.source import LocalFile
+from shared.postgres.tools import Toolbox
 
 type DumpFile = Callable[..., LocalFile]
 type MakeDatabase = Callable[..., str]
@@ -185,6 +188,16 @@ def test_nor_does_any_other_way_hold_a_row(
         assert size_in(target, load) == (2, ROW + len("small"))
         assert watch.programs[program] < A_PROGRAM
         assert watch.together < A_WORKER
+
+
+@pytest.mark.parametrize(("compression", "window"), [("zstd", 2 << 20), ("zstd:level=1,long", 1 << 27), ("gzip", 0)])
+def test_the_window_that_pg_restore_must_hold_is_told_by_the_archive(
+    *, large_row: str, dump_file: DumpFile, toolbox: Toolbox, compression: str, window: int
+) -> None:
+    archive = inspect(dump_file(large_row, "-Fc", f"-Z{compression}"), toolbox)
+    data = archive.source.read(archive.head_size, archive.source.size)
+    assert largest_window(data) == window
+    assert jobs_that_fit(archive) == most_jobs(archive.head_size, window)
 
 
 def test_as_many_jobs_as_are_allowed_fit_into_a_worker(
