@@ -54,7 +54,7 @@ FORMS = {
     "gzip": Form(("-Fc",), method=LoadMethod.STAGED_PARALLEL),
     "gzip without offsets": Form(("-Fc",), piped=True),
     "none": Form(("-Fc", "-Z0")),
-    "none without offsets": Form(("-Fc", "-Z0"), piped=True, method=LoadMethod.STAGED_PARALLEL),
+    "none without offsets": Form(("-Fc", "-Z0"), piped=True, method=LoadMethod.STREAMED),
     "lz4": Form(("-Fc", "--compress=lz4"), method=LoadMethod.STAGED_PARALLEL, since=16),
     "lz4 without offsets": Form(("-Fc", "--compress=lz4"), piped=True, method=LoadMethod.STREAMED, since=16),
     "zstd": Form(("-Fc", "--compress=zstd"), method=LoadMethod.STREAMED, since=16),
