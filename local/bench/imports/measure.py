@@ -119,7 +119,8 @@ class _Watch(threading.Thread):
         found: list[psutil.Process] = []
         for process in self._processes:
             try:
-                found += [process, *process.children(recursive=True)]
+                command = process.cmdline()
+                found += [process, *(one for one in process.children(recursive=True) if _runs_another(one, command))]
             except psutil.NoSuchProcess:
                 continue
         return found
@@ -131,6 +132,14 @@ class _Watch(threading.Thread):
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self.join()
+
+
+def _runs_another(child: psutil.Process, command: list[str]) -> bool:
+    """Whether it is more than the process that started it: until it runs its program, all memory is that one's."""
+    try:
+        return child.cmdline() != command
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _size(path: Path) -> int:
