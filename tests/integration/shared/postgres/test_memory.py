@@ -211,22 +211,35 @@ def test_as_many_jobs_as_are_allowed_fit_into_a_worker(
         assert watch.together < A_WORKER
 
 
+@pytest.fixture(scope="module")
+def largest_row(make_database: MakeDatabase) -> str:
+    return make_database("largest row", *rows_of(LARGEST))
+
+
 @pytest.mark.chaos
 @pytest.mark.parametrize(
-    "options", [("-Fc", "-Z0"), ("-Fc", "-Zgzip:1"), ("-Fc", "-Zzstd:1"), ("-Ft",), ("-Fp",)], ids=str
+    ("options", "route"),
+    [
+        (("-Fc", "-Z0"), "auto"),
+        (("-Fc", "-Z0"), "streamed"),
+        (("-Fc", "-Zgzip:1"), "staged"),
+        (("-Fc", "-Zzstd:1"), "sliced"),
+        (("-Ft",), "auto"),
+        (("-Fp",), "auto"),
+    ],
+    ids=str,
 )
-@pytest.mark.parametrize("route", ["auto", "streamed"])
 def test_the_largest_row_that_is_backed_up_fits_into_a_worker(
     *,
     target: FlexibleServer,
-    make_database: MakeDatabase,
+    largest_row: str,
     dump_file: DumpFile,
     tmp_path: Path,
     options: tuple[str, ...],
     route: str,
 ) -> None:
     """The server itself needs some gigabytes for it."""
-    file = dump_file(make_database("largest row", *rows_of(LARGEST)), *options)
+    file = dump_file(largest_row, *options)
     with loaded(target, file, tmp_path, route) as (load, watch):
         assert size_in(target, load) == (2, LARGEST + len("small"))
         assert max(watch.programs.values()) < A_PROGRAM
