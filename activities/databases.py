@@ -29,7 +29,7 @@ from shared.settings import settings
 from shared.storage.landing import BlobFile
 from shared.storage.ledger import Ledger, database_record, promotions, quoted
 from shared.storage.logs import import_log
-from shared.targets import checks, target_server, toolbox
+from shared.targets import checks, strength, target_server, toolbox
 from shared.telemetry.metrics import count_database
 
 _log = logging.getLogger(__name__)
@@ -150,6 +150,7 @@ def _load_job(work: _Work) -> LoadJob:
         timeout_seconds=settings().load_timeout_minutes * 60,
         still_wanted=StillWanted(work.ledger),
         options=work.options,
+        strength=strength(work.plan.request.target),
         shelf=Shelf(partial(work.ledger.read, blocks, BlockIndex), partial(work.ledger.write, blocks)),
     )
 

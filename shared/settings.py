@@ -70,6 +70,11 @@ class Target(BaseModel):
     or always."""
     imports_at_once: Annotated[int, Field(ge=1, le=32)] = 2
     """File sets that are imported into it at once; more wait in line."""
+    cores: Annotated[int, Field(ge=0)] = 0
+    """The server's virtual cores; 0: not told. With 8 and more, and the next one, a table that is most of a database is
+    copied over [several connections](import-speed.md#one-table-over-several-connections)."""
+    storage_mb: Annotated[int, Field(ge=0)] = 0
+    """MB that its storage writes in a second; 0: not told. 500 and more count."""
     leave_out_roles: tuple[str, ...] = ()
     """Roles of backups that are neither created nor changed here: administrators of Microsoft Entra, for example."""
     checks: dict[str, Check] = {}

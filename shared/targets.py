@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from shared.errors import Misconfigured, RequestRejected
 from shared.postgres.server import TargetServer
+from shared.postgres.split import Strength
 from shared.postgres.tools import Toolbox
 from shared.settings import Target, is_unresolved, settings
 from shared.storage.accounts import identity_of
@@ -40,6 +41,16 @@ def import_limit(alias: str) -> int:
         RequestRejected: no such alias is configured.
     """
     return _configured(alias).imports_at_once
+
+
+def strength(alias: str) -> Strength:
+    """What the operator tells of the server itself.
+
+    Raises:
+        RequestRejected: no such alias is configured.
+    """
+    target = _configured(alias)
+    return Strength(target.cores, target.storage_mb)
 
 
 def checks(alias: str, database: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ from shared.postgres.properties import Properties, read_properties
 from shared.postgres.schemas import close_schemas, open_schemas, to_close
 from shared.postgres.server import Capabilities, Connection, Roles, ensure_can_set, read_capabilities
 from shared.postgres.slices import divide
+from shared.postgres.split import UNKNOWN, Strength
 from shared.postgres.staging import Route, stage
 from shared.postgres.temporary import Underway
 from shared.postgres.toc import Entry
@@ -53,6 +54,7 @@ class Sharing:
     settings: tuple[Note, ...] = ()
     """What was noted about the database's settings."""
     shelf: Shelf = NO_SHELF
+    strength: Strength = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,10 @@ class ArchiveLoad:
             opened = list(underway.opened) if underway else open_schemas(connection)
             main, comment_notes = _without_foreign_comments(connection, self.selection.main)
         if route.method is LoadMethod.SLICED:
-            load = PieceLoad(restorer, head, main, route, sharing.shelf)
+            load = PieceLoad(restorer, head, main, route, sharing.shelf, sharing.strength)
             start = Start(first, opened, granted, sharing.settings)
             underway = underway or load.begin(start, sharing.lock)
+            route = route_of(underway)
             if not underway.finishing and (load.load(underway) if sharing.alone else load.left()):
                 return None
             second = load.finish(underway, sharing.lock)
@@ -121,14 +124,17 @@ class ArchiveLoad:
         notes = (*self.selection.notes, *role_notes, *comment_notes, *grant_notes, *closing_notes, *findings.notes)
         return Loaded(route, notes, findings.absent, closing)
 
-    def load_pieces(self, destination: Destination, underway: Underway, shelf: Shelf, until: float) -> int:
+    def load_pieces(
+        self, destination: Destination, underway: Underway, shelf: Shelf, strength: Strength, until: float
+    ) -> int:
         """Do pieces of a load beside other processes until that time has come; how many are left to do.
 
         Raises:
             FlexRestoreError: as `Restorer.run`.
         """
         restorer, head = self._restorer(destination), self._head(destination)
-        return PieceLoad(restorer, head, self.selection.main, route_of(underway), shelf).load(underway, until)
+        load = PieceLoad(restorer, head, self.selection.main, route_of(underway), shelf, strength)
+        return load.load(underway, until)
 
     def _head(self, destination: Destination) -> Path:
         head = destination.folder / "head"

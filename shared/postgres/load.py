@@ -25,6 +25,7 @@ from shared.postgres.properties import NOT_ITS_OWN, renamed
 from shared.postgres.script_load import ScriptLoad
 from shared.postgres.server import Connection, TargetServer, message, server_errors
 from shared.postgres.source import FileSource
+from shared.postgres.split import UNKNOWN, Strength
 from shared.postgres.staging import (
     Route,
     Slicing,
@@ -65,6 +66,8 @@ class LoadJob:
     options: ImportOptions = EVERYTHING
     shelf: Shelf = NO_SHELF
     """Where the caller keeps what the file was read for."""
+    strength: Strength = UNKNOWN
+    """What the operator tells of the target server."""
 
     @property
     def key(self) -> LoadKey:
@@ -174,7 +177,7 @@ def load_pieces(  # noqa: PLR0913, PLR0917  as `load_database`, and until when
                     destination = Destination(
                         server, database.name, folder, log_file, deadline, job.still_wanted, settings
                     )
-                    return plan.load_pieces(destination, underway, job.shelf, until)
+                    return plan.load_pieces(destination, underway, job.shelf, job.strength, until)
     return 0
 
 
@@ -215,7 +218,7 @@ class _Load:
                     loaded: Loaded | None = plan.fill(destination, route)
                 else:
                     alone = self.job.lanes == 1 or route.lanes == 1
-                    sharing = Sharing(self.connection, alone, underway, tuple(notes), self.job.shelf)
+                    sharing = Sharing(self.connection, alone, underway, tuple(notes), self.job.shelf, self.job.strength)
                     loaded = plan.fill(destination, route, sharing)
             if loaded is None:
                 return Shared(route.lanes)

@@ -26,6 +26,7 @@ from shared.postgres.schemas import Opened
 from shared.postgres.server import Connection
 from shared.postgres.slice_load import load_slice
 from shared.postgres.slices import EXPANSION, Slice, digest, divide, plan_slices
+from shared.postgres.split import UNKNOWN, Strength, copies, split, told
 from shared.postgres.staging import Route
 from shared.postgres.temporary import Underway
 from shared.postgres.toc import Entry
@@ -52,11 +53,11 @@ class Plan:
     """Another one where the archive is another one, or is cut in another way."""
 
 
-def make_plan(archive: Archive, main: Sequence[Entry], index: BlockIndex, loaders: int) -> Plan:
-    """Cut the main pass for that many loaders."""
+def make_plan(archive: Archive, main: Sequence[Entry], index: BlockIndex, loaders: int, many: int = 1) -> Plan:
+    """Cut the main pass for that many loaders; a table that dominates it is copied over `many` connections."""
     parts = divide(main)
     slices = plan_slices(archive, parts.data, index, loaders)
-    shared = [one for one in slices if one.repeatable and one.lasting]
+    shared = [one for one in split(slices, many) if one.repeatable and one.lasting]
     schedule = make_schedule(parts.after, archive.entries, _sizes(archive, index, shared))
     tables = {(entry.schema, entry.name): entry.dump_id for entry in archive.entries if entry.desc == "TABLE"}
     built = [build.entry.dump_id for build in schedule.builds]
@@ -112,6 +113,7 @@ class PieceLoad:
     main: Sequence[Entry]
     route: Route
     shelf: Shelf
+    strength: Strength = UNKNOWN
 
     def begin(self, start: Start, lock: Connection) -> Underway:
         """Make everything that must be there for the pieces; from here on others can go on.
@@ -123,7 +125,8 @@ class PieceLoad:
         plan = self._plan()
         once = self._alone(plan.once)
         first = self.restorer.run(plan.first, self.head)
-        underway = start.underway(plan.digest, self.route, merged([start.findings, before, *once, first]))
+        route = replace(self.route, reason=self.route.reason + told(piece.work for piece in plan.pieces))
+        underway = start.underway(plan.digest, route, merged([start.findings, before, *once, first]))
         write(lock, self.restorer.destination.dbname, underway)
         return underway
 
@@ -179,7 +182,8 @@ class PieceLoad:
             destination.still_wanted()
 
         index = read_index(archive, still_wanted, self.shelf)
-        return make_plan(archive, self.main, index, self.route.jobs * self.route.lanes)
+        many = copies(self.strength, archive.compression, self.route.jobs)
+        return make_plan(archive, self.main, index, self.route.jobs * self.route.lanes, many)
 
     def _board(self, plan: Plan) -> tuple[SharedBoard, Resources]:
         destination = self.restorer.destination

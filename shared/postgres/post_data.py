@@ -13,7 +13,8 @@ from shared.postgres.pg_restore import Restorer
 from shared.postgres.pieces import memory_for, plan_pieces
 from shared.postgres.schedule import Build, make_schedule
 from shared.postgres.server import Connection
-from shared.postgres.slice_load import end_sessions, literal
+from shared.postgres.sessions import end_sessions
+from shared.postgres.slice_load import literal
 from shared.postgres.toc import Entry
 from shared.postgres.tolerance import Findings
 
@@ -95,7 +96,7 @@ class Builder:
 
     def _build_once(self, restorer: Restorer, build: Build, label: str, lock: Connection) -> Findings:
         """Build what others may have built, or may be building after they have lost its lock."""
-        end_sessions(restorer, lock, label)
+        end_sessions(restorer.destination, lock, label)
         if _exists(restorer, build):
             return Findings()
         try:

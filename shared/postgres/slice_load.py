@@ -8,24 +8,28 @@ What an earlier attempt has brought is gone before the next one begins: a transa
 at the first error that is harmless, such as an old server's word on a new setting.
 """
 
+import logging
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
+
 from shared.postgres.chunks import for_pg_restore
 from shared.postgres.pg_restore import Feed, Restorer
 from shared.postgres.server import Connection
+from shared.postgres.sessions import end_sessions, has_begun
 from shared.postgres.slices import Slice
 from shared.postgres.source import read_ahead
+from shared.postgres.split_load import load_split
 from shared.postgres.tolerance import Findings
+
+log = logging.getLogger(__name__)
 
 PIECE = 1 << 20
 """Bytes of one read of a slice."""
-LOOKS_EVERY = 0.05
-"""Seconds between two looks for a session."""
 
 
 def load_slice(restorer: Restorer, head: Path, one: Slice, lock: Connection | None) -> Findings:
@@ -37,20 +41,19 @@ def load_slice(restorer: Restorer, head: Path, one: Slice, lock: Connection | No
     if lock is None:
         return _restore(restorer, head, one, lambda _: True)
     label = f"{restorer.destination.dbname}/{one.number}"
-    end_sessions(restorer, lock, f"{label}/")
+    end_sessions(restorer.destination, lock, f"{label}/")
     if one.repeatable:
         _start_over(restorer, one, f"{label}/over", lock)
+        if one.copies > 1:
+            try:
+                return load_split(restorer, one, label, lock)
+            except psycopg.OperationalError:
+                raise
+            except psycopg.Error:
+                log.warning("the server refuses rows of slice %s; pg_restore is to tell which", label, exc_info=True)
+                _start_over(restorer, one, f"{label}/over", lock)
     session = f"{label}/{secrets.token_hex(4)}"
-    return _restore(replace(restorer, session=session), head, one, lambda ended: _has_begun(lock, session, ended))
-
-
-def end_sessions(restorer: Restorer, lock: Connection, prefix: str) -> None:
-    """End the sessions of earlier attempts, and wait until they are gone."""
-    query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(application_name, %s)"
-    while lock.execute(query, [prefix]).fetchall():
-        restorer.destination.deadline.left()
-        restorer.destination.still_wanted()
-        time.sleep(LOOKS_EVERY)
+    return _restore(replace(restorer, session=session), head, one, lambda ended: has_begun(lock, session, ended))
 
 
 def literal(text: str) -> bytes:
@@ -62,7 +65,7 @@ def _start_over(restorer: Restorer, one: Slice, session: str, lock: Connection) 
     """Empty the tables that an earlier attempt has put rows into; large objects are written over."""
     destination = restorer.destination
     with destination.server.connect(destination.dbname, application_name=session) as connection:
-        _has_begun(lock, session, threading.Event())
+        has_begun(lock, session, threading.Event())
         for table in one.tables:
             [(size,)] = connection.execute(b"SELECT pg_catalog.pg_relation_size(%b)" % literal(table)).fetchall()
             if size:
@@ -84,12 +87,3 @@ def _restore(restorer: Restorer, head: Path, one: Slice, has_begun: Callable[[th
 
     here = replace(restorer, destination=replace(restorer.destination, folder=folder))
     return here.run(one.entries, Feed(f"slice {one.number}, {one.size} bytes", chunks))
-
-
-def _has_begun(lock: Connection, session: str, ended: threading.Event) -> bool:
-    """Wait until the session is there, which also tells that the lock still is; false when there will be none."""
-    query = "SELECT FROM pg_stat_activity WHERE application_name = %s"
-    while not lock.execute(query, [session]).fetchall():
-        if ended.wait(LOOKS_EVERY):
-            return False
-    return True

@@ -49,6 +49,8 @@ class Slice:
     """Whether its tables are its own and were empty before, so that it can start them over."""
     lasting: bool = True
     """Whether its rows survive a crash of the server, as those of unlogged tables do not."""
+    copies: int = 1
+    """Connections that its rows are copied over."""
 
     @property
     def size(self) -> int:

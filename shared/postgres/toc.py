@@ -106,12 +106,13 @@ class Toc:
 class Bytes:
     """Sequential reading of an archive's bytes from chunks."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes], what: str = "its table of contents", int_size: int = 4) -> None:
         self._chunks = chunks
+        self._what = what
         self._buffer = b""
         self._at = 0
         self.offset = 0
-        self.int_size = 4
+        self.int_size = int_size
 
     def take(self, length: int) -> bytes:
         """The next bytes.
@@ -122,7 +123,7 @@ class Bytes:
         while len(self._buffer) - self._at < length:
             chunk = next(self._chunks, b"")
             if not chunk:
-                raise UnreadableFile("the archive ends in the middle of its table of contents: the file is truncated")
+                raise UnreadableFile(f"the archive ends in the middle of {self._what}: the file is truncated")
             self._buffer = self._buffer[self._at :] + chunk
             self._at = 0
         taken = self._buffer[self._at : self._at + length]

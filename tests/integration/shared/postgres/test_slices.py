@@ -29,7 +29,7 @@ from shared.errors import (
     TargetUnavailable,
     UnreadableFile,
 )
-from shared.postgres import crew, slice_load, slices, temporary
+from shared.postgres import crew, sessions, slice_load, slices, temporary
 from shared.postgres.archive import inspect
 from shared.postgres.blocks import read_index
 from shared.postgres.board import Held, SharedBoard, write
@@ -375,7 +375,7 @@ def test_an_execution_that_lost_its_lock_brings_no_row_any_more(
     file = bench.stalling() if stalls == "in the middle" else Stalling(bench.path)
     asleep = file.waits
     if stalls != "in the middle":
-        has_begun = slice_load._has_begun
+        has_begun = sessions.has_begun
 
         def sleeps(connection: psycopg.Connection, session: str, ended: threading.Event) -> bool:
             if not asleep.is_set() and session.endswith("/over") == (stalls == "before it empties its tables"):
@@ -383,7 +383,7 @@ def test_an_execution_that_lost_its_lock_brings_no_row_any_more(
                 file.go_on.wait(60)
             return has_begun(connection, session, ended)
 
-        monkeypatch.setattr(slice_load, "_has_begun", sleeps)
+        monkeypatch.setattr(slice_load, "has_begun", sleeps)
     errors: list[FlexRestoreError] = []
 
     def work() -> None:

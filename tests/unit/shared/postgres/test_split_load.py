@@ -1,0 +1,84 @@
+"""The rows of a table come out of an archive whole, and in parts that end with rows."""
+
+import zlib
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import UnreadableFile
+from shared.postgres import split_load
+from shared.postgres.split_load import cut, read_chunks, unpack
+
+ROWS = st.lists(
+    st.binary(max_size=40).map(lambda row: row.replace(b"\n", b"\\n").replace(b"\\.", b"\\\\.")), max_size=30
+)
+END = b"\\.\n\n\n"
+
+
+def number(value: int, size: int = 4) -> bytes:
+    return b"\0" + value.to_bytes(size, "little")
+
+
+def block(chunks: list[bytes], int_size: int = 4) -> bytes:
+    body = b"".join(number(len(chunk), int_size) + chunk for chunk in chunks)
+    return b"\x01" + number(217, int_size) + body + number(0, int_size)
+
+
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[at : at + size] for at in range(0, len(data), size))
+
+
+@given(rows=ROWS, size=st.integers(1, 50), large=st.integers(1, 60))
+def test_parts_are_the_rows_and_end_with_one_unless_it_is_larger_than_a_part(
+    rows: list[bytes], size: int, large: int
+) -> None:
+    text = b"".join(row + b"\n" for row in rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(split_load, "BLOCK", large)
+        parts = list(cut(pieces(text + END, size)))
+
+    assert b"".join(part.data for part in parts) == text
+    for part, after in pairwise(parts):
+        assert not part.whole or not part.data or part.data.endswith(b"\n")
+        assert part.whole or after.data
+    assert all(len(part.data) <= large + size + 8 for part in parts)
+
+
+@pytest.mark.parametrize("text", [b"", b"1\n2\n", b"1\n\\.x", b"\n\n"])
+def test_rows_without_their_end_are_truncated(text: bytes) -> None:
+    with pytest.raises(UnreadableFile, match="truncated"):
+        list(cut([text]))
+
+
+@given(
+    data=st.binary(max_size=5_000), chunk=st.integers(1, 300), piece=st.integers(1, 300), size=st.sampled_from([4, 8])
+)
+def test_what_was_packed_is_unpacked(data: bytes, chunk: int, piece: int, size: int) -> None:
+    packed = block(list(pieces(zlib.compress(data), chunk)), size)
+
+    assert b"".join(unpack(read_chunks(pieces(packed, piece), size))) == data
+
+
+def test_what_expands_a_thousand_times_comes_in_pieces() -> None:
+    packed = block(list(pieces(zlib.compress(bytes(50_000_000)), 4096)))
+    sizes = [len(piece) for piece in unpack(read_chunks(pieces(packed, 1 << 20), 4))]
+
+    assert sum(sizes) == 50_000_000
+    assert max(sizes) <= split_load.BLOCK
+
+
+@given(at=st.integers(0, 399), value=st.integers(0, 255), keep=st.integers(0, 400))
+def test_damage_is_told_or_harms_nothing(at: int, value: int, keep: int) -> None:
+    """Bytes are changed, or missing at the end."""
+    rows = b"".join(b"%d\tx\n" % n for n in range(100)) + END
+    good = block(list(pieces(zlib.compress(rows), 50)))
+    bad = bytearray(good[: max(1, len(good) - keep)])
+    bad[at % len(bad)] = value
+    try:
+        found = b"".join(part.data for part in cut(unpack(read_chunks(pieces(bytes(bad), 64), 4))))
+    except UnreadableFile:
+        return
+    assert found + END == rows
