@@ -118,6 +118,11 @@ class FlexibleServer:
         return psycopg.connect(self.url(dbname, as_superuser=as_superuser), **options)
 
     @property
+    def data_folder(self) -> Path:
+        """Where it keeps its data."""
+        return self._postmaster.home / "data"
+
+    @property
     def running(self) -> bool:
         """Whether the server runs."""
         return self._postmaster.running

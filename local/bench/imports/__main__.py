@@ -1,4 +1,4 @@
-"""Compare all ways, in turn, several rounds in one run; print medians and ratios."""
+"""Compare the ways of a profile, in turn, several rounds in one run; print medians and ratios."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +22,8 @@ from rich.table import Table
 
 from local.bench.imports.data import CONTENTS, count, fill
 from local.bench.imports.measure import Run, run
-from local.bench.imports.ways import ALL, DOCUMENTED, FLOOR, OURS, STAGED, Task, absent, needs_database
+from local.bench.imports.profiles import MACHINE, PROFILES, TWO, Course, Profile
+from local.bench.imports.ways import DOCUMENTED, Task, Way, absent
 from local.servers.azurite import Azurite
 from local.servers.postgres import FlexibleServer
 
@@ -37,6 +38,7 @@ class Prepared:
     """What every run begins with."""
 
     target: FlexibleServer
+    course: Course
     tasks: dict[str, Task]
     """By the contents' name; the target's name is still to be chosen."""
     rows: dict[str, dict[str, int]]
@@ -44,12 +46,13 @@ class Prepared:
 
 
 @contextmanager
-def prepared(folder: Path, scale: float) -> Iterator[Prepared]:
+def prepared(folder: Path, profile: Profile, scale: float) -> Iterator[Prepared]:
     """The servers, with a dump of each of the contents in the container, and its rows as plain files."""
     with (
         Azurite.start(folder / "azurite") as azurite,
         FlexibleServer.create(folder, name="source") as source,
-        FlexibleServer.create(folder, name="target", settings=_SETTINGS) as target,
+        FlexibleServer.create(folder, name="target", settings={**_SETTINGS, **profile.settings}) as target,
+        profile.opened(target, azurite) as course,
     ):
         container = BlobServiceClient.from_connection_string(azurite.connection_string).create_container(_CONTAINER)
         tasks, rows = {}, {}
@@ -67,9 +70,9 @@ def prepared(folder: Path, scale: float) -> Iterator[Prepared]:
             staging = folder / f"staging-{name}"
             staging.mkdir()
             url = target.url().replace(" dbname=postgres", "").replace("dbname=postgres ", "")
-            tasks[name] = Task(blob, name, url, "", azurite.connection_string, _CONTAINER, staging, plain)
+            tasks[name] = Task(blob, name, url, "", course.connection, _CONTAINER, staging, plain)
         source.stop()
-        yield Prepared(target, tasks, rows)
+        yield Prepared(target, course, tasks, rows)
 
 
 def _write_plain(source: FlexibleServer, database: str, folder: Path) -> None:
@@ -101,20 +104,20 @@ def _split(rows: Any, folder: Path, table: str) -> None:
         file.close()
 
 
-def one(ready: Prepared, way: str, contents: str) -> Run:
+def one(ready: Prepared, way: Way, contents: str, number: int) -> Run:
     """One import into a database of its own, whose rows are counted; then it is dropped."""
     target = ready.target
-    task = replace(ready.tasks[contents], target=f"bench_{ALL.index(way)}")
+    task = replace(ready.tasks[contents], target=f"bench_{number}")
     with target.connect(as_superuser=True, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
-    if needs_database(way):
+    if way.does != "ours":
         with target.connect(autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(task.target)))
-    measured, database = run(way, contents, task)
+    measured, database = run(way, contents, task, ready.course.track)
     with target.connect(as_superuser=True, autocommit=True) as connection:
         connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(sql.Identifier(database)))
     if (found := count(target, database)) != ready.rows[contents]:
-        raise RuntimeError(f"{way} has brought other rows: {found}")
+        raise RuntimeError(f"{way.name} has brought other rows: {found}")
     with target.connect(as_superuser=True, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
     shutil.rmtree(task.folder)
@@ -122,26 +125,26 @@ def one(ready: Prepared, way: str, contents: str) -> Run:
     return measured
 
 
-def measure(rounds: int, scale: float) -> list[Run]:
+def measure(profile: Profile, rounds: int, scale: float) -> tuple[list[Run], Course]:
     """All ways on all contents, in another order each round."""
-    ways = [way for way in ALL if not _left_out(way)]
+    ways = [way for way in profile.ways if not _left_out(way)]
     folder = Path(tempfile.mkdtemp(prefix="flex-restore-bench-"))
     try:
-        with prepared(folder, scale) as ready:
-            runs = []
+        with prepared(folder, profile, scale) as ready:
+            runs: list[Run] = []
             for number in range(rounds):
                 for contents in ready.tasks:
                     for way in [*ways[number % len(ways) :], *ways[: number % len(ways)]]:
-                        runs.append(one(ready, way, contents))
+                        runs.append(one(ready, way, contents, len(runs)))
                         _say(runs[-1])
-            return runs
+            return runs, ready.course
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _left_out(way: str) -> bool:
+def _left_out(way: Way) -> bool:
     if reason := absent(way):
-        print(f"{way} is left out: {reason}", file=sys.stderr)
+        print(f"{way.name} is left out: {reason}", file=sys.stderr)
     return bool(reason)
 
 
@@ -149,26 +152,31 @@ def _say(done: Run) -> None:
     print(f"{done.contents:10} {done.way:28} {done.seconds:7.2f} s {done.method}", file=sys.stderr)
 
 
-def summary(runs: Sequence[Run]) -> dict[str, Any]:
+def summary(profile: Profile, runs: Sequence[Run], course: Course) -> dict[str, Any]:
     """Medians and ratios, by the names in the JSON file; a ratio is None where its other side was not run."""
     medians = {
-        contents: {way: _median(runs, contents, way) for way in ALL if any(run.way == way for run in runs)}
+        contents: {way.name: _median(runs, contents, way) for way in profile.ways if not absent(way)}
         for contents in CONTENTS
     }
 
-    def ratio(others: Sequence[str]) -> dict[str, float | None]:
+    def ratio(*others: Way) -> dict[str, float | None]:
         return {
-            contents: round(found[OURS[0]] / min(found[way] for way in others), 3)
-            if all(way in found for way in others)
+            contents: round(found[profile.ours.name] / min(found[way.name] for way in others), 3)
+            if all(way.name in found for way in others)
             else None
             for contents, found in medians.items()
         }
 
-    ours = [run for run in runs if run.way == OURS[0]]
+    ours = [run for run in runs if run.way == profile.ours.name]
     return {
-        "ratio_to_floor": ratio([FLOOR]),
-        "ratio_to_documented": ratio([DOCUMENTED]),
-        "ratio_to_staged_best": ratio(STAGED),
+        "profile": profile.name,
+        "machine": asdict(MACHINE) if course.calibrated else None,
+        "calibrated": [{**asdict(one), "off": round(one.off, 3)} for one in course.calibrated],
+        "ours": profile.ours.name,
+        "ratio_to_floor": ratio(profile.floor),
+        "ratio_to_documented": ratio(DOCUMENTED),
+        "ratio_to_staged_best": ratio(*profile.staged),
+        "spread": {contents: _spread(run.seconds for run in ours if run.contents == contents) for contents in CONTENTS},
         "staged_bytes": max(run.staged_bytes for run in ours),
         "peak_rss_mb": max(run.peak_rss_mb for run in ours),
         "seconds": medians,
@@ -176,13 +184,19 @@ def summary(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _median(runs: Sequence[Run], contents: str, way: str) -> float:
-    return statistics.median(run.seconds for run in runs if (run.contents, run.way) == (contents, way))
+def _median(runs: Sequence[Run], contents: str, way: Way) -> float:
+    return statistics.median(run.seconds for run in runs if (run.contents, run.way) == (contents, way.name))
+
+
+def _spread(seconds: Iterable[float]) -> float:
+    """Of several runs, from the fastest to the slowest, as a share of their median."""
+    found = list(seconds)
+    return round((max(found) - min(found)) / statistics.median(found), 3)
 
 
 def _table(runs: Sequence[Run], found: dict[str, Any]) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    for heading in ("data", "way", "s", "of the floor", "client CPU s", "client MB", "on disk MB"):
+    for heading in ("data", "way", "s", "spread", "of the floor", "client CPU s", "client MB", "on disk MB"):
         table.add_column(heading, justify="left" if heading in {"data", "way"} else "right")
     for contents, medians in found["seconds"].items():
         for way, seconds in medians.items():
@@ -191,7 +205,8 @@ def _table(runs: Sequence[Run], found: dict[str, Any]) -> Table:
                 contents,
                 way,
                 f"{seconds:.1f}",
-                f"{seconds / medians[FLOOR]:.2f}",
+                f"{_spread(run.seconds for run in of_way):.0%}",
+                f"{seconds / medians['floor']:.2f}",
                 f"{statistics.median(run.cpu_seconds for run in of_way):.1f}",
                 f"{max(run.peak_rss_mb for run in of_way):.0f}",
                 f"{max(run.staged_bytes for run in of_way) / 1e6:.0f}",
@@ -205,9 +220,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="a file that gets the figures")
     parser.add_argument("--scale", type=float, default=1.0, help="1 is about 1 GB of rows")
     parser.add_argument("--rounds", type=int, default=_ROUNDS)
+    parser.add_argument("--profile", choices=PROFILES, default=TWO.name, help="this machine, or one with more cores")
     arguments = parser.parse_args()
-    runs = measure(arguments.rounds, arguments.scale)
-    found = summary(runs)
+    profile = PROFILES[arguments.profile]
+    if reason := profile.why_not():
+        raise SystemExit(f"The profile {profile.name} cannot be run here: {reason}.")
+    runs, course = measure(profile, arguments.rounds, arguments.scale)
+    found = summary(profile, runs, course)
     Console().print(_table(runs, found))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")

