@@ -68,7 +68,8 @@ class Side:
         """Put processes that run already on this side."""
         for folder in (self._groups[0], self._account, self._disk):
             for pid in pids:
-                (folder / "cgroup.procs").write_text(str(pid))
+                with suppress(ProcessLookupError):  # it has ended
+                    (folder / "cgroup.procs").write_text(str(pid))
 
     @property
     def cpu_seconds(self) -> float:
