@@ -25,7 +25,7 @@ def log_name(request_id: str, file: str) -> str:
 def import_log(request_id: str, file: str) -> Iterator[BinaryIO]:
     """A log to write into; what was written is added to the file's log at the end, also when the import failed.
 
-    So it tells of all attempts, and of all processes that had a part in one. It is there also when none had a word to say.
+    So it tells of all attempts and of all processes that had a part in one. It is there even if none had a word to say.
     """
     with tempfile.TemporaryFile() as log:
         try:
