@@ -152,6 +152,7 @@ def _load_job(work: _Work) -> LoadJob:
         options=work.options,
         strength=strength(work.plan.request.target),
         shelf=Shelf(partial(work.ledger.read, blocks, BlockIndex), partial(work.ledger.write, blocks)),
+        write_progress=partial(work.ledger.write, work.record("progress")),
     )
 
 

@@ -6,6 +6,7 @@ the layout of `pg_backup_custom.c` of PostgreSQL 9.0 to 18. An archive that was 
 of contents where each block begins; in one that went through a pipe the blocks have to be looked for, chunk by chunk.
 """
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,8 +19,13 @@ from shared.postgres.source import read_ahead
 PIECE = 4 << 20
 """Bytes of one read of the pass over a file."""
 
+SAMPLE = 256 << 10
+"""Bytes of a block that tell how much text its bytes become."""
+
 ROWS, LARGE_OBJECTS = 1, 3
 """Kinds of blocks."""
+_EXPANSIONS = {b"\x28\xb5\x2f\xfd": 5.0, b"\x04\x22\x4d\x18": 3.0}
+"""Bytes of text that a byte of zstd and of lz4 is taken for: nothing here unpacks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +83,33 @@ def read_index(
     Raises:
         UnreadableFile: the archive is truncated or corrupt.
     """
-    places = {entry.dump_id: entry.place for entry in archive.entries if entry.place is not None}
     size, name = archive.source.size, archive.source.name
     try:
-        if all(places.values()):
-            return BlockIndex.of(size, _told(places, archive.head_size, size))
+        if told := told_index(archive):
+            return told
         if kept := shelf.read():
             return kept
         pieces = _while_wanted(read_ahead(archive.source, [(archive.head_size, size)], PIECE), still_wanted)
-        index = BlockIndex.of(size, scan(pieces, places, archive.head_size, size, archive.int_size))
+        index = BlockIndex.of(size, scan(pieces, _places(archive), archive.head_size, size, archive.int_size))
     except UnreadableFile as error:
         raise UnreadableFile(f"{name}: {error.text}") from error
     shelf.write(index)
     return index
+
+
+def told_index(archive: Archive) -> BlockIndex | None:
+    """Where the blocks lie, as the table of contents tells; None where it does not.
+
+    Raises:
+        UnreadableFile: the archive is truncated or corrupt.
+    """
+    places, size = _places(archive), archive.source.size
+    return BlockIndex.of(size, _told(places, archive.head_size, size)) if all(places.values()) else None
+
+
+def _places(archive: Archive) -> dict[int, int]:
+    """Where each entry's block begins; 0 where that is not told."""
+    return {entry.dump_id: entry.place for entry in archive.entries if entry.place is not None}
 
 
 def scan(pieces: Iterator[bytes], expected: Iterable[int], start: int, size: int, int_size: int) -> Iterator[Block]:
@@ -116,6 +136,28 @@ def scan(pieces: Iterator[bytes], expected: Iterable[int], start: int, size: int
             raise UnreadableFile(f"the archive is corrupt: a block of unknown kind {kind} at byte {offset}")
         missing.remove(dump_id)
         yield Block(dump_id, offset, cursor.offset - offset)
+
+
+def expansion(archive: Archive, offset: int) -> float:
+    """How many bytes of text a byte of the block there becomes, as its beginning tells."""
+    step = 1 + archive.int_size
+    start = archive.source.read(offset, SAMPLE)
+    at = 1 + step * (2 if start[:1] == bytes([LARGE_OBJECTS]) else 1)
+    chunks = list[bytes]()
+    while at + step < len(start):
+        length = int.from_bytes(start[at + 1 : at + step], "little")
+        if not length:
+            break
+        chunks.append(start[at + step : at + step + length])
+        at += step + length
+    packed = b"".join(chunks)
+    if packed[:4] in _EXPANSIONS:
+        return _EXPANSIONS[packed[:4]]
+    try:
+        text = zlib.decompressobj().decompress(packed, 64 * SAMPLE)
+    except zlib.error:  # it is not packed
+        text = packed
+    return max(1, len(text)) / max(1, min(at, len(start)))
 
 
 def _told(places: dict[int, int], start: int, size: int) -> list[Block]:

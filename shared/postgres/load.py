@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from shared.postgres.destination import Deadline, Destination
 from shared.postgres.load_settings import load_settings, read_resources
 from shared.postgres.memory import jobs_that_fit
 from shared.postgres.notes import make_note, readable
+from shared.postgres.observer import Write, observed
 from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.piece_load import route_of
 from shared.postgres.properties import NOT_ITS_OWN, renamed
@@ -68,11 +70,17 @@ class LoadJob:
     """Where the caller keeps what the file was read for."""
     strength: Strength = UNKNOWN
     """What the operator tells of the target server."""
+    write_progress: Write | None = None
+    """Where the caller keeps how far the load is."""
 
     @property
     def key(self) -> LoadKey:
         """What the load is fenced by."""
         return LoadKey(self.restore_id, self.database)
+
+    def observed(self, server: TargetServer, name: str, archive: Archive) -> AbstractContextManager[None]:
+        """A context in which the caller is told how far the load into the database of that name is."""
+        return observed(server, name, archive, self.write_progress, rows=self.options.rows, shelf=self.shelf)
 
     def deadline(self, started: float) -> Deadline:
         """The end of a load that was begun then, in seconds since 1970."""
@@ -171,7 +179,7 @@ def load_pieces(  # noqa: PLR0913, PLR0917  as `load_database`, and until when
         for database in databases:
             underway = database.underway
             if underway and not underway.finishing:
-                with workspace(Staging(None, 0), "") as folder:
+                with workspace(Staging(None, 0), "") as folder, job.observed(server, database.name, archive):
                     settings = load_settings(resources, underway.jobs * underway.lanes)
                     deadline = job.deadline(underway.started)
                     destination = Destination(
@@ -210,7 +218,9 @@ class _Load:
                 oid = self._create(name, plan.properties.options)
                 notes = self._set(name, plan.properties.name, plan.properties.settings)
             settings = load_settings(read_resources(self.connection), route.jobs * route.lanes)
-            with workspace(Staging(self.job.staging, self.job.staging_budget), self.job.key.lock) as folder:
+            staging = Staging(self.job.staging, self.job.staging_budget)
+            observed = self.job.observed(self.server, name, self.archive)
+            with workspace(staging, self.job.key.lock) as folder, observed:
                 wanted, deadline = self.job.still_wanted, self.job.deadline(started)
                 destination = Destination(self.server, name, folder, self.log_file, deadline, wanted, settings)
                 destination.write(f"-- settings: {', '.join(map(' = '.join, settings.items()))}")
@@ -220,10 +230,11 @@ class _Load:
                     alone = self.job.lanes == 1 or route.lanes == 1
                     sharing = Sharing(self.connection, alone, underway, tuple(notes), self.job.shelf, self.job.strength)
                     loaded = plan.fill(destination, route, sharing)
+                analyzed = analyze(destination, route.jobs) if loaded else []
             if loaded is None:
                 return Shared(route.lanes)
             closing, unreadable = _recordable(loaded.closing)
-            notes += [*self.job.options.notes, *loaded.notes, *unreadable, *analyze(destination, route.jobs)]
+            notes += [*self.job.options.notes, *loaded.notes, *unreadable, *analyzed]
             result = self._result(name, oid, loaded, notes, time.time() - started)
             record = Record(load=result, source_name=readable(plan.properties.name), closing=closing)
             temporary.comment(self.connection, name, record.model_dump_json())

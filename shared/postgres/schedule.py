@@ -105,3 +105,9 @@ def _build(entry: Entry, tables: Mapping[int, int | None]) -> Build | None:
     found = _USING.search(entry.definition)
     method = found[1].lower() if found else "btree"
     return Build(entry, of, method, size * _COSTS.get(method, _SLOW), exclusive=constraint)
+
+
+def build_cost(definition: str) -> float:
+    """What an index or a key takes per byte of its table, of what a btree takes."""
+    found = _USING.search(definition)
+    return _COSTS.get(found[1].lower(), _SLOW) if found else _COSTS["btree"]
