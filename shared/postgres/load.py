@@ -219,8 +219,8 @@ class _Load:
                 notes = self._set(name, plan.properties.name, plan.properties.settings)
             settings = load_settings(read_resources(self.connection), route.jobs * route.lanes)
             staging = Staging(self.job.staging, self.job.staging_budget)
-            observed = self.job.observed(self.server, name, self.archive)
-            with workspace(staging, self.job.key.lock) as folder, observed:
+            watched = self.job.observed(self.server, name, self.archive)
+            with workspace(staging, self.job.key.lock) as folder, watched:
                 wanted, deadline = self.job.still_wanted, self.job.deadline(started)
                 destination = Destination(self.server, name, folder, self.log_file, deadline, wanted, settings)
                 destination.write(f"-- settings: {', '.join(map(' = '.join, settings.items()))}")

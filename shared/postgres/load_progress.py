@@ -1,8 +1,9 @@
 """How far a load is: what the server told just now, and earlier, put together with what the archive tells."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from heapq import nsmallest
 from typing import NamedTuple
 
@@ -18,8 +19,9 @@ from shared.contracts.loading import (
 from shared.postgres.expected import LARGE_OBJECTS, Expected, Index, Name
 from shared.postgres.notes import readable
 
-HARDLY_ANYTHING = 64
-"""Bytes of a table in the file of which nobody can tell whether they are no rows or a few."""
+LATE = 16 << 20
+"""Bytes of a file that are loaded in the second for which a session may keep its statistics to itself, and longer while
+it builds an index."""
 PAGE = 2048
 """Bytes of a large object that the server keeps in one row."""
 WINDOW = 300.0
@@ -145,15 +147,13 @@ class Standing:
 
     def step(self, tables: Mapping[Name, TableProgress]) -> LoadStep:
         """What the load is at: rows as long as some are missing, then indexes, then the rest."""
-        states = Counter(one.state for one in tables.values())
         indexing = bool(self.seen.builds or self.seen.indexes)
-        missing = [one for name, one in tables.items() if one.state is TableState.WAITING and name != LARGE_OBJECTS]
+        waiting = [one for one in tables.values() if one.state is TableState.WAITING]
         if self.seen.copies:
             return LoadStep.ROWS
-        if not indexing and not states[TableState.LOADED] and not states[TableState.LOADING]:
+        if len(waiting) == len(tables) and not indexing:
             return LoadStep.DEFINITIONS
-        known = any((one.total_bytes or 0) > HARDLY_ANYTHING for one in missing)
-        if known or (not indexing and (missing or states[TableState.LOADING])):
+        if sum(one.total_bytes or 0 for one in waiting) > LATE or (waiting and not indexing):
             return LoadStep.ROWS
         if self.seen.builds or self._missing_indexes():
             return LoadStep.INDEXES
@@ -176,17 +176,17 @@ class Standing:
         return index.cost * max(1, self.expected.tables.get(index.table) or 0)
 
 
-def load_progress(standing: Standing, pace: Pace, now: float, *, attempt: str, version: str, at: str) -> LoadProgress:
+def load_progress(standing: Standing, pace: Pace, at: datetime, *, attempt: str, version: str) -> LoadProgress:
     """How far the load is.
 
     Args:
         standing: what is known.
         pace: of the load so far; this moment is added to it.
-        now: seconds, of any clock that the pace has been told.
+        at: when the server was asked.
         attempt: the temporary database's name.
         version: of the file.
-        at: when the server was asked.
     """
+    now = at.timestamp()
     tables, expected, seen = standing.tables, standing.expected, standing.seen
     step = standing.step(tables)
     total = expected.size or None
@@ -204,7 +204,7 @@ def load_progress(standing: Standing, pace: Pace, now: float, *, attempt: str, v
     return LoadProgress(
         attempt=attempt,
         file_version=version,
-        at=at,
+        at=at.isoformat(timespec="seconds"),
         step=step,
         share=_share(step, copied / total if total else 0.0, built / work if work else 0.0),
         bytes=copied,

@@ -70,7 +70,7 @@ _INDEXES = f"""
 
 
 @contextmanager
-def observed(
+def observed(  # noqa: PLR0913  what is loaded, where, and what is known
     server: TargetServer,
     name: str,
     archive: Archive,
@@ -163,10 +163,9 @@ class _Observer:
         progress = load_progress(
             Standing(self.expected, seen, self.earlier),
             self.pace,
-            time.monotonic(),
+            datetime.now(UTC),
             attempt=self.name,
             version=self.archive.source.version,
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         self.write(progress)
 
@@ -189,14 +188,15 @@ class _Observer:
 
     def _find_blocks(self) -> None:
         """Know what each table takes of the file, where that is told or kept by now."""
-        index = told_index(self.archive) or self.shelf.read()
-        if index:
+        self.blocks = {}
+        if self.archive.format is not ArchiveFormat.CUSTOM:
+            return
+        if index := told_index(self.archive) or self.shelf.read():
             self.expected = self.expected.with_blocks(self.archive, index)
-        self.blocks = self._by_name(index) if index else {}
-        if self.archive.format is ArchiveFormat.CUSTOM:
-            first = max(self.blocks.values(), key=lambda block: block.length, default=None)
-            factor = expansion(self.archive, first.offset if first else self.archive.head_size)
-            self.earlier = replace(self.earlier, expansion=factor)
+            self.blocks = self._by_name(index)
+        largest = max(self.blocks.values(), key=lambda block: block.length, default=None)
+        factor = expansion(self.archive, largest.offset if largest else self.archive.head_size)
+        self.earlier = replace(self.earlier, expansion=factor)
 
     def _by_name(self, index: BlockIndex) -> dict[Name, Block]:
         names = {entry.dump_id: filled_by(entry) for entry in self.archive.entries}
