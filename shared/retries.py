@@ -1,6 +1,6 @@
 """Retries: the request that imports again what a restore did not bring, from the files that it left."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from shared.contracts.api import Retry
 from shared.contracts.base import Json
@@ -69,7 +69,7 @@ def _left(ledger: Ledger, missing: Iterable[FileProgress]) -> Listing:
     return listing
 
 
-def _changes(request: RestoreRequest, missing: list[FileProgress], listing: Listing) -> Json:
+def _changes(request: RestoreRequest, missing: Sequence[FileProgress], listing: Listing) -> Json:
     """The first request with landed files as its source, for what is missing alone."""
     kinds = {file.kind for file in missing}
     scripts = {name: nothing for kind, (name, nothing) in _SCRIPTS.items() if kind not in kinds}

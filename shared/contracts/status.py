@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from shared.contracts.base import Json, Published
 from shared.contracts.decisions import Approval, Statement
+from shared.contracts.loading import LoadProgress
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import Plan
 from shared.contracts.progress import FileProgress, Phase, PhaseEntry
@@ -81,6 +82,13 @@ class RestorePage(Published):
     """The value of `after` that gets the following page; None on the last one."""
 
 
+class FileStatus(FileProgress):
+    """One restored file, and how far its load is."""
+
+    load: LoadProgress | None = None
+    """Of a database that is being loaded, or is loaded and not yet in place; null while nothing is known of it."""
+
+
 class RestoreStatus(About):
     """One restore: its course, its job, and each file."""
 
@@ -97,7 +105,7 @@ class RestoreStatus(About):
     reason: str = ""
     container: str
     job: JobStatus | None
-    files: tuple[FileProgress, ...]
+    files: tuple[FileStatus, ...]
     report: dict[str, str] | None
     """The addresses of the report's forms in its container, `json` and `page`, when the restore has ended."""
     approval: Approval | None = None

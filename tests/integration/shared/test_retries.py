@@ -7,9 +7,9 @@ import pytest
 
 from shared.contracts.api import Retry
 from shared.contracts.plan import Plan, TargetRef
-from shared.contracts.progress import FileProgress, FileState, Phase
+from shared.contracts.progress import FileState, Phase
 from shared.contracts.request import RestoreRequest, read_request
-from shared.contracts.status import RestoreStatus
+from shared.contracts.status import FileStatus, RestoreStatus
 from shared.errors import Conflict
 from shared.retries import request_again
 from shared.storage import landing
@@ -25,11 +25,11 @@ REQUEST = {
 type Again = Callable[..., RestoreRequest]
 
 
-def file(name: str, state: FileState) -> FileProgress:
+def file(name: str, state: FileState) -> FileStatus:
     known = landing.classify(name)
     assert known is not None
     final = f"{known.database}_drill" if known.database else ""
-    return FileProgress(name=name, kind=known.kind, database=known.database, final_name=final, state=state)
+    return FileStatus(name=name, kind=known.kind, database=known.database, final_name=final, state=state)
 
 
 def status(phase: Phase, *states: FileState) -> RestoreStatus:

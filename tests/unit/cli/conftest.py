@@ -16,9 +16,9 @@ from shared.contracts.api import Problem, Started
 from shared.contracts.base import Contract
 from shared.contracts.files import FileKind
 from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
-from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry
+from shared.contracts.progress import FileState, Phase, PhaseEntry
 from shared.contracts.request import BackupSource, RestoreRequest
-from shared.contracts.status import JobStatus, RestoreStatus
+from shared.contracts.status import FileStatus, JobStatus, RestoreStatus
 
 URL = "https://restores.example.net"
 KEY = "k3y-that-nobody-may-see"
@@ -92,7 +92,7 @@ class Api:
                 "container": "landing-1",
                 "job": JobStatus(id="7d0f", status="InProgress"),
                 "files": [
-                    FileProgress(
+                    FileStatus(
                         name="a_database_shop.sql",
                         kind=FileKind.DATABASE,
                         database="shop",

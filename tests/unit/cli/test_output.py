@@ -15,14 +15,15 @@ from typer.testing import CliRunner
 
 from shared.contracts.api import TargetInfo, TargetList
 from shared.contracts.files import FileKind
-from shared.contracts.progress import FileProgress, FileState, Phase
+from shared.contracts.progress import FileState, Phase
+from shared.contracts.status import FileStatus
 
 NASTY = "[red]a[/red] \x1b]0;title\x07 \x9b31m \ud800 [/]"
 TAMED = "[red]a[/red] \\x1b]0;title\\x07 \\x9b31m \\ud800 [/]"
 
 
 def test_a_name_with_signs_for_the_terminal_is_shown_as_its_escapes(api: Any, run: Any) -> None:
-    file = FileProgress(name="n", kind=FileKind.DATABASE, database=NASTY, state=FileState.FAILED, reason=NASTY)
+    file = FileStatus(name="n", kind=FileKind.DATABASE, database=NASTY, state=FileState.FAILED, reason=NASTY)
     api.on("GET restores/INC-1", api.status(Phase.RESTORING, message=NASTY, files=[file]), api.status(files=[file]))
     wait = run("wait", "INC-1")
 

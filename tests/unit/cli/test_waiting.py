@@ -10,8 +10,8 @@ import pytest
 
 from shared.contracts.decisions import Approval
 from shared.contracts.files import FileKind
-from shared.contracts.progress import FileProgress, FileState, Phase
-from shared.contracts.status import JobStatus
+from shared.contracts.progress import FileState, Phase
+from shared.contracts.status import FileStatus, JobStatus
 
 CALL = "GET restores/INC-1"
 
@@ -22,8 +22,8 @@ def told(status: Any, **headers: str) -> httpx.Response:
     )
 
 
-def shop(state: FileState, reason: str = "") -> FileProgress:
-    return FileProgress(name="s", kind=FileKind.DATABASE, database="shop", size=2_000, state=state, reason=reason)
+def shop(state: FileState, reason: str = "") -> FileStatus:
+    return FileStatus(name="s", kind=FileKind.DATABASE, database="shop", size=2_000, state=state, reason=reason)
 
 
 def test_each_change_is_a_line_where_there_is_no_terminal(api: Any, run: Any) -> None:

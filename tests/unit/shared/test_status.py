@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.files import FileKind
 from shared.contracts.outcome import Failure
-from shared.contracts.progress import FileProgress, FileState, Phase, RestoreProgress
+from shared.contracts.progress import FileState, Phase, RestoreProgress
+from shared.contracts.status import FileStatus
 from shared.status import share
 
 
-def file(state: FileState, size: int = 2_000_000) -> FileProgress:
-    return FileProgress(name="x_database_bank.sql", kind=FileKind.DATABASE, database="bank", size=size, state=state)
+def file(state: FileState, size: int = 2_000_000) -> FileStatus:
+    return FileStatus(name="x_database_bank.sql", kind=FileKind.DATABASE, database="bank", size=size, state=state)
 
 
 def test_it_grows_with_each_state_of_a_file_and_is_full_when_all_are_final() -> None:

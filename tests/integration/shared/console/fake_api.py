@@ -51,10 +51,10 @@ from shared.contracts.imports import (
 )
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
-from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry
+from shared.contracts.progress import FileState, Phase, PhaseEntry
 from shared.contracts.report import Command, FileReport, Report, Step, StepKind, Summary, Who
 from shared.contracts.request import BackupSource, Mode, RestoreRequest, read_request
-from shared.contracts.status import Action, JobStatus, RestorePage, RestoreStatus, RestoreSummary
+from shared.contracts.status import Action, FileStatus, JobStatus, RestorePage, RestoreStatus, RestoreSummary
 from shared.errors import RequestRejected
 from triggers.http.console import get_console, get_console_file
 
@@ -276,9 +276,9 @@ def _ago(minutes: float) -> str:
     return (NOW - timedelta(minutes=minutes)).isoformat()
 
 
-def file(database: str, size: int, state: FileState, final_name: str = "", reason: str = "") -> FileProgress:
+def file(database: str, size: int, state: FileState, final_name: str = "", reason: str = "") -> FileStatus:
     """A database file."""
-    return FileProgress(
+    return FileStatus(
         name=f"orders-prod_database_{database}.sql",
         kind=FileKind.DATABASE,
         database=database,
@@ -289,9 +289,9 @@ def file(database: str, size: int, state: FileState, final_name: str = "", reaso
     )
 
 
-def script(kind: FileKind, size: int, state: FileState, reason: str = "") -> FileProgress:
+def script(kind: FileKind, size: int, state: FileState, reason: str = "") -> FileStatus:
     """A file that holds no database."""
-    return FileProgress(name=f"orders-prod_{kind}.sql", kind=kind, size=size, state=state, reason=reason)
+    return FileStatus(name=f"orders-prod_{kind}.sql", kind=kind, size=size, state=state, reason=reason)
 
 
 _SCRIPTS = (
@@ -303,7 +303,7 @@ _SCRIPTS = (
         "it repeats what the database files hold; the request can ask for it (schema: import)",
     ),
     script(FileKind.TABLESPACES, 512, S.SKIPPED, "flexible servers have no tablespaces of their own"),
-    FileProgress(
+    FileStatus(
         name="pgflex_restore_marker",
         kind=FileKind.MARKER,
         size=212,
@@ -388,7 +388,7 @@ def report_of(restore: RestoreStatus, request: RestoreRequest, *files: FileRepor
     )
 
 
-def _loaded(done: FileProgress, *notes: Note) -> FileReport:
+def _loaded(done: FileStatus, *notes: Note) -> FileReport:
     """A database with what is different in it."""
     archive = ArchiveSummary(format=ArchiveFormat.CUSTOM, size=done.size)
     load = DatabaseLoad(

@@ -6,17 +6,17 @@ from rich.console import Console
 
 from local.demo.progress import changes, showing
 from shared.contracts.files import FileKind
-from shared.contracts.progress import FileProgress, FileState, Phase, PhaseEntry
-from shared.contracts.status import JobStatus, RestoreStatus
+from shared.contracts.progress import FileState, Phase, PhaseEntry
+from shared.contracts.status import FileStatus, JobStatus, RestoreStatus
 
 
-def file(state: FileState, database: str = "bank", size: int = 2_000_000) -> FileProgress:
-    return FileProgress(
+def file(state: FileState, database: str = "bank", size: int = 2_000_000) -> FileStatus:
+    return FileStatus(
         name=f"x_database_{database}.sql", kind=FileKind.DATABASE, database=database, size=size, state=state
     )
 
 
-def status(*phases: Phase, job: str = "", files: tuple[FileProgress, ...] = (), progress: float = 0.0) -> RestoreStatus:
+def status(*phases: Phase, job: str = "", files: tuple[FileStatus, ...] = (), progress: float = 0.0) -> RestoreStatus:
     return RestoreStatus(
         request_id="INC-1",
         phase=phases[-1],
