@@ -1,7 +1,7 @@
 """How far a restore is, as one number, and how much of what people say its status shows."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -9,10 +9,13 @@ from pydantic import ValidationError
 
 from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.files import FileKind
+from shared.contracts.loading import LoadProgress, LoadStep
 from shared.contracts.outcome import Failure
 from shared.contracts.progress import FileState, Phase, RestoreProgress
 from shared.contracts.status import FileStatus
-from shared.status import share
+from shared.status import is_current, share
+
+NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
 
 
 def file(state: FileState, size: int = 2_000_000) -> FileStatus:
@@ -40,6 +43,50 @@ def test_what_did_not_come_is_no_progress(state: FileState) -> None:
 def test_without_files_only_the_end_is_full() -> None:
     assert share(Phase.PLANNING, []) == 0.0
     assert share(Phase.COMPLETED, []) == 1.0
+
+
+def load(share: float = 0.5, at: datetime = NOW) -> LoadProgress:
+    """A load that is in the middle."""
+    return LoadProgress(
+        attempt="flexrestore_x",
+        file_version="0x1",
+        at=at.isoformat(timespec="seconds"),
+        step=LoadStep.ROWS,
+        share=share,
+        bytes=1,
+        total_bytes=2,
+        rows=3,
+        seconds_left=None,
+        indexes=0,
+        total_indexes=None,
+        tables=1,
+        tables_loaded=0,
+    )
+
+
+def test_it_grows_while_a_file_is_loaded() -> None:
+    importing, loaded = file(FileState.IMPORTING), file(FileState.LOADED)
+    course = [importing, *(importing.model_copy(update={"load": load(part)}) for part in (0.1, 0.5, 0.95)), loaded]
+    shares = [share(Phase.IMPORTING, [one]) for one in course]
+
+    assert all(earlier < later for earlier, later in pairwise(shares))
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "age", "shown"),
+    [
+        ("0x1", FileState.IMPORTING, timedelta(seconds=61), True),
+        ("0x1", FileState.IMPORTING, timedelta(minutes=4), False),
+        ("0x1", FileState.LOADED, timedelta(hours=4), True),
+        ("0x2", FileState.IMPORTING, timedelta(0), False),
+        ("0x2", FileState.LOADED, timedelta(0), False),
+    ],
+)
+def test_what_is_shown_of_a_load_is_of_this_file_and_of_an_attempt_that_goes_on(
+    *, version: str, state: FileState, age: timedelta, shown: bool
+) -> None:
+    """What an attempt told that has ended since, or that loaded a file which was written again, is not."""
+    assert is_current(load(at=NOW - age), version, state, NOW) is shown
 
 
 def odd(text: str) -> RestoreProgress:

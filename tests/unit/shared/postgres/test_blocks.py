@@ -1,5 +1,6 @@
 """Where the data of an archive lie is found as they were written; no damage makes the search hang."""
 
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from shared.contracts.imports import ArchiveFormat, ArchiveSummary
 from shared.errors import RestoreCancelled, UnreadableFile
 from shared.postgres.archive import Archive
-from shared.postgres.blocks import PIECE, Block, BlockIndex, Shelf, read_index, scan
+from shared.postgres.blocks import PIECE, Block, BlockIndex, Shelf, expansion, read_index, scan
 from shared.postgres.source import LocalFile
 from shared.postgres.toc import Entry
 from shared.postgres.tools import Tool, Toolbox
@@ -174,3 +175,37 @@ def test_the_pass_over_a_file_ends_when_nobody_wants_it_any_more(tmp_path: Path)
     rows = HEAD + b"\x01" + integer(3, 4) + chunks([2 * PIECE, 1], 4)
     with pytest.raises(RestoreCancelled):
         read_index(archive(tmp_path / "x", {3: 0}, rows), cancelled)
+
+
+TEXT = "".join(f"{number}\tname {number * 7_919 % 1_000}\n" for number in range(60_000)).encode()
+
+
+@pytest.mark.parametrize("start", [bytes([1]) + integer(7, 4), bytes([3]) + integer(7, 4) + integer(77, 4)])
+@pytest.mark.parametrize("level", [1, 9])
+def test_how_much_text_a_block_becomes_is_told_by_its_beginning(tmp_path: Path, start: bytes, level: int) -> None:
+    """Of rows as of large objects."""
+    packed = zlib.compress(TEXT, level)
+    pieces = [packed[at : at + 4096] for at in range(0, len(packed), 4096)]
+    block = start + b"".join(integer(len(piece), 4) + piece for piece in pieces) + integer(0, 4)
+    factor = expansion(in_file(tmp_path, block), len(HEAD))
+
+    assert factor == pytest.approx(len(TEXT) / len(block), rel=0.1)
+
+
+def test_a_block_that_is_not_packed_is_its_text_and_little_more(tmp_path: Path) -> None:
+    lines = TEXT.splitlines(keepends=True)
+    block = bytes([1]) + integer(7, 4) + b"".join(integer(len(line), 4) + line for line in lines) + integer(0, 4)
+
+    assert expansion(in_file(tmp_path, block), len(HEAD)) == pytest.approx(len(TEXT) / len(block), rel=0.1)
+
+
+@pytest.mark.parametrize("block", [b"", b"\x01", bytes([1]) + integer(7, 4) + integer(0, 4), b"\xff" * 50])
+def test_a_block_that_tells_nothing_has_a_factor_all_the_same(tmp_path: Path, block: bytes) -> None:
+    assert expansion(in_file(tmp_path, block), len(HEAD)) > 0
+
+
+def in_file(folder: Path, block: bytes) -> Archive:
+    path = folder / "dump"
+    path.write_bytes(HEAD + block)
+    summary = ArchiveSummary(format=ArchiveFormat.CUSTOM, size=0)
+    return Archive(LocalFile(path), Toolbox(NO_TOOL, NO_TOOL), summary, "", "", (), len(HEAD))
