@@ -1,6 +1,7 @@
 /** The files of a restore: those that are wanted, each with its state and why; and those that are skipped. */
 
 import { h } from "./dom.js";
+import { loadsView } from "./loads.js";
 import { told } from "./notices.js";
 import { stateChip } from "./phase.js";
 import { count, size } from "./words.js";
@@ -42,6 +43,7 @@ export function filesView(files) {
       ),
     ),
     wanted.length > 0 && table("Restored files and what has become of them", wanted),
+    loadsView(wanted),
     skipped.length > 0 &&
       h(
         "details",

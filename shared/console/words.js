@@ -56,6 +56,14 @@ export const STATES = {
   cancelled: { label: "cancelled", tone: "none" },
 };
 
+/** What the load of a database is at. */
+export const LOAD_STEPS = {
+  definitions: "Definitions, and the file is fetched or looked through",
+  rows: "Rows",
+  indexes: "Indexes",
+  other: "Constraints, rights, statistics",
+};
+
 /** When somebody must approve a restore into a target. */
 export const APPROVALS = {
   "on-request": "no approval, unless the request asks for one",

@@ -49,6 +49,7 @@ from shared.contracts.imports import (
     NoteKind,
     Notes,
 )
+from shared.contracts.loading import BuildProgress, LoadProgress, LoadStep, TableProgress, TableState
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
 from shared.contracts.progress import FileState, Phase, PhaseEntry
@@ -294,6 +295,37 @@ def script(kind: FileKind, size: int, state: FileState, reason: str = "") -> Fil
     return FileStatus(name=f"orders-prod_{kind}.sql", kind=kind, size=size, state=state, reason=reason)
 
 
+def loading(file: FileStatus) -> FileStatus:
+    """The file, whose load stands in the middle of its rows."""
+    tables = (
+        ("public.invoices", TableState.LOADING, 820_000_000, 1_640_000_000, 4_120_388),
+        ("public.positions", TableState.LOADING, 310_000_000, 980_000_000, 2_007_411),
+        ("public.customers", TableState.LOADED, 240_000_000, 240_000_000, 310_022),
+        ("public.dunning_letters", TableState.WAITING, 0, 120_000_000, 0),
+    )
+    load = LoadProgress(
+        attempt="flexrestore_5d3a1c90aa42be17_0f3c6d21a9b4",
+        file_version="0x8DE2C",
+        at=NOW.isoformat(),
+        step=LoadStep.ROWS,
+        share=0.24,
+        bytes=1_370_000_000,
+        total_bytes=3_100_000_000,
+        rows=6_437_821,
+        seconds_left=312,
+        indexes=0,
+        total_indexes=46,
+        building=(BuildProgress(table="public.customers", phase="building index: scanning table", share=0.6),),
+        tables=118,
+        tables_loaded=9,
+        by_table=tuple(
+            TableProgress(table=table, state=state, bytes=size, total_bytes=total, rows=rows)
+            for table, state, size, total, rows in tables
+        ),
+    )
+    return file.model_copy(update={"load": load})
+
+
 _SCRIPTS = (
     script(FileKind.ROLES, 4_310, S.IMPORTED),
     script(
@@ -499,7 +531,7 @@ def at_work() -> Iterator[RestoreStatus]:
         job=_JOB,
         files=(
             file("orders", 8_420_000_000, S.IMPORTED, "orders_drill"),
-            file("billing", 3_110_000_000, S.IMPORTING, "billing_drill"),
+            loading(file("billing", 3_110_000_000, S.IMPORTING, "billing_drill")),
             file("catalog", 1_204_000_000, S.LOADED, "catalog_drill"),
             file("kunden_süd", 640_000_000, S.LANDED, "kunden_süd_drill"),
             file("sessions", 96_000_000, S.SKIPPED, "", "the request does not ask for this database"),

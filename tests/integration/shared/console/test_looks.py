@@ -116,7 +116,12 @@ def nothing(page: Page, api: Any, _fake: ModuleType) -> None:
 
 def long_names(page: Page, api: Any, fake: ModuleType) -> None:
     long = {name: name[0] * 200 for name in ("source", "target", "requested_by", "ticket", "reason", "container")}
-    files = (fake.file("d" * 63, 1, fake.S.FAILED, "f" * 63, "r" * 300),)
+    tables = (fake.TableProgress(table="t" * 127, state="loading", bytes=10**14, total_bytes=10**15, rows=10**15),)
+    loading = fake.loading(fake.file("l" * 63, 1, fake.S.IMPORTING)).load.model_copy(update={"by_table": tables})
+    files = (
+        fake.file("d" * 63, 1, fake.S.FAILED, "f" * 63, "r" * 300),
+        fake.file("l" * 63, 1, fake.S.IMPORTING).model_copy(update={"load": loading}),
+    )
     errors = (fake.Failure(code="c" * 80, message="m" * 300, details=("x" * 300,)),)
     api.put(fake.status("i" * 80, [(Phase.FAILED, 1)], "m" * 300, files=files, errors=errors, **long))
     page.evaluate("location.hash = '#/restores?phase=Failed'")
@@ -126,6 +131,7 @@ def long_names(page: Page, api: Any, fake: ModuleType) -> None:
 def long_restore(page: Page, api: Any, fake: ModuleType) -> None:
     long_names(page, api, fake)
     restore("i" * 80)(page, api, fake)
+    page.locator("details.load summary").click()
 
 
 def waiting(page: Page, api: Any, _fake: ModuleType) -> None:
@@ -150,7 +156,14 @@ def amiss(page: Page, api: Any, fake: ModuleType) -> None:
     expect(page.get_by_text("found something amiss")).to_be_visible()
 
 
+def load(page: Page, api: Any, fake: ModuleType) -> None:
+    restore("INC-4711")(page, api, fake)
+    page.locator("details.load summary").click()
+    expect(page.locator("details.load").get_by_role("table")).to_be_visible()
+
+
 SCREENS: dict[str, Way] = {
+    "load": load,
     "list": address("#/restores"),
     "list between two times": address("#/restores?span=between&from=2025-11-01T00:00&to=2025-11-25T00:00&target=drill"),
     "empty list": nothing,
@@ -298,9 +311,9 @@ SHOTS: dict[str, tuple[Way, str, int]] = {
     "wizard-options": (options, "light", 1280),
     "wizard-review": (review, "light", 1280),
     "wizard-obstacles": (obstacles, "light", 1280),
-    "restore": (restore("INC-4711"), "light", 1280),
-    "restore-dark": (restore("INC-4711"), "dark", 1280),
-    "restore-400": (restore("INC-4711"), "light", 400),
+    "restore": (load, "light", 1280),
+    "restore-dark": (load, "dark", 1280),
+    "restore-400": (load, "light", 400),
     "restore-approval": (restore("CHG-2093"), "light", 1280),
     "restore-report": (restore("drill-2025-46"), "light", 1280),
     "restore-failed": (restore("INC-4698"), "dark", 1280),

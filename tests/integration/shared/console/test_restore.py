@@ -57,6 +57,65 @@ def test_each_file_has_its_state_and_the_reason(busy_api: Any, console: Any) -> 
     expect(page.get_by_role("heading", name="Files")).to_contain_text("1 of 4 databases in place")
 
 
+def test_a_load_has_its_bar_what_it_is_at_and_the_time_left(busy_api: Any, console: Any) -> None:
+    page = at(console, busy_api, "INC-4711")
+    load = page.locator("details.load")
+
+    for text in (
+        "billing",
+        "about 5 min 12 s left of the rows",
+        "24 %",
+        "Rows: 1.4 GB of 3.1 GB, 6,437,821 rows, 9 of 118 tables loaded",
+    ):
+        expect(load.locator("summary")).to_contain_text(text)
+    expect(load.get_by_label("Share of the load of billing")).to_have_attribute("value", "0.24")
+    expect(load.get_by_role("table")).not_to_be_visible()
+
+
+def test_the_tables_of_a_load_stay_open_while_their_bars_move(busy_api: Any, fake: ModuleType, console: Any) -> None:
+    page = at(console, busy_api, "INC-4711", live=True)
+    load = page.locator("details.load")
+    load.locator("summary").click()
+    rows = [" ".join(text.split()) for text in load.locator("tbody tr").all_inner_texts()]
+
+    assert rows == [
+        "public.invoices 50 % 1.6 GB 4,120,388",
+        "public.positions 31 % 980 MB 2,007,411",
+        "public.customers loaded 240 MB 310,022",
+        "public.dunning_letters waiting 120 MB 0",
+    ]
+    expect(load).to_contain_text("An index of public.customers building index: scanning table, 60 %")
+    expect(load).to_contain_text("and 114 smaller tables")
+
+    *others, billing = sorted(busy_api.restores["INC-4711"].files, key=lambda file: file.load is not None)
+    moved = {"share": 0.7, "step": fake.LoadStep.INDEXES, "indexes": 12, "seconds_left": None}
+    changed = billing.model_copy(update={"load": billing.load.model_copy(update=moved)})
+    busy_api.change("INC-4711", files=(changed, *others))
+    page.clock.fast_forward(4_000)
+    expect(load.locator("summary")).to_contain_text("Indexes: 12 of 46 built")
+    expect(load.locator("summary")).not_to_contain_text("left of")
+    expect(load.get_by_role("table")).to_be_visible()
+    done = changed.model_copy(update={"state": fake.S.LOADED})
+    busy_api.change("INC-4711", files=(done, *others))
+    page.clock.fast_forward(4_000)
+    expect(load).to_have_count(0)
+
+
+def test_a_load_of_which_little_is_known_shows_that(busy_api: Any, console: Any) -> None:
+    """Of plain SQL nobody knows how many indexes will come, nor how large each table is."""
+    *others, billing = sorted(busy_api.restores["INC-4711"].files, key=lambda file: file.load is not None)
+    table = billing.load.by_table[0].model_copy(update={"total_bytes": None})
+    unknown = {"total_bytes": None, "total_indexes": None, "seconds_left": None, "by_table": (table,), "tables": 12}
+    load = billing.load.model_copy(update=unknown)
+    busy_api.change("INC-4711", files=(billing.model_copy(update={"load": load}), *others))
+    page = at(console, busy_api, "INC-4711")
+    shown = page.locator("details.load")
+    shown.locator("summary").click()
+
+    expect(shown.locator("summary")).to_contain_text("Rows: 6,437,821 rows, 9 of 12 tables loaded")
+    expect(shown.locator("tbody tr")).to_contain_text("loading")
+
+
 @pytest.mark.parametrize("phase", list(Phase))
 def test_every_phase_has_a_page_that_names_it(busy_api: Any, console: Any, phase: Phase) -> None:
     one = next(one for one in busy_api.restores.values() if one.phase is phase)
