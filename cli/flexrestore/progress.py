@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Console, ConsoleRenderable, Group
 from rich.live import Live
@@ -17,6 +18,7 @@ from flexrestore.times import clock as time_of_day
 from flexrestore.times import lasting, shown
 from flexrestore.trouble import Json
 from flexrestore.views.files import by_interest, files_table, label
+from flexrestore.views.loads import load_line, load_of, loads_view
 
 type Show = Callable[[Json], None]
 
@@ -54,12 +56,19 @@ def changes(before: Json, now: Json) -> list[str]:
         lines.append(f"  {approval}")
     if (job := now.get("job")) and job != before.get("job"):
         lines.append(f"  backup job {job['id']}: {job['status']}")
-    known = {one["name"]: one["state"] for one in before.get("files") or ()}
-    return lines + [_line(one) for one in now.get("files") or () if known.get(one["name"]) != one["state"]]
+    known = {one["name"]: _stage(one) for one in before.get("files") or ()}
+    return lines + [_line(one) for one in now.get("files") or () if known.get(one["name"]) != _stage(one)]
+
+
+def _stage(file: Json) -> tuple[Any, ...]:
+    """What of a file is worth a line of its own: its state, and while it is imported what its load is at."""
+    return (file["state"], *([load_of(file).get("step")] if file["state"] == "importing" else []))
 
 
 def _line(file: Json) -> str:
-    return f"  {label(file)}: {file['state']}" + (f" ({file['reason']})" if file.get("reason") else "")
+    load = load_line(load_of(file)) if file["state"] == "importing" and load_of(file) else ""
+    said = file.get("reason") or load
+    return f"  {label(file)}: {file['state']}" + (f" ({said})" if said else "")
 
 
 def _approval(status: Json) -> str:
@@ -93,6 +102,5 @@ class _Picture:
         bar.add_row(ProgressBar(total=1.0, completed=share, width=50), f"{share:.0%}")
         lines = [text(status.get("message")), text(_approval(status), "yellow")]
         lines += [text(f"backup job {job['id']}: {job['status']}")] if job else []
-        return Group(
-            head, *(line for line in lines if line.plain), bar, files_table(by_interest(status.get("files") or ()))
-        )
+        files = by_interest(status.get("files") or ())
+        return Group(head, *(line for line in lines if line.plain), bar, *loads_view(files), files_table(files))

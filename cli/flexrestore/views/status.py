@@ -12,6 +12,7 @@ from flexrestore.times import clock, shown
 from flexrestore.trouble import Json
 from flexrestore.views.facts import facts_table
 from flexrestore.views.files import files_table
+from flexrestore.views.loads import loads_view
 from flexrestore.views.plan import plan_view
 
 _ASKS_WHY = {"approve", "reject", "cancel"}
@@ -30,6 +31,7 @@ def _parts(status: Json) -> Iterator[RenderableType]:
     yield facts_table(_facts(status))
     if status.get("files"):
         yield files_table(status["files"])
+        yield from loads_view(status["files"])
     for error in status.get("errors") or ():
         yield text(f"{error.get('code')}: {error.get('message')}", "red")
         yield from (text(f"  {detail}", "red") for detail in error.get("details") or ())
