@@ -3,8 +3,6 @@
 import logging
 import time
 from functools import partial
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 from activities.answers import answering
@@ -29,7 +27,7 @@ from shared.settings import settings
 from shared.storage.landing import BlobFile
 from shared.storage.ledger import Ledger, database_record, promotions, quoted
 from shared.storage.logs import import_log
-from shared.targets import checks, strength, target_server, toolbox
+from shared.targets import checks, staging, strength, target_server, toolbox
 from shared.telemetry.metrics import count_database
 
 _log = logging.getLogger(__name__)
@@ -136,14 +134,13 @@ def _kept(work: _Work) -> str:
 
 
 def _load_job(work: _Work) -> LoadJob:
-    limit = settings().staging_limit_mb
+    place = staging()
     blocks = work.record(f"blocks of {quoted(work.job.file.etag)}")
-    directory = Path(settings().staging_directory or gettempdir()) / "flex-restore"
     return LoadJob(
         restore_id=work.job.request_id,
         database=work.job.file.database,
-        staging=directory if limit else None,
-        staging_budget=limit * 1024 * 1024,
+        staging=place.directory,
+        staging_budget=place.budget,
         wanted_route=settings().route,
         jobs=settings().jobs,
         lanes=settings().lanes,

@@ -1,21 +1,38 @@
 """Planning: resolve a request and check everything that can be checked before anything is touched."""
 
+import logging
 from collections.abc import Callable
 
 from psycopg.errors import Error as DatabaseError
 
 from shared.arm import ResourceId
-from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
+from shared.contracts.importing import SurveyedFile
+from shared.contracts.plan import BackupInstanceRef, Finding, LoadOutlook, Plan, RecoveryPointRef, TargetRef
 from shared.contracts.request import BackupSource, Mode, RestoreRequest
-from shared.errors import PermanentError, PreflightFailed, RequestRejected, TargetRefused, TargetUnavailable
+from shared.errors import (
+    LandingFailed,
+    PermanentError,
+    PreflightFailed,
+    RequestRejected,
+    TargetRefused,
+    TargetUnavailable,
+)
 from shared.postgres import temporary
+from shared.postgres.outlook import foresee, rule
 from shared.postgres.psql import require_restriction
+from shared.postgres.server import read_capabilities
 from shared.postgres.tools import Toolbox
 from shared.settings import settings
 from shared.storage.accounts import landing_container
-from shared.targets import target_server, toolbox
+from shared.storage.landing import list_files
+from shared.survey import survey
+from shared.targets import load_means, target_server, toolbox
 from shared.topology import LANDING_CONTAINERS
 from shared.vault import instances, jobs, landing_account, recovery_points
+
+_log = logging.getLogger(__name__)
+_FORESEEN = 50
+"""Databases whose way a plan tells one by one."""
 
 
 class Findings:
@@ -70,6 +87,7 @@ def make_plan(request: RestoreRequest) -> Plan:
     found.attempt("webhooks", lambda: _require_webhooks(request))
     if target is not None and request.on_conflict == "fail":
         found.add(found.attempt("existing databases", lambda: _taken_names(request)))
+    outlook = target and found.attempt("target server", lambda: _outlook(request))
     warnings = found.settle()
     if tools is None or target is None:
         raise PreflightFailed("The target server or the client tools could not be checked.")
@@ -80,6 +98,7 @@ def make_plan(request: RestoreRequest) -> Plan:
         recovery_point=point,
         tools={tool.name: str(tool) for tool in (tools.psql, tools.pg_restore)},
         needs_approval=_needs_approval(request),
+        loading=outlook,
         findings=warnings,
     )
 
@@ -91,6 +110,32 @@ def _needs_approval(request: RestoreRequest) -> bool:
     rule = settings().targets[request.target].approval
     asked = rule == "always" or (rule == "to-replace" and request.on_conflict == "replace")
     return asked and request.mode is not Mode.FILES_ONLY
+
+
+def _outlook(request: RestoreRequest) -> LoadOutlook | None:
+    """How databases will be loaded, as far as settings, server and the files that have landed tell."""
+    if request.mode is Mode.FILES_ONLY:
+        return None
+    server = target_server(request.target)
+    with server.connect() as connection:
+        means = load_means(server.max_jobs, read_capabilities(connection).max_connections)
+    rows = not request.schema_only
+    files = sorted(_landed(request), key=lambda file: -file.size)
+    known = tuple(foresee(file.database, file.size, means, rows=rows) for file in files[:_FORESEEN])
+    return LoadOutlook(rule=rule(means, rows=rows), databases=known, left_out=len(files) - len(known))
+
+
+def _landed(request: RestoreRequest) -> list[SurveyedFile]:
+    """The files of wanted databases, where they lie in a landing container already."""
+    source = request.source
+    if isinstance(source, BackupSource) or source.container not in LANDING_CONTAINERS:
+        return []
+    try:
+        listing = list_files(source.container, source.backup_name, closed=True)
+    except LandingFailed as error:  # the import tells
+        _log.info("the files of a plan are not known: %s", error)
+        return []
+    return [file for file in survey(listing, request).files if file.final_name]
 
 
 def check_tools() -> Toolbox:

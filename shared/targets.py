@@ -4,12 +4,16 @@ import os
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from pathlib import Path
+from tempfile import gettempdir
 
 from pydantic import SecretStr
 
 from shared.errors import Misconfigured, RequestRejected
+from shared.postgres.outlook import Means
 from shared.postgres.server import TargetServer
 from shared.postgres.split import Strength
+from shared.postgres.staging import Staging
 from shared.postgres.tools import Toolbox
 from shared.settings import Target, is_unresolved, settings
 from shared.storage.accounts import identity_of
@@ -32,6 +36,19 @@ def target_server(alias: str) -> TargetServer:
         sslmode=target.sslmode,
         max_jobs=max(1, settings().jobs or 4),
     )
+
+
+def staging() -> Staging:
+    """Where files are staged, and how much of it one load may take."""
+    limit = settings().staging_limit_mb
+    directory = Path(settings().staging_directory or gettempdir()) / "flex-restore"
+    return Staging(directory if limit else None, limit * 1024 * 1024)
+
+
+def load_means(max_jobs: int, max_connections: int) -> Means:
+    """What a load into a server that bears so many has at hand."""
+    chosen = settings()
+    return Means(staging(), chosen.route, chosen.jobs, chosen.lanes, max_jobs, max_connections)
 
 
 def import_limit(alias: str) -> int:

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { copyButton, note, remedyView } from "./notices.js";
 import { age, fullTime, timeElement } from "./times.js";
-import { CHOICES, MODES, noteworthy } from "./words.js";
+import { CHOICES, count, MODES, noteworthy, size } from "./words.js";
 
 /** Names and values, one below the other; those without a value are left out. */
 export function facts(entries) {
@@ -15,7 +15,7 @@ export function facts(entries) {
 }
 
 /** Everything a plan says. */
-export function planView({ request, target, instance, recoveryPoint, tools, findings: found }) {
+export function planView({ request, target, instance, recoveryPoint, tools, loading, findings: found }) {
   return [
     facts([
       [
@@ -49,6 +49,7 @@ export function planView({ request, target, instance, recoveryPoint, tools, find
       ["What", MODES[request.mode]],
       ["Databases", request.mode !== "files-only" && databases(request)],
       ["Roles", request.mode !== "files-only" && CHOICES.roles[request.roles]],
+      ["Loading", loading && loadingView(loading)],
       ["Tools", h("span", { class: "faint" }, Object.values(tools).join("; "))],
     ]),
     gravity(request),
@@ -71,6 +72,18 @@ export function databases({ databases: choices, exclude }) {
   return [
     h("ul", { class: "names" }, rows),
     exclude.length > 0 && h("p", { class: "faint" }, "without ", exclude.join(", ")),
+  ];
+}
+
+/** Which ways the files will take, and each file's that is there already. */
+function loadingView({ rule, databases: known, leftOut }) {
+  const rows = known.map(({ database, size: bytes, how }) =>
+    h("li", {}, h("span", { class: "db" }, database), h("span", { class: "faint" }, ` ${size(bytes)}, ${how}`)),
+  );
+  return [
+    h("p", {}, rule),
+    rows.length > 0 && h("ul", { class: "names", "aria-label": "How each database will be loaded" }, rows),
+    leftOut > 0 && h("p", { class: "faint" }, `and ${count(leftOut, "smaller one")}`),
   ];
 }
 

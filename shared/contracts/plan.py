@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.contracts.base import Published
+from shared.contracts.imports import LoadMethod
 from shared.contracts.request import RestoreRequest
 
 
@@ -53,6 +54,30 @@ class Finding(Published):
         return f"{self.message} Mend it with: {self.remedy}" if self.remedy else self.message
 
 
+class DatabaseOutlook(Published):
+    """The way that one database will be loaded, as far as the size of its file tells."""
+
+    database: str
+    """The name in the backup."""
+    size: int
+    """Bytes of the file."""
+    methods: tuple[LoadMethod, ...]
+    """The ways that it may be, the likeliest first; tar archives and plain SQL have ways of their own."""
+    how: str
+    """In words: which way, why, and on what it depends."""
+
+
+class LoadOutlook(Published):
+    """How databases will be loaded, as far as that can be known before their files are read."""
+
+    rule: str
+    """In words: which ways files take, and on what that depends here."""
+    databases: tuple[DatabaseOutlook, ...] = ()
+    """Each database whose file has landed already, the largest first, at most 50."""
+    left_out: int = 0
+    """How many more there are."""
+
+
 class Plan(Published):
     """The request resolved."""
 
@@ -67,6 +92,8 @@ class Plan(Published):
     """When the restore began that this was made for; empty where none was started."""
     needs_approval: bool = False
     """Whether somebody must approve this plan before anything is touched."""
+    loading: LoadOutlook | None = None
+    """How databases will be loaded; null where none will be."""
     findings: tuple[Finding, ...] = ()
     """Warnings; a plan with errors is no plan."""
 

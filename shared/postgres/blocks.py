@@ -19,7 +19,7 @@ from shared.postgres.source import read_ahead
 PIECE = 4 << 20
 """Bytes of one read of the pass over a file."""
 
-SAMPLE = 256 << 10
+SAMPLE = 64 << 10
 """Bytes of a block that tell how much text its bytes become."""
 
 ROWS, LARGE_OBJECTS = 1, 3

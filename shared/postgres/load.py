@@ -34,8 +34,7 @@ from shared.postgres.staging import (
     Staging,
     WantedRoute,
     choose,
-    choose_jobs,
-    choose_lanes,
+    choose_width,
     from_head,
     workspace,
 )
@@ -290,11 +289,11 @@ class _Load:
         if isinstance(plan, ScriptLoad):
             return Route(LoadMethod.SCRIPT, "the file is plain SQL: psql reads it front to back")
         tar = self.archive.format is ArchiveFormat.TAR
-        bearable = max(1, plan.capabilities.max_connections // 4)
-        limit = 1 if tar else min(self.server.max_jobs, bearable, jobs_that_fit(self.archive))
-        jobs = choose_jobs(self.job.jobs, limit)
+        size = self.archive.source.size
+        most = 1 if tar else min(self.server.max_jobs, jobs_that_fit(self.archive))
+        jobs, lanes = choose_width(self.job.jobs, self.job.lanes, size, most, plan.capabilities.max_connections)
         if not self.job.options.rows:
-            return from_head(self.archive.head_size, self.archive.source.size, jobs)
+            return from_head(self.archive.head_size, size, jobs)
         if tar:
             return Route(LoadMethod.STREAMED, "pg_restore reads a tar archive with one job only, front to back")
         staging = Staging(self.job.staging, self.job.staging_budget)
@@ -303,8 +302,7 @@ class _Load:
         underway = self.left.underway if self.left else None
         if underway and self.job.wanted_route in {"auto", "sliced"} and not slicing.why_not:
             return route_of(underway)
-        lanes = choose_lanes(self.job.lanes, self.archive.source.size, bearable // jobs)
-        return choose(self.archive.source.size, staging, jobs, slicing, self.job.wanted_route, lanes)
+        return choose(size, staging, jobs, slicing, self.job.wanted_route, lanes)
 
     def _result(self, name: str, oid: int, loaded: Loaded, notes: list[Note], seconds: float) -> DatabaseLoad:
         for note in notes:

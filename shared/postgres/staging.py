@@ -94,7 +94,7 @@ def choose(  # noqa: PLR0913, PLR0917  what there is, and what is wanted
     if wanted == "sliced":
         return _sliced(_AS_SET, jobs, lanes)
     if size >= SLICED_FROM and slicing.tells_places:
-        facts = f"the archive tells where its data lie, so that none of its {_size(size)} need be staged"
+        facts = f"the archive tells where its data lie, so that none of its {in_words(size)} need be staged"
         return _sliced(facts, jobs, lanes)
     route = _staged(size, staging, jobs, slicing)
     return _sliced(route.reason, jobs, lanes) if route.method is LoadMethod.STREAMED else route
@@ -113,18 +113,30 @@ def _staged(size: int, staging: Staging, jobs: int, slicing: Slicing) -> Route:
     if staging.directory is None:
         return Route(LoadMethod.STREAMED, "no local folder for staged files is configured")
     if size > staging.budget:
-        return Route(LoadMethod.STREAMED, f"the file needs {_size(size)}, a load may stage {_size(staging.budget)}")
-    staging.directory.mkdir(parents=True, exist_ok=True)
-    free = max(0, shutil.disk_usage(staging.directory).free - RESERVE)
-    facts = f"local disk has {_size(free)} to spare, the file needs {_size(size)}"
+        return Route(
+            LoadMethod.STREAMED, f"the file needs {in_words(size)}, a load may stage {in_words(staging.budget)}"
+        )
+    free = _free(staging.directory)
+    facts = f"local disk has {in_words(free)} to spare, the file needs {in_words(size)}"
     if size > free:
         return Route(LoadMethod.STREAMED, facts)
     return Route(LoadMethod.STAGED_PARALLEL, facts, jobs)
 
 
+def _free(directory: Path) -> int:
+    """Bytes of the local disk that may be taken."""
+    directory.mkdir(parents=True, exist_ok=True)
+    return max(0, shutil.disk_usage(directory).free - RESERVE)
+
+
+def room(staging: Staging) -> int:
+    """Bytes of the largest file that can be staged; 0 where none can."""
+    return 0 if staging.directory is None else min(staging.budget, _free(staging.directory))
+
+
 def from_head(head: int, size: int, jobs: int) -> Route:
     """Read no more of the file than its table of contents."""
-    facts = f"the file's first {_size(head)} of {_size(size)}"
+    facts = f"the file's first {in_words(head)} of {in_words(size)}"
     return Route(LoadMethod.DEFINITIONS, f"no rows are wanted: the table of contents is enough, {facts}", jobs)
 
 
@@ -136,6 +148,13 @@ def choose_jobs(wanted: int, max_jobs: int) -> int:
 def choose_lanes(wanted: int, size: int, limit: int) -> int:
     """How many function instances share a load in slices; 0 wants one for each 4 GiB, four at most."""
     return max(1, min(wanted or 1 + min(size // SHARED_FROM, 3), limit))
+
+
+def choose_width(jobs: int, lanes: int, size: int, max_jobs: int, max_connections: int) -> tuple[int, int]:
+    """Connections of each function instance and how many instances there are, within a quarter of the server's."""
+    bearable = max(1, max_connections // 4)
+    chosen = choose_jobs(jobs, min(max_jobs, bearable))
+    return chosen, choose_lanes(lanes, size, bearable // chosen)
 
 
 @contextmanager
@@ -174,7 +193,8 @@ def stage(
     return route, path
 
 
-def _size(size: int) -> str:
+def in_words(size: int) -> str:
+    """Bytes for people: `1.2 GB`."""
     value = float(size)
     for unit in ("bytes", "KB", "MB"):
         if value < 1000:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from flexrestore.texts import plain, text
+from flexrestore.texts import plain, size, text
 from flexrestore.times import shown
 from flexrestore.trouble import Json
 from flexrestore.views.facts import facts_table
@@ -41,6 +41,11 @@ def _facts(plan: Json) -> Iterator[tuple[str, str]]:
     yield "left out", ", ".join(request.get("exclude") or ())
     yield "options", ", ".join(f"{name} {request[name]}" for name in _SAID if request.get(name))
     yield "rows", "none: definitions only" if request.get("schemaOnly") else ""
+    loading = plan.get("loading") or {}
+    yield "loading", loading.get("rule") or ""
+    for one in loading.get("databases") or ():
+        yield "", f"{one.get('database')}, {size(one.get('size') or 0)}: {one.get('how')}"
+    yield "", f"and {loading['leftOut']} more" if loading.get("leftOut") else ""
     for name, tool in sorted((plan.get("tools") or {}).items()):
         yield name, str(tool)
 
