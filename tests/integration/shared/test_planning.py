@@ -10,12 +10,14 @@ from local.environment import TARGET, Services
 from local.servers.ports import free_port
 from local.servers.postgres import FlexibleServer
 from local.vault.faults import JobFault, RequestFault
+from shared.contracts.imports import LoadMethod
 from shared.contracts.plan import Plan
 from shared.contracts.request import read_request
 from shared.contracts.vaultjobs import RestoreOrder
 from shared.errors import PreflightFailed, RequestRejected, ServiceBusy
 from shared.planning import make_plan
 from shared.settings import settings
+from shared.storage import landing
 from shared.topology import LANDING_CONTAINERS
 from shared.vault import operations
 
@@ -155,6 +157,53 @@ def test_files_that_have_landed_need_no_vault(plan: Callable[..., Plan], configu
     made = plan(source={"container": LANDING_CONTAINERS[0], "backupName": "b"})
 
     assert (made.instance, made.recovery_point) == (None, None)
+
+
+def test_it_says_how_databases_will_be_loaded_as_settings_and_server_have_it(
+    plan: Callable[..., Plan], configure: Configure
+) -> None:
+    configure(FLEX_RESTORE_STAGING_LIMIT_MB="500", FLEX_RESTORE_JOBS="2", FLEX_RESTORE_LANES="1")
+    made = plan().loading
+
+    assert made is not None
+    assert made.rule.startswith("Archives of up to 524 MB are downloaded first; larger ones are loaded in slices")
+    assert "over 2 connections each" in made.rule
+    assert made.databases == ()
+    definitions = plan(schemaOnly=True).loading
+    assert definitions is not None
+    assert definitions.rule.startswith("No rows are wanted")
+    assert plan(mode="files-only").loading is None
+
+
+def test_of_files_that_have_landed_it_names_each_wanted_database_the_largest_first(
+    plan: Callable[..., Plan], configure: Configure, put: Callable[..., None]
+) -> None:
+    configure(FLEX_RESTORE_JOBS="2", FLEX_RESTORE_LANES="1", FLEX_RESTORE_ROUTE="staged")
+    put("b_database_shop.sql", content=b"x" * 10)
+    put("b_database_bank.sql", content=b"x" * 30)
+    put("b_database_left.sql", "b_database_postgres.sql", "b_roles.sql", "another_database_shop.sql")
+    files = {"container": LANDING_CONTAINERS[0], "backupName": "b"}
+    made = plan(source=files, exclude=["left"]).loading
+
+    assert made is not None
+    assert [(one.database, one.size, one.methods) for one in made.databases] == [
+        ("bank", 30, (LoadMethod.STAGED_PARALLEL,)),
+        ("shop", 10, (LoadMethod.STAGED_PARALLEL,)),
+    ]
+    assert "local disk has" in made.databases[0].how
+
+
+def test_where_files_cannot_be_listed_the_rule_alone_is_told(
+    plan: Callable[..., Plan], put: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The import tells that there are too many."""
+    monkeypatch.setattr(landing, "FILES_LIMIT", 1)
+    put("b_database_shop.sql", "b_database_bank.sql")
+    made = plan(source={"container": LANDING_CONTAINERS[0], "backupName": "b"}).loading
+
+    assert made is not None
+    assert made.rule
+    assert made.databases == ()
 
 
 @pytest.mark.parametrize("on_conflict", ["skip", "replace"])

@@ -21,8 +21,9 @@ from shared.contracts.api import (
 )
 from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.files import FileKind, Marker
-from shared.contracts.imports import Note, NoteKind, Notes, ScriptRun, Verification
+from shared.contracts.imports import LoadMethod, Note, NoteKind, Notes, ScriptRun, Verification
 from shared.contracts.outcome import Failure
+from shared.contracts.plan import DatabaseOutlook, LoadOutlook
 from shared.contracts.progress import FileProgress, FileState, Phase
 from shared.contracts.report import FileReport, PhaseTime, Report
 from shared.contracts.status import Action, RestorePage, RestoreSummary
@@ -241,6 +242,16 @@ def test_plan_shows_what_would_be_done_and_starts_nothing(api: Any, run: Any) ->
     ):
         assert text in ended.out
     assert run("plan", "orders", "--target", "drill", "--json").json == api.plan().to_wire()
+
+
+def test_plan_says_how_databases_will_be_loaded(api: Any, run: Any) -> None:
+    shop = DatabaseOutlook(database="shop", size=2_000, methods=(LoadMethod.SLICED,), how="in slices")
+    outlook = LoadOutlook(rule="Archives are loaded in slices.", databases=(shop,), left_out=3)
+    api.on("POST plans", api.plan(loading=outlook))
+    lines = [" ".join(line.split()) for line in run("plan", "orders", "--target", "drill").out.splitlines()]
+
+    at = lines.index("loading Archives are loaded in slices.")
+    assert lines[at + 1 : at + 3] == ["shop, 2.0 kB: in slices", "and 3 more"]
 
 
 def test_the_report_tells_each_file_and_what_matters_of_its_notes(api: Any, run: Any) -> None:

@@ -51,7 +51,14 @@ from shared.contracts.imports import (
 )
 from shared.contracts.loading import BuildProgress, LoadProgress, LoadStep, TableProgress, TableState
 from shared.contracts.outcome import Failure
-from shared.contracts.plan import BackupInstanceRef, Finding, Plan, RecoveryPointRef, TargetRef
+from shared.contracts.plan import (
+    BackupInstanceRef,
+    Finding,
+    LoadOutlook,
+    Plan,
+    RecoveryPointRef,
+    TargetRef,
+)
 from shared.contracts.progress import FileState, Phase, PhaseEntry
 from shared.contracts.report import Command, FileReport, Report, Step, StepKind, Summary, Who
 from shared.contracts.request import BackupSource, Mode, RestoreRequest, read_request
@@ -382,6 +389,11 @@ def plan_of(request: RestoreRequest, *findings: Finding) -> Plan:
         ),
         recovery_point=point and RecoveryPointRef(id=point.id, time=point.time),
         tools={"psql": "psql 18.1 (PATH)", "pg_restore": "pg_restore 18.1 (PATH)"},
+        loading=LoadOutlook(
+            rule="Archives of up to 20.0 GB are downloaded first; larger ones and those of 1.1 GB and more that tell "
+            "where their data lie are loaded in slices, straight from the container, over 4 connections each. "
+            "Tar archives and plain SQL are streamed, over one connection."
+        ),
         needs_approval=request.approval == "required"
         or target.approval == "always"
         or (target.approval == "to-replace" and request.on_conflict == "replace"),

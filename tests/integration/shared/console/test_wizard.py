@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from shared.contracts.imports import LoadMethod
+from shared.contracts.plan import DatabaseOutlook
+
 SOURCE = "What do you want to restore?"
 POINT = "Which point in time?"
 OPTIONS = "Where to, and how?"
@@ -364,6 +367,27 @@ def test_warnings_of_the_plan_are_shown_with_what_mends_them(api: Any, fake: Mod
 
     expect(note).to_contain_text("vector is not allowed.")
     expect(note.locator("code")).to_have_text("az postgres …")
+
+
+def test_the_plan_says_how_databases_will_be_loaded(api: Any, fake: ModuleType, console: Any) -> None:
+    request = fake.read_request({"requestId": "r", "source": {"backupInstance": "orders"}, "target": "drill"})
+    made = fake.plan_of(request)
+    shop = DatabaseOutlook(
+        database="shop", size=3_000_000, methods=(LoadMethod.STAGED_PARALLEL,), how="downloaded first (it fits)"
+    )
+    outlook = made.loading.model_copy(update={"databases": (shop,), "left_out": 1})
+    api.overrides["POST", "plans"] = fake.Answer(200, made.model_copy(update={"loading": outlook}))
+    page = console(api.url, "#/new")
+    to_options(page)
+    page.get_by_role("radio", name="drill").check()
+    go_on(page, REVIEW)
+    plan = page.get_by_role("main")
+
+    expect(plan).to_contain_text("Archives of up to 20.0 GB are downloaded first")
+    expect(plan.get_by_role("list", name="How each database will be loaded").get_by_role("listitem")).to_have_text(
+        "shop 3.0 MB, downloaded first (it fits)"
+    )
+    expect(plan).to_contain_text("and 1 smaller one")
 
 
 def test_an_id_that_was_used_leads_to_its_restore_or_to_another_name(api: Any, fake: ModuleType, console: Any) -> None:
