@@ -25,7 +25,7 @@ from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.piece_load import route_of
 from shared.postgres.properties import NOT_ITS_OWN, renamed
 from shared.postgres.script_load import ScriptLoad
-from shared.postgres.server import Connection, TargetServer, message, server_errors
+from shared.postgres.server import Capabilities, Connection, TargetServer, message, server_errors
 from shared.postgres.source import FileSource
 from shared.postgres.split import UNKNOWN, Strength
 from shared.postgres.staging import (
@@ -43,6 +43,9 @@ from shared.postgres.temporary import Database, LoadKey, Record, Underway
 from shared.postgres.tools import Toolbox
 
 log = logging.getLogger(__name__)
+
+ENOUGH_CONNECTIONS = 16
+"""Of the server or of the user, from which on one more is no loss to a load."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,15 @@ class LoadJob:
         """What the load is fenced by."""
         return LoadKey(self.restore_id, self.database)
 
-    def observed(self, server: TargetServer, name: str, archive: Archive) -> AbstractContextManager[None]:
-        """A context in which the caller is told how far the load into the database of that name is."""
-        return observed(server, name, archive, self.write_progress, rows=self.options.rows, shelf=self.shelf)
+    def observed(
+        self, server: TargetServer, name: str, archive: Archive, capabilities: Capabilities
+    ) -> AbstractContextManager[None]:
+        """A context in which the caller is told how far the load into the database of that name is.
+
+        Where connections are few, the load needs them all.
+        """
+        told = self.write_progress if capabilities.max_connections >= ENOUGH_CONNECTIONS else None
+        return observed(server, name, archive, told, rows=self.options.rows, shelf=self.shelf)
 
     def deadline(self, started: float) -> Deadline:
         """The end of a load that was begun then, in seconds since 1970."""
@@ -178,7 +187,8 @@ def load_pieces(  # noqa: PLR0913, PLR0917  as `load_database`, and until when
         for database in databases:
             underway = database.underway
             if underway and not underway.finishing:
-                with workspace(Staging(None, 0), "") as folder, job.observed(server, database.name, archive):
+                watched = job.observed(server, database.name, archive, plan.capabilities)
+                with workspace(Staging(None, 0), "") as folder, watched:
                     settings = load_settings(resources, underway.jobs * underway.lanes)
                     deadline = job.deadline(underway.started)
                     destination = Destination(
@@ -218,7 +228,7 @@ class _Load:
                 notes = self._set(name, plan.properties.name, plan.properties.settings)
             settings = load_settings(read_resources(self.connection), route.jobs * route.lanes)
             staging = Staging(self.job.staging, self.job.staging_budget)
-            watched = self.job.observed(self.server, name, self.archive)
+            watched = self.job.observed(self.server, name, self.archive, plan.capabilities)
             with workspace(staging, self.job.key.lock) as folder, watched:
                 wanted, deadline = self.job.still_wanted, self.job.deadline(started)
                 destination = Destination(self.server, name, folder, self.log_file, deadline, wanted, settings)

@@ -1,6 +1,8 @@
 """While a database is loaded, on whatever path, its progress tells what is on its way, table by table."""
 
+import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from shared.contracts.loading import LoadProgress, LoadStep, TableState
 from shared.errors import TargetUnavailable
 from shared.postgres import observer
 from shared.postgres.archive import inspect
-from shared.postgres.load import LoadJob
+from shared.postgres.load import LoadJob, Shared, load_or_share, load_pieces
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
 from shared.postgres.tools import Toolbox
@@ -144,6 +146,25 @@ def test_a_load_tells_what_is_on_its_way_then_its_indexes_then_that_all_is_there
     assert all(one.state is TableState.LOADED for one in last.by_table)
 
 
+def test_a_load_that_several_processes_share_is_told_as_one(
+    dumped: Callable[..., LocalFile], server: TargetServer, toolbox: Toolbox, target: FlexibleServer, tmp_path: Path
+) -> None:
+    """By who begins it, by who does pieces, and by who ends it."""
+    file, tolds = dumped("-Fc"), [Told(), Told(), Told()]
+    jobs = [
+        LoadJob("shared", "observed", tmp_path, 0, "sliced", 2, lanes=2, write_progress=told.append) for told in tolds
+    ]
+    with going_on(target, ROWS, INDEXES):
+        assert load_or_share(server, toolbox, file, jobs[0], io.BytesIO()) == Shared(2)
+        assert load_pieces(server, toolbox, file, jobs[1], io.BytesIO(), time.monotonic() + 60) == 0
+        ended = load_or_share(server, toolbox, file, jobs[2], io.BytesIO())
+    assert isinstance(ended, DatabaseLoad)
+    began, pieces, finish = tolds
+    assert {one.attempt for one in (*began, *pieces)} == {began[0].attempt}
+    assert (began[-1].rows, pieces.table("public.halted")[0]) == (0, TableState.LOADED)
+    assert (finish[-1].attempt, finish[-1].step, finish[-1].rows) == (ended.temporary_name, LoadStep.OTHER, 40_500)
+
+
 def test_each_attempt_tells_under_a_name_of_its_own(
     dumped: Callable[..., LocalFile], load: Load, target: FlexibleServer, tmp_path: Path
 ) -> None:
@@ -173,6 +194,19 @@ def test_a_server_that_refuses_the_observer_gets_the_database_all_the_same(
     with going_on(target, ROWS, INDEXES):
         result = load(dumped("-Fc"), LoadJob("refused", "observed", tmp_path, 1 << 30, write_progress=told.append))
     assert (result.oid > 0, told) == (True, [])
+
+
+def test_where_connections_are_few_the_load_has_them_all(
+    dumped: Callable[..., LocalFile], load: Load, target: FlexibleServer, tmp_path: Path
+) -> None:
+    told = Told()
+    with going_on(target, ROWS, INDEXES), target.connect(as_superuser=True, autocommit=True) as admin:
+        admin.execute(f"ALTER ROLE {target.admin} CONNECTION LIMIT 15")
+        try:
+            load(dumped("-Fc"), LoadJob("few", "observed", tmp_path, 1 << 30, write_progress=told.append))
+        finally:
+            admin.execute(f"ALTER ROLE {target.admin} CONNECTION LIMIT -1")
+    assert told == []
 
 
 def test_a_record_that_cannot_be_written_does_not_fail_the_load(
