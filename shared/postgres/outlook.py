@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.contracts.imports import LoadMethod
 from shared.contracts.plan import DatabaseOutlook
-from shared.figures import counted
+from shared.figures import counted, listed
 from shared.postgres.staging import (
     SHARED_FROM,
     SLICED_FROM,
@@ -18,8 +18,13 @@ from shared.postgres.staging import (
     room,
 )
 
-_TELLS, _TELLS_NOT = Slicing("", tells_places=True), Slicing("")
-_CANNOT = Slicing("its rows are INSERT statements, or of foreign tables")
+_KINDS = (
+    Slicing("", tells_places=True),
+    Slicing(""),
+    Slicing("its rows are INSERT statements, or of foreign tables"),
+    Slicing("", whole_rows=True),
+)
+"""What an archive may be: it tells where its data lie, or not; it cannot be sliced; it is not compressed."""
 _WAYS = {
     LoadMethod.STAGED_PARALLEL: "downloaded first",
     LoadMethod.SLICED: "in slices, straight from the container",
@@ -70,8 +75,9 @@ def rule(means: Means, *, rows: bool = True) -> str:
     last = "Tar archives and plain SQL are streamed, over one connection."
     if means.wanted == "sliced":
         return f"Archives are {sliced}, as the operator wants it. {last}"
-    early = f" and those of {in_words(SLICED_FROM)} and more that tell where their data lie"
-    others = f"larger ones{early if limit > SLICED_FROM else ''}" if limit else "all of them"
+    early = f"those of {in_words(SLICED_FROM)} and more that tell where their data lie"
+    others = listed(["larger ones", "those without compression", *([early] if limit > SLICED_FROM else [])])
+    others = others if limit else "all of them"
     return f"{fitting}; {others} are {sliced}. {last}"
 
 
@@ -81,15 +87,16 @@ def foresee(database: str, size: int, means: Means, *, rows: bool = True) -> Dat
         how = "no rows are wanted: its table of contents is enough"
         return DatabaseOutlook(database=database, size=size, methods=(LoadMethod.DEFINITIONS,), how=how)
     jobs, lanes = means.width(size)
-    tells, tells_not, cannot = (
-        choose(size, means.staging, jobs, slicing, means.wanted, lanes) for slicing in (_TELLS, _TELLS_NOT, _CANNOT)
-    )
-    methods = tuple(dict.fromkeys([tells.method, tells_not.method, cannot.method]))
+    routes = [choose(size, means.staging, jobs, kind, means.wanted, lanes) for kind in _KINDS]
+    tells, tells_not, cannot, bare = routes
+    methods = tuple(dict.fromkeys(route.method for route in routes))
     parts = [_way(tells)]
     if tells_not.method is not tells.method:
         parts = [f"where it tells where its data lie: {parts[0]}", f"else {_way(tells_not)}"]
     if cannot.method not in {tells.method, tells_not.method}:
         parts.append(f"{_WAYS[cannot.method]}, where it cannot be sliced")
+    if bare.method not in {tells.method, tells_not.method}:
+        parts.append(f"{_WAYS[bare.method]}, where it is not compressed")
     return DatabaseOutlook(database=database, size=size, methods=methods, how="; ".join(parts))
 
 

@@ -166,7 +166,7 @@ def test_it_says_how_databases_will_be_loaded_as_settings_and_server_have_it(
     made = plan().loading
 
     assert made is not None
-    assert made.rule.startswith("Archives of up to 524 MB are downloaded first; larger ones are loaded in slices")
+    assert made.rule.startswith("Archives of up to 524 MB are downloaded first; larger ones and those without")
     assert "over 2 connections each" in made.rule
     assert made.databases == ()
     definitions = plan(schemaOnly=True).loading

@@ -390,9 +390,9 @@ def plan_of(request: RestoreRequest, *findings: Finding) -> Plan:
         recovery_point=point and RecoveryPointRef(id=point.id, time=point.time),
         tools={"psql": "psql 18.1 (PATH)", "pg_restore": "pg_restore 18.1 (PATH)"},
         loading=LoadOutlook(
-            rule="Archives of up to 20.0 GB are downloaded first; larger ones and those of 1.1 GB and more that tell "
-            "where their data lie are loaded in slices, straight from the container, over 4 connections each. "
-            "Tar archives and plain SQL are streamed, over one connection."
+            rule="Archives of up to 20.0 GB are downloaded first; larger ones, those without compression and those of "
+            "1.1 GB and more that tell where their data lie are loaded in slices, straight from the container, "
+            "over 4 connections each. Tar archives and plain SQL are streamed, over one connection."
         ),
         needs_approval=request.approval == "required"
         or target.approval == "always"

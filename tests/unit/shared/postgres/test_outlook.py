@@ -25,7 +25,7 @@ def means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Means:
 @pytest.mark.parametrize(
     ("size", "wanted", "methods"),
     [
-        (GB // 2, "auto", (STAGED,)),
+        (GB // 2, "auto", (STAGED, SLICED)),
         (2 * GB, "auto", (SLICED, STAGED)),
         (30 * GB, "auto", (SLICED, STREAMED)),
         (2 * GB, "staged", (STAGED,)),
@@ -39,7 +39,7 @@ def test_the_ways_of_a_file_are_those_that_its_load_may_choose(
     means: Means, size: int, wanted: WantedRoute, methods: tuple[LoadMethod, ...]
 ) -> None:
     seen = foresee("shop", size, replace(means, wanted=wanted))
-    kinds = (Slicing("", tells_places=True), Slicing(""), Slicing("it is odd"))
+    kinds = (Slicing("", tells_places=True), Slicing(""), Slicing("it is odd"), Slicing("", whole_rows=True))
     chosen = {choose(size, means.staging, 4, kind, wanted).method for kind in kinds}
 
     assert seen.methods == methods
@@ -50,7 +50,13 @@ def test_the_ways_of_a_file_are_those_that_its_load_may_choose(
 @pytest.mark.parametrize(
     ("size", "how"),
     [
-        (GB // 2, "downloaded first (local disk has 50.0 GB to spare, the file needs 500 MB)"),
+        (
+            GB // 2,
+            (
+                "downloaded first (local disk has 50.0 GB to spare, the file needs 500 MB); in slices, straight "
+                "from the container, where it is not compressed"
+            ),
+        ),
         (
             2 * GB,
             (
@@ -89,9 +95,9 @@ def test_where_no_rows_are_wanted_the_table_of_contents_is_enough(means: Means) 
         (
             {},
             (
-                "Archives of up to 20.0 GB are downloaded first; larger ones and those of 1.1 GB and more that "
-                "tell where their data lie are loaded in slices, straight from the container, over 4 connections "
-                "each."
+                "Archives of up to 20.0 GB are downloaded first; larger ones, those without compression and those of "
+                "1.1 GB and more that tell where their data lie are loaded in slices, straight from the container, "
+                "over 4 connections each."
             ),
         ),
         ({"jobs": 1}, "Each file is streamed, front to back, over one connection."),
