@@ -28,9 +28,10 @@ WINDOW = 300.0
 """Seconds that tell the pace."""
 SOONEST = 5.0
 """Seconds after which there is a pace."""
-_ROWS_SHARE = 0.55
 _WORK_SHARE = 0.95
-"""Of the whole load: what rows and indexes are of it, and what rows are of those."""
+"""What rows and indexes are of the whole load."""
+_ROWS_SHARE = 0.55
+"""What rows are of these."""
 
 
 class Copied(NamedTuple):
@@ -149,7 +150,8 @@ class Standing:
 
     def step(self, tables: Mapping[Name, TableProgress]) -> LoadStep:
         """What the load is at: rows as long as some are missing, then indexes, then the rest."""
-        indexing = bool(self.seen.builds or self.seen.indexes)
+        # Indexes of partitioned tables, which hold no rows, may be there before any row is.
+        indexing = bool(self.seen.builds) or any(self._expects(name) for name in self.seen.indexes.values())
         waiting = [one for one in tables.values() if one.state is TableState.WAITING]
         if self.seen.copies:
             return LoadStep.ROWS
@@ -161,6 +163,10 @@ class Standing:
         if self.seen.builds or self._missing_indexes():
             return LoadStep.INDEXES
         return LoadStep.OTHER
+
+    def _expects(self, table: Name) -> bool:
+        """Whether rows are loaded into the table, or nobody knows which tables are."""
+        return table in self.expected.tables or not self.expected.tables
 
     def _missing_indexes(self) -> dict[Name, Index]:
         expected = self.expected.indexes or {}

@@ -128,6 +128,12 @@ def test_while_indexes_are_built_little_may_be_missing_without_rows_being_left(s
     assert told(Seen(rows={BIG: 5}, builds=(Build(BIG, "p", None),)), expected=expected).step is step
 
 
+def test_an_index_of_a_partitioned_table_comes_before_rows_and_tells_nothing() -> None:
+    expected = Expected(GB, {BIG: None}, {("public", "i"): Index(("public", "tree"), 1.0)})
+
+    assert told(Seen(indexes={("public", "i"): ("public", "tree")}), expected=expected).step is LoadStep.DEFINITIONS
+
+
 def test_tables_without_rows_are_loaded_once_indexes_come() -> None:
     expected = Expected(100, {BIG: 100, OTHER: 30}, FILE.indexes)
     progress = told(Seen(rows={BIG: 1}, builds=(Build(BIG, "p", None),)), expected=expected)
