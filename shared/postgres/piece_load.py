@@ -26,7 +26,7 @@ from shared.postgres.schemas import Opened
 from shared.postgres.server import Connection
 from shared.postgres.slice_load import load_slice
 from shared.postgres.slices import EXPANSION, Slice, digest, divide, plan_slices
-from shared.postgres.split import UNKNOWN, Strength, copies, split, told
+from shared.postgres.split import UNKNOWN, Strength, Verdict, judge, split, told
 from shared.postgres.staging import Route
 from shared.postgres.temporary import Underway
 from shared.postgres.toc import Entry
@@ -51,13 +51,15 @@ class Plan:
     others: tuple[Entry, ...]
     digest: str
     """Another one where the archive is another one, or is cut in another way."""
+    told: str
+    """What becomes of a table that dominates."""
 
 
-def make_plan(archive: Archive, main: Sequence[Entry], index: BlockIndex, loaders: int, many: int = 1) -> Plan:
-    """Cut the main pass for that many loaders; a table that dominates it is copied over `many` connections."""
+def make_plan(archive: Archive, main: Sequence[Entry], index: BlockIndex, loaders: int, verdict: Verdict) -> Plan:
+    """Cut the main pass for that many loaders; the verdict is about a table that dominates it."""
     parts = divide(main)
     slices = plan_slices(archive, parts.data, index, loaders)
-    shared = [one for one in split(slices, many) if one.repeatable and one.lasting]
+    shared = [one for one in split(slices, verdict.copies) if one.repeatable and one.lasting]
     schedule = make_schedule(parts.after, archive.entries, _sizes(archive, index, shared))
     tables = {(entry.schema, entry.name): entry.dump_id for entry in archive.entries if entry.desc == "TABLE"}
     built = [build.entry.dump_id for build in schedule.builds]
@@ -70,6 +72,7 @@ def make_plan(archive: Archive, main: Sequence[Entry], index: BlockIndex, loader
         unlogged=tuple(one for one in slices if one.repeatable and not one.lasting),
         others=schedule.others,
         digest=digest(slices, f"{archive.head_size} {archive.source.size} {version} {built}".encode()),
+        told=told(slices, verdict),
     )
 
 
@@ -125,7 +128,7 @@ class PieceLoad:
         plan = self._plan()
         once = self._alone(plan.once)
         first = self.restorer.run(plan.first, self.head)
-        route = replace(self.route, reason=self.route.reason + told(piece.work for piece in plan.pieces))
+        route = replace(self.route, reason=self.route.reason + plan.told)
         underway = start.underway(plan.digest, route, merged([start.findings, before, *once, first]))
         write(lock, self.restorer.destination.dbname, underway)
         return underway
@@ -182,8 +185,8 @@ class PieceLoad:
             destination.still_wanted()
 
         index = read_index(archive, still_wanted, self.shelf)
-        many = copies(self.strength, archive.compression, self.route.jobs)
-        return make_plan(archive, self.main, index, self.route.jobs * self.route.lanes, many)
+        verdict = judge(self.strength, archive.compression, self.route.jobs)
+        return make_plan(archive, self.main, index, self.route.jobs * self.route.lanes, verdict)
 
     def _board(self, plan: Plan) -> tuple[SharedBoard, Resources]:
         destination = self.restorer.destination

@@ -7,7 +7,7 @@ neither cores nor storage, so the operator does, and nothing is split otherwise.
 was measured of splitting are in docs/import-speed.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared.postgres.slices import Slice
@@ -16,8 +16,8 @@ COPY_MB = 110
 """MB of rows that one COPY takes in a second."""
 WRITTEN = 2.1
 """Bytes that the server writes for each byte of rows."""
-UNPACKED_MB = 550
-"""MB of rows that come out of an archive in a second where it is packed with gzip; others are not unpacked here."""
+UNPACKED_MB = {"gzip": 550, "none": 250, "lz4": 600, "zstd": 400}
+"""MB of rows that come out of an archive in a second, by what it is packed with."""
 SHARE = 0.5
 """Of the rows in an archive, from which on a table dominates it."""
 SMALLEST = 256 << 20
@@ -38,26 +38,57 @@ class Strength:
 UNKNOWN = Strength()
 
 
-def copies(strength: Strength, compression: str, jobs: int) -> int:
-    """How many connections at once are worth it for a table that dominates; 1 where it is not to be split."""
-    if strength.cores < CORES or strength.storage_mb < STORAGE_MB or compression != "gzip":
-        return 1
-    by_storage = int(strength.storage_mb / (WRITTEN * COPY_MB))
-    return max(1, min(jobs, strength.cores // 2, by_storage, UNPACKED_MB // COPY_MB))
+@dataclass(frozen=True)
+class Verdict:
+    """Over how many connections a table that dominates is copied, and why not over more, or fewer."""
+
+    copies: int = 1
+    reason: str = ""
 
 
-def split(slices: Sequence[Slice], many: int) -> list[Slice]:
+def judge(strength: Strength, compression: str, jobs: int) -> Verdict:
+    """How many connections at once are worth it."""
+    if why := _why_not(strength, compression, jobs):
+        return Verdict(reason=why)
+    grounds = {
+        f"{strength.cores} cores": strength.cores // 2,
+        f"storage for {strength.storage_mb} MB a second": int(strength.storage_mb / (WRITTEN * COPY_MB)),
+        f"what is unpacked of {compression}": UNPACKED_MB[compression] // COPY_MB,
+        f"the load's {jobs} jobs": jobs,
+    }
+    least = min(grounds, key=lambda ground: grounds[ground])
+    return Verdict(grounds[least], f"no more for {least}")
+
+
+def split(slices: Sequence[Slice], copies: int) -> list[Slice]:
     """The slices; the one whose table dominates them is to be copied over so many connections."""
+    return [replace(one, copies=copies) if _dominates(one, slices) else one for one in slices]
+
+
+def told(slices: Sequence[Slice], verdict: Verdict) -> str:
+    """What becomes of a table that dominates, for the load's reason; empty where none does."""
     total = sum(one.size for one in slices)
-    return [replace(one, copies=many) if many > 1 and _dominates(one, total) else one for one in slices]
+    how = "one connection" if verdict.copies == 1 else f"{verdict.copies} connections"
+    return "".join(
+        f"; {one.tables[0]}, {one.size / total:.0%} of the rows, is copied over {how}: {verdict.reason}"
+        for one in slices
+        if _dominates(one, slices)
+    )
 
 
-def told(works: Iterable[object]) -> str:
-    """What is split of the pieces of a load, for its reason; empty where nothing is."""
-    slices = (one for one in works if isinstance(one, Slice) and one.copies > 1)
-    return "".join(f"; {one.tables[0]} is copied over {one.copies} connections" for one in slices)
+def _why_not(strength: Strength, compression: str, jobs: int) -> str:
+    """Why one connection is enough, in words; empty where it is not."""
+    if jobs == 1:
+        return "the load has one job"
+    if not (strength.cores and strength.storage_mb):
+        return "nobody has told the target's cores and storage"
+    if strength.cores < CORES:
+        return f"the target has {strength.cores} cores, and {CORES} are needed"
+    if strength.storage_mb < STORAGE_MB:
+        return f"the target's storage writes {strength.storage_mb} MB a second, and {STORAGE_MB} are needed"
+    return "" if compression in UNPACKED_MB else "nobody knows how its rows are packed"
 
 
-def _dominates(one: Slice, total: int) -> bool:
-    alone = len(one.entries) == len(one.tables) == 1 and one.repeatable
-    return alone and one.size >= max(SMALLEST, SHARE * total)
+def _dominates(one: Slice, slices: Sequence[Slice]) -> bool:
+    alone = len(one.entries) == len(one.tables) == 1 and one.repeatable and one.lasting
+    return alone and one.size >= max(SMALLEST, SHARE * sum(other.size for other in slices))
