@@ -8,14 +8,11 @@ What an earlier attempt has brought is gone before the next one begins: a transa
 at the first error that is harmless, such as an old server's word on a new setting.
 """
 
-import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import psycopg
 
 from shared.postgres.chunks import for_pg_restore
 from shared.postgres.pg_restore import Feed, Restorer
@@ -25,8 +22,6 @@ from shared.postgres.slices import Slice
 from shared.postgres.source import read_ahead
 from shared.postgres.split_load import load_split
 from shared.postgres.tolerance import Findings
-
-log = logging.getLogger(__name__)
 
 PIECE = 1 << 20
 """Bytes of one read of a slice."""
@@ -45,13 +40,10 @@ def load_slice(restorer: Restorer, head: Path, one: Slice, lock: Connection | No
     if one.repeatable:
         _start_over(restorer, one, f"{label}/over", lock)
         if one.copies > 1:
-            try:
-                return load_split(restorer, one, label, lock)
-            except psycopg.OperationalError:
-                raise
-            except psycopg.Error:
-                log.warning("the server refuses rows of slice %s; pg_restore is to tell which", label, exc_info=True)
-                _start_over(restorer, one, f"{label}/over", lock)
+            if (found := load_split(restorer, one, label, lock)) is not None:
+                return found
+            end_sessions(restorer.destination, lock, f"{label}/")
+            _start_over(restorer, one, f"{label}/over", lock)
     session = f"{label}/{secrets.token_hex(4)}"
     return _restore(replace(restorer, session=session), head, one, lambda ended: has_begun(lock, session, ended))
 

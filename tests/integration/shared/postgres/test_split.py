@@ -1,6 +1,9 @@
 """One table copied over several connections: the same database as on every other way, whatever is refused or ended."""
 
 import io
+import os
+import re
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,14 +13,21 @@ import pytest
 
 from local.servers.postgres import FlexibleServer
 from shared.contracts.imports import DatabaseLoad, LoadMethod
-from shared.errors import ImportFailed, TargetUnavailable, UnreadableFile
+from shared.errors import (
+    DeadlinePassed,
+    FlexRestoreError,
+    ImportFailed,
+    RestoreCancelled,
+    TargetUnavailable,
+    UnreadableFile,
+)
 from shared.postgres import crew, slices, split, split_load
 from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob, load_database
 from shared.postgres.promotion import promote
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
-from shared.postgres.split import Strength
+from shared.postgres.split import UNKNOWN, Strength
 from shared.postgres.tools import Toolbox
 from shared.postgres.verification import verify_database
 
@@ -26,6 +36,8 @@ type Load = Callable[..., DatabaseLoad]
 type MakeDatabase = Callable[..., str]
 type Dump = Callable[..., str]
 type Wait = Callable[[Callable[[], object], str], object]
+
+every_compression = pytest.mark.parametrize("compression", ["gzip", "none", "lz4", "zstd"])
 
 STRONG = Strength(cores=16, storage_mb=2_000)
 ROWS = "CREATE TABLE many AS SELECT n, repeat(md5(n::text), 3) AS filler FROM generate_series(1, 20000) n"
@@ -42,6 +54,7 @@ def every_table_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is taken for one that dominates, and its rows come in many parts."""
     monkeypatch.setattr(split, "SMALLEST", 1)
     monkeypatch.setattr(split, "SHARE", 0)
+    monkeypatch.setitem(split.UNPACKED_MB, "none", 1_000)
     monkeypatch.setattr(slices, "SMALLEST", 1)
     monkeypatch.setattr(slices, "LARGEST", 1)
     monkeypatch.setattr(split_load, "BLOCK", 1_000)
@@ -54,66 +67,111 @@ def job(tmp_path: Path) -> Callable[[str], LoadJob]:
     )
 
 
+@every_compression
 def test_the_database_with_everything_in_it_is_what_the_source_has(
     *,
     source: FlexibleServer,
     target: FlexibleServer,
     server: TargetServer,
-    toolbox: Toolbox,
+    bundled: Toolbox,
     features: str,
     dump: Dump,
     dump_file: DumpFile,
     job: Callable[[str], LoadJob],
+    compression: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Every table with rows of its own is copied over three connections."""
-    file, log = dump_file(features, "-Fc"), io.BytesIO()
-    loaded = load_database(server, toolbox, file, job(features), log)
+    """Every table with rows of its own is copied over three connections, and none by pg_restore in the end."""
+    file, log = dump_file(features, "-Fc", f"-Z{compression}"), io.BytesIO()
+    one = replace(job(features), restore_id=f"split {compression}")
+    loaded = load_database(server, bundled, file, one, log)
 
     assert loaded.method is LoadMethod.SLICED
-    assert loaded.method_reason.count("is copied over 3 connections") == log.getvalue().count(b"-- COPY over 3") >= 8
-    verify_database(server, loaded, inspect(file, toolbox))
-    promote(server, job(features).key, loaded.oid, features, on_conflict="replace")
+    assert loaded.method_reason.count("is copied over 3 connections") == log.getvalue().count(b"-- COPY over") >= 8
+    assert "pg_restore is to tell" not in caplog.text
+    verify_database(server, loaded, inspect(file, bundled))
+    promote(server, one.key, loaded.oid, features, on_conflict="replace")
     assert [note for note in loaded.notes.items if note.matters] == []
     assert lines(dump(target, features, "--create")) == lines(dump(source, features, "--create"))
 
 
+@every_compression
 def test_rows_in_another_encoding_and_of_any_size_are_the_sources(
     *,
     source: FlexibleServer,
     target: FlexibleServer,
+    server: TargetServer,
+    bundled: Toolbox,
     make_database: MakeDatabase,
     dump: Dump,
     dump_file: DumpFile,
-    load: Load,
     job: Callable[[str], LoadJob],
+    compression: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     name = make_database(
-        "split latin1",
+        f"split latin1 {compression}",
         'CREATE TABLE "Größe" ("ä b" text, n integer GENERATED ALWAYS AS (length("ä b")) STORED)',
         "INSERT INTO \"Größe\" SELECT repeat('é', n) FROM generate_series(0, 3000, 250) n",
         "INSERT INTO \"Größe\" VALUES ('\\.'), (E'\\n'), (''), (NULL), (E'\\\\N'), (E'a\\tb\\r')",
         "CREATE TABLE empty (n integer); CREATE TABLE nothing (); INSERT INTO nothing DEFAULT VALUES",
         options="ENCODING 'LATIN1' LOCALE 'C'",
     )
-    loaded = load(dump_file(name, "-Fc"), job(name))
+    loaded = load_database(server, bundled, dump_file(name, "-Fc", f"-Z{compression}"), job(name), io.BytesIO())
 
-    assert 'public."Größe" is copied over 3' in loaded.method_reason
+    assert re.search(r'public\."Größe", \d+% of the rows, is copied over 3', loaded.method_reason)
+    assert "pg_restore is to tell" not in caplog.text
     assert lines(dump(target, loaded.temporary_name)) == lines(dump(source, name))
 
 
-def test_a_row_that_the_server_refuses_is_named_as_on_every_way(
-    *, make_database: MakeDatabase, dump_file: DumpFile, load: Load, job: Callable[[str], LoadJob]
-) -> None:
-    name = make_database(
-        "split strict",
+def strict(make_database: MakeDatabase, name: str, verdict: str) -> str:
+    """A database with rows that its own restore refuses: a statement in PL/pgSQL, which has the number as $1."""
+    return make_database(
+        name,
         ROWS,
         "CREATE FUNCTION fits(integer) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN true; END'",
         "ALTER TABLE many ADD CHECK (fits(n))",
-        "CREATE OR REPLACE FUNCTION fits(integer) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN $1 < 15000; END'",
+        f"CREATE OR REPLACE FUNCTION fits(integer) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN {verdict} END$$",
     )
-    with pytest.raises(ImportFailed) as failed:
-        load(dump_file(name, "-Fc"), job(name))
-    assert failed.value.details[0].startswith("TABLE DATA public many")
+
+
+REFUSALS = {
+    "a constraint": "RETURN $1 < 15000;",
+    **{
+        state: f"IF $1 = 15000 THEN RAISE 'refused' USING ERRCODE = '{state}'; END IF; RETURN true;"
+        for state in ("22000", "40001", "42501", "54000", "55000", "58030", "XX000")
+    },
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_row_that_the_server_refuses_is_named_as_on_every_way(
+    *, make_database: MakeDatabase, dump_file: DumpFile, load: Load, job: Callable[[str], LoadJob], refusal: str
+) -> None:
+    """Whatever the error's class is: the answer is that of a load that is not split."""
+    name = strict(make_database, "split strict", REFUSALS[refusal])
+    file, answers = dump_file(name, "-Fc"), []
+    for one in (job(name), replace(job(name), restore_id="not split", strength=UNKNOWN)):
+        with pytest.raises(ImportFailed) as failed:
+            load(file, one)
+        answers.append((failed.value.text, failed.value.details))
+    assert answers[0] == answers[1]
+    assert answers[0][1][0].startswith("TABLE DATA public many")
+
+
+def test_rows_of_another_table_than_the_archive_tells_are_not_loaded(
+    *, make_database: MakeDatabase, dump_file: DumpFile, toolbox: Toolbox, load: Load, job: Callable[[str], LoadJob]
+) -> None:
+    """The places of two tables with the same columns have changed places."""
+    file = dump_file(make_database("split swapped", "CREATE TABLE a (n int); CREATE TABLE b (n int)"), "-Fc")
+    places = [entry.place.to_bytes(8, "little") for entry in inspect(file, toolbox).entries if entry.place]
+    data = bytearray(file.path.read_bytes())
+    spots = [data.index(b"\x02" + place) + 1 for place in places]
+    for spot, place in zip(spots, reversed(places), strict=True):
+        data[spot : spot + 8] = place
+    file.path.write_bytes(data)
+    with pytest.raises(UnreadableFile, match="corrupt"):
+        load(file, job("split swapped"))
 
 
 @dataclass(frozen=True)
@@ -205,13 +263,87 @@ def test_an_attempt_that_has_lost_its_lock_brings_no_row_any_more(
     assert counted(target, loaded.temporary_name) == counted(source, name)
 
 
-def test_an_archive_that_is_cut_off_within_the_table_is_unreadable(
-    *, dump_file: DumpFile, make_database: MakeDatabase, load: Load, job: Callable[[str], LoadJob]
+def test_a_refused_row_is_heard_of_before_the_last_one_is_sent(
+    *,
+    target: FlexibleServer,
+    make_database: MakeDatabase,
+    dump_file: DumpFile,
+    load: Load,
+    job: Callable[[str], LoadJob],
+    wait: Wait,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    file = dump_file(make_database("split cut off", ROWS), "-Fc")
+    """And the other connections end."""
+    monkeypatch.setattr(split_load, "PIECE", 10_000)
+    name = strict(make_database, "split soon", "RETURN $1 <> 5;")
+    file, errors = Stalling(dump_file(name, "-Fc").path), list[ImportFailed]()
+
+    def work() -> None:
+        try:
+            load(file, job(name))
+        except ImportFailed as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        wait(file.waits.is_set, "rows that are not read yet")
+        wait(lambda: not sessions(target, COPIES), "all connections to end")
+    finally:
+        file.go_on.set()
+        thread.join()
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize("wanted", [True, False], ids=["out of time", "cancelled"])
+def test_a_server_that_says_nothing_any_more_keeps_no_load_from_ending(
+    *, target: FlexibleServer, load: Load, stalling: Stalling, job: Callable[[str], LoadJob], wait: Wait, wanted: bool
+) -> None:
+    errors, stopped = list[BaseException](), threading.Event()
+
+    def still_wanted() -> None:
+        if stopped.is_set() and not wanted:
+            raise RestoreCancelled
+
+    def work() -> None:
+        one = replace(job("split stalling"), restore_id=f"stopped {wanted}", still_wanted=still_wanted)
+        try:
+            load(stalling, replace(one, timeout_seconds=5 if wanted else None))
+        except FlexRestoreError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait(lambda: stalling.waits.is_set() and len(sessions(target, COPIES)) == 3, "three connections that copy")
+    pids = sessions(target, COPIES)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        stopped.set()
+        stalling.go_on.set()
+        wait(lambda: errors, "the end of the load")
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        thread.join()
+    assert isinstance(errors[0], DeadlinePassed if wanted else RestoreCancelled)
+
+
+@every_compression
+def test_an_archive_that_is_cut_off_within_the_table_is_unreadable(
+    *,
+    server: TargetServer,
+    bundled: Toolbox,
+    dump_file: DumpFile,
+    make_database: MakeDatabase,
+    job: Callable[[str], LoadJob],
+    compression: str,
+) -> None:
+    file = dump_file(make_database("split cut off", ROWS), "-Fc", f"-Z{compression}")
     file.path.write_bytes(file.path.read_bytes()[:-5_000])
+    one = replace(job("split cut off"), restore_id=f"cut off {compression}")
     with pytest.raises(UnreadableFile, match="truncated"):
-        load(file, job("split cut off"))
+        load_database(server, bundled, file, one, io.BytesIO())
 
 
 def counted(server: FlexibleServer, database: str) -> object:

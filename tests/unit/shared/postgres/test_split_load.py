@@ -1,7 +1,7 @@
 """The rows of a table come out of an archive whole, and in parts that end with rows."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from shared.errors import UnreadableFile
 from shared.postgres import split_load
-from shared.postgres.split_load import cut, read_chunks, unpack
+from shared.postgres.split_load import Cutter, Part, read_chunks, unpack
 
 ROWS = st.lists(
     st.binary(max_size=40).map(lambda row: row.replace(b"\n", b"\\n").replace(b"\\.", b"\\\\.")), max_size=30
 )
 END = b"\\.\n\n\n"
+COPY = b"COPY public.t (n) FROM stdin;\n"
+ENTRY = 217
 
 
 def number(value: int, size: int = 4) -> bytes:
@@ -24,33 +26,61 @@ def number(value: int, size: int = 4) -> bytes:
 
 def block(chunks: list[bytes], int_size: int = 4) -> bytes:
     body = b"".join(number(len(chunk), int_size) + chunk for chunk in chunks)
-    return b"\x01" + number(217, int_size) + body + number(0, int_size)
+    return b"\x01" + number(ENTRY, int_size) + body + number(0, int_size)
 
 
 def pieces(data: bytes, size: int) -> Iterator[bytes]:
     return (data[at : at + size] for at in range(0, len(data), size))
 
 
-@given(rows=ROWS, size=st.integers(1, 50), large=st.integers(1, 60))
+def cut(pieces: Iterable[bytes], statement: bytes = b"") -> list[Part]:
+    cutter = Cutter(statement)
+    return [*(part for piece in pieces for part in cutter.feed(piece)), cutter.close()]
+
+
+@given(
+    rows=ROWS,
+    size=st.integers(1, 50),
+    large=st.integers(1, 60),
+    tail=st.integers(len(END), 40),
+    printed=st.booleans(),
+)
 def test_parts_are_the_rows_and_end_with_one_unless_it_is_larger_than_a_part(
-    rows: list[bytes], size: int, large: int
+    *, rows: list[bytes], size: int, large: int, tail: int, printed: bool
 ) -> None:
+    """Whatever pg_restore prints before and behind them."""
     text = b"".join(row + b"\n" for row in rows)
+    before, behind = (b"SET x;\n\n" + COPY, b"--\n") if printed and tail > len(END) + 3 else (b"", b"")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(split_load, "BLOCK", large)
-        parts = list(cut(pieces(text + END, size)))
+        patch.setattr(split_load, "_TAIL", tail)
+        parts = cut(pieces(before + text + END + behind, size), COPY if before else b"")
 
     assert b"".join(part.data for part in parts) == text
     for part, after in pairwise(parts):
         assert not part.whole or not part.data or part.data.endswith(b"\n")
         assert part.whole or after.data
-    assert all(len(part.data) <= large + size + 8 for part in parts)
+    assert all(len(part.data) <= large + size + tail for part in parts)
 
 
-@pytest.mark.parametrize("text", [b"", b"1\n2\n", b"1\n\\.x", b"\n\n"])
+@pytest.mark.parametrize("text", [b"", b"1\n2\n", b"1\n\\.x", b"\n\n", b"1\\.\n\n\n", b"1\\\\.\n"])
 def test_rows_without_their_end_are_truncated(text: bytes) -> None:
+    """A row may end as that line does."""
     with pytest.raises(UnreadableFile, match="truncated"):
-        list(cut([text]))
+        cut([text])
+
+
+def test_what_prints_no_rows_is_not_waited_for() -> None:
+    with pytest.raises(UnreadableFile):
+        cut([b"SET x;\n" * 100_000] * 2, COPY)
+    with pytest.raises(UnreadableFile):
+        cut([b"SET x;\n", END], COPY)
+
+
+@pytest.mark.parametrize(("kind", "entry"), [(b"\x01", 218), (b"\x03", 217)])
+def test_a_block_of_another_entry_or_kind_is_not_read(kind: bytes, entry: int) -> None:
+    with pytest.raises(UnreadableFile, match="not where it tells"):
+        list(read_chunks(iter([kind + block([zlib.compress(b"x")])[1:]]), entry, 4))
 
 
 @given(
@@ -59,12 +89,12 @@ def test_rows_without_their_end_are_truncated(text: bytes) -> None:
 def test_what_was_packed_is_unpacked(data: bytes, chunk: int, piece: int, size: int) -> None:
     packed = block(list(pieces(zlib.compress(data), chunk)), size)
 
-    assert b"".join(unpack(read_chunks(pieces(packed, piece), size))) == data
+    assert b"".join(unpack(read_chunks(pieces(packed, piece), ENTRY, size))) == data
 
 
 def test_what_expands_a_thousand_times_comes_in_pieces() -> None:
     packed = block(list(pieces(zlib.compress(bytes(50_000_000)), 4096)))
-    sizes = [len(piece) for piece in unpack(read_chunks(pieces(packed, 1 << 20), 4))]
+    sizes = [len(piece) for piece in unpack(read_chunks(pieces(packed, 1 << 20), ENTRY, 4))]
 
     assert sum(sizes) == 50_000_000
     assert max(sizes) <= split_load.BLOCK
@@ -78,7 +108,7 @@ def test_damage_is_told_or_harms_nothing(at: int, value: int, keep: int) -> None
     bad = bytearray(good[: max(1, len(good) - keep)])
     bad[at % len(bad)] = value
     try:
-        found = b"".join(part.data for part in cut(unpack(read_chunks(pieces(bytes(bad), 64), 4))))
+        found = b"".join(part.data for part in cut(unpack(read_chunks(pieces(bytes(bad), 64), ENTRY, 4))))
     except UnreadableFile:
         return
     assert found + END == rows
