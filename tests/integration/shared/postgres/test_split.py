@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from local.servers.postgres import FlexibleServer
@@ -22,6 +23,7 @@ from shared.errors import (
     UnreadableFile,
 )
 from shared.postgres import crew, slices, split, split_load
+from shared.postgres import sessions as fence
 from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob, load_database
 from shared.postgres.promotion import promote
@@ -112,7 +114,7 @@ def test_rows_in_another_encoding_and_of_any_size_are_the_sources(
     name = make_database(
         f"split latin1 {compression}",
         'CREATE TABLE "Größe" ("ä b" text, n integer GENERATED ALWAYS AS (length("ä b")) STORED)',
-        "INSERT INTO \"Größe\" SELECT repeat('é', n) FROM generate_series(0, 3000, 250) n",
+        'INSERT INTO "Größe" SELECT repeat(chr(192 + n), n * 25000) FROM generate_series(0, 12) n',
         "INSERT INTO \"Größe\" VALUES ('\\.'), (E'\\n'), (''), (NULL), (E'\\\\N'), (E'a\\tb\\r')",
         "CREATE TABLE empty (n integer); CREATE TABLE nothing (); INSERT INTO nothing DEFAULT VALUES",
         options="ENCODING 'LATIN1' LOCALE 'C'",
@@ -233,6 +235,7 @@ def test_a_connection_that_is_cut_starts_the_table_over(
     assert counted(target, loaded.temporary_name) == counted(source, name)
 
 
+@pytest.mark.parametrize("stalls", ["before its first row", "in the middle"])
 def test_an_attempt_that_has_lost_its_lock_brings_no_row_any_more(
     *,
     source: FlexibleServer,
@@ -241,10 +244,23 @@ def test_an_attempt_that_has_lost_its_lock_brings_no_row_any_more(
     stalling: Stalling,
     job: Callable[[str], LoadJob],
     wait: Wait,
+    monkeypatch: pytest.MonkeyPatch,
+    stalls: str,
 ) -> None:
     """The next one ends its connections, starts the table over, and is not disturbed when the first one wakes up."""
     name, errors = "split stalling", list[BaseException]()
-    lost = replace(job(name), restore_id="split lost")
+    lost = replace(job(name), restore_id=f"split lost {stalls}")
+    asleep = 0 if stalls == "in the middle" else 3
+
+    def sleeps(lock: psycopg.Connection, session: str, ended: threading.Event) -> bool:
+        nonlocal asleep
+        if asleep:
+            asleep -= 1
+            stalling.waits.set()
+            stalling.go_on.wait(60)
+        return fence.has_begun(lock, session, ended)
+
+    monkeypatch.setattr(split_load, "has_begun", sleeps)
 
     def work() -> None:
         try:
@@ -254,7 +270,10 @@ def test_an_attempt_that_has_lost_its_lock_brings_no_row_any_more(
 
     first = threading.Thread(target=work)
     first.start()
-    wait(lambda: stalling.waits.is_set() and len(sessions(target, COPIES)) == 3, "three connections that copy")
+    wait(
+        lambda: stalling.waits.is_set() and not asleep and len(sessions(target, COPIES)) == 3,
+        "three connections that copy, or are about to",
+    )
     end(target, *sessions(target, "^flex-restore lock$"), *sessions(target, "^flexrestore_.* piece "))
     loaded = load(LocalFile(stalling.path), lost)
     stalling.go_on.set()
