@@ -3,6 +3,7 @@
 import io
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from pydantic import SecretStr
 
 from local.servers.postgres import FlexibleServer
 from shared.contracts.imports import DatabaseLoad
+from shared.postgres import slices, split, split_load
 from shared.postgres.load import LoadJob, load_database
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
+from shared.postgres.split import Strength
 from shared.postgres.tools import Toolbox
 
 FEATURES = Path(__file__).with_name("feature.sql")
@@ -153,3 +156,28 @@ def features(source: FlexibleServer, make_database: Callable[..., str], request:
         ):
             connection.execute(statement)
     return name
+
+
+@pytest.fixture(scope="session")
+def splitting() -> Callable[[], AbstractContextManager[Strength]]:
+    """Contexts in which each table is taken for one that dominates, on a server of that strength, and cut often."""
+
+    @contextmanager
+    def all_tables() -> Iterator[Strength]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(split, "SMALLEST", 1)
+            patch.setattr(split, "SHARE", 0)
+            patch.setitem(split.UNPACKED_MB, "none", 1_000)
+            patch.setattr(slices, "SMALLEST", 1)
+            patch.setattr(slices, "LARGEST", 1)
+            patch.setattr(split_load, "BLOCK", 1_000)
+            yield Strength(cores=16, storage_mb=2_000)
+
+    return all_tables
+
+
+@pytest.fixture
+def split_always(splitting: Callable[[], AbstractContextManager[Strength]]) -> Iterator[Strength]:
+    """That of such a context, for a test."""
+    with splitting() as strength:
+        yield strength

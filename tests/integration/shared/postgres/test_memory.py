@@ -4,6 +4,7 @@ Measured is what a worker and the programs that it runs hold of their own: each 
 """
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -38,22 +39,27 @@ LARGEST = 500 * MB
 """Bytes of a row that the service still backs up."""
 
 WORKER = """
-import io, json, sys
+import dataclasses, io, json, sys
 from pathlib import Path
 from pydantic import SecretStr
 import function_app
 from shared.postgres.load import LoadJob, load_database
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
+from shared.postgres.split import Strength
 from shared.postgres.tools import Toolbox
-if len(sys.argv) > 9:
-    from shared.postgres import chunks
-    chunks.LIMIT = 1 << 40
+for change in sys.argv[9:]:
+    exec(change)
 host, port, user, password, path, folder, route, jobs = sys.argv[1:9]
 server = TargetServer(host, int(port), user, SecretStr(password), sslmode="disable", max_jobs=int(jobs))
 job = LoadJob(f"memory {route}", "x", Path(folder), 1 << 40, wanted_route=route, jobs=int(jobs))
+job = dataclasses.replace(job, strength=Strength(16, 4000))
 print(load_database(server, Toolbox.find(), LocalFile(Path(path)), job, io.BytesIO()).model_dump_json())
 """
+
+
+NO_LIMIT = "from shared.postgres import chunks; chunks.LIMIT = 1 << 40"
+SPLIT = "from shared.postgres import split; split.SMALLEST = 1; split.UNPACKED_MB['none'] = 1_000"
 
 
 class Watch(threading.Thread):
@@ -99,11 +105,11 @@ def held(process: psutil.Process) -> int:
 
 @contextmanager
 def loaded(
-    target: FlexibleServer, file: LocalFile, folder: Path, route: str, jobs: int = 4, *more: str
+    target: FlexibleServer, file: LocalFile, folder: Path, route: str, jobs: int = 4, *changes: str
 ) -> Iterator[tuple[DatabaseLoad, Watch]]:
-    """Load the file in a process of its own, watched; the database is dropped afterwards."""
+    """Load the file in a process of its own, watched; the database is dropped afterwards. `changes` are statements."""
     where = [target.host, str(target.port), target.admin, target.password, str(file.path), str(folder), route]
-    argv = [sys.executable, "-c", WORKER, *where, str(jobs), *more]
+    argv = [sys.executable, "-c", WORKER, *where, str(jobs), *changes]
     process = subprocess.Popen(
         argv,
         cwd=ROOT,
@@ -158,7 +164,7 @@ def test_without_small_chunks_it_would(
     *, target: FlexibleServer, large_row: str, dump_file: DumpFile, tmp_path: Path
 ) -> None:
     """So that the test above measures what it says."""
-    with loaded(target, dump_file(large_row, "-Fc", "-Z0"), tmp_path, "sliced", 2, "no limit") as (_, watch):
+    with loaded(target, dump_file(large_row, "-Fc", "-Z0"), tmp_path, "sliced", 2, NO_LIMIT) as (_, watch):
         assert watch.programs["pg_restore"] > 2 * ROW
 
 
@@ -187,6 +193,18 @@ def test_nor_does_any_other_way_hold_a_row(
     with loaded(target, dump_file(large_row, *options), tmp_path, route) as (load, watch):
         assert size_in(target, load) == (2, ROW + len("small"))
         assert watch.programs[program] < A_PROGRAM
+        assert watch.together < A_WORKER
+
+
+@pytest.mark.parametrize("compression", ["gzip:1", "none", "zstd:1"])
+def test_nor_does_a_table_that_is_copied_over_several_connections(
+    *, target: FlexibleServer, large_row: str, dump_file: DumpFile, tmp_path: Path, compression: str
+) -> None:
+    """A row goes to one connection while it comes."""
+    file = dump_file(large_row, "-Fc", f"-Z{compression}")
+    with loaded(target, file, tmp_path, "sliced", 4, SPLIT) as (load, watch):
+        assert re.search(r"copied over [34] connections", load.method_reason)
+        assert size_in(target, load) == (2, ROW + len("small"))
         assert watch.together < A_WORKER
 
 

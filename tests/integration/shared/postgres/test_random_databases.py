@@ -10,7 +10,9 @@ import os
 import re
 import subprocess
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -33,6 +35,7 @@ from shared.postgres.load import LoadJob, load_database
 from shared.postgres.promotion import promote
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
+from shared.postgres.split import UNKNOWN, Strength
 from shared.postgres.staging import WantedRoute
 from shared.postgres.tools import Toolbox
 from shared.postgres.verification import verify_database
@@ -66,6 +69,7 @@ class Road:
     server: TargetServer
     toolbox: Toolbox
     folder: Path
+    splitting: Callable[[], AbstractContextManager[Strength]]
     kept: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,10 +107,11 @@ class Road:
         run = roles.import_roles(self.server, self.toolbox, [dumped], self.kept, io.BytesIO())
         return list(run.notes.items)
 
-    def import_database(self, name: str, file: LocalFile, *, wanted: WantedRoute, jobs: int) -> list[Note]:
+    def import_database(self, name: str, file: LocalFile, *, wanted: WantedRoute, jobs: int, split: bool) -> list[Note]:
         """Load, verify, promote; answers the notes of the report."""
         job = LoadJob(f"restore of {name}", name, self.folder / "staging", 1 << 30, wanted_route=wanted, jobs=jobs)
-        loaded = load_database(self.server, self.toolbox, file, job, io.BytesIO())
+        with self.splitting() if split else nullcontext(UNKNOWN) as strength:
+            loaded = load_database(self.server, self.toolbox, file, replace(job, strength=strength), io.BytesIO())
         verified = verify_database(self.server, loaded, inspect(file, self.toolbox))
         promoted = promote(self.server, job.key, loaded.oid, name)
         return [*loaded.notes.items, *verified.notes.items, *promoted.notes.items]
@@ -158,9 +163,14 @@ def _without_chance(text: str) -> str:
 
 @pytest.fixture
 def road(
-    source: FlexibleServer, target: FlexibleServer, server: TargetServer, toolbox: Toolbox, tmp_path: Path
+    source: FlexibleServer,
+    target: FlexibleServer,
+    server: TargetServer,
+    toolbox: Toolbox,
+    tmp_path: Path,
+    splitting: Callable[[], AbstractContextManager[Strength]],
 ) -> Road:
-    found = Road(source, target, server, toolbox, tmp_path)
+    found = Road(source, target, server, toolbox, tmp_path, splitting)
     found.clear_databases()  # what other tests have left has names that a random database may have
     return found
 
@@ -173,18 +183,23 @@ class Journey:
     options: tuple[str, ...]
     piped: bool
     wanted: WantedRoute
+    split: bool
+    """Whether tables are copied over several connections where they are loaded in slices."""
     jobs: int
 
     def unexplained(self, road: Road) -> str:
         """What of the database differs at the end and no note explains, as text for people."""
         database = make_database(self.chance, road.source.admin)
-        how = f"-- pg_dump {' '.join(self.options)}, piped: {self.piped}, wanted: {self.wanted}, jobs: {self.jobs}"
+        way = f"wanted: {self.wanted}, split: {self.split}, jobs: {self.jobs}"
+        how = f"-- pg_dump {' '.join(self.options)}, piped: {self.piped}, {way}"
         note(f"{database.script()}\n{how}")
         try:
             road.make(database)
             file = road.dump(database, self.options, piped=self.piped)
             about_roles = road.import_roles()
-            about_database = road.import_database(database.name, file, wanted=self.wanted, jobs=self.jobs)
+            about_database = road.import_database(
+                database.name, file, wanted=self.wanted, jobs=self.jobs, split=self.split
+            )
             found = [*road.unlike(database.name, about_database), *road.unlike_roles(about_roles)]
         finally:
             road.clear(database)
@@ -197,6 +212,7 @@ JOURNEYS = st.builds(
     st.sampled_from(FORMATS),
     st.booleans(),
     st.sampled_from(["staged", "sliced", "streamed"]),
+    st.booleans(),
     st.integers(1, 3),
 )
 

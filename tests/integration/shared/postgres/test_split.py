@@ -22,7 +22,7 @@ from shared.errors import (
     TargetUnavailable,
     UnreadableFile,
 )
-from shared.postgres import crew, slices, split, split_load
+from shared.postgres import crew, split_load
 from shared.postgres import sessions as fence
 from shared.postgres.archive import inspect
 from shared.postgres.load import LoadJob, load_database
@@ -41,7 +41,6 @@ type Wait = Callable[[Callable[[], object], str], object]
 
 every_compression = pytest.mark.parametrize("compression", ["gzip", "none", "lz4", "zstd"])
 
-STRONG = Strength(cores=16, storage_mb=2_000)
 ROWS = "CREATE TABLE many AS SELECT n, repeat(md5(n::text), 3) AS filler FROM generate_series(1, 20000) n"
 COUNT = "SELECT count(*), sum(hashtext(t::text)::bigint) FROM public.many t"
 
@@ -52,20 +51,15 @@ def lines(text: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def every_table_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is taken for one that dominates, and its rows come in many parts."""
-    monkeypatch.setattr(split, "SMALLEST", 1)
-    monkeypatch.setattr(split, "SHARE", 0)
-    monkeypatch.setitem(split.UNPACKED_MB, "none", 1_000)
-    monkeypatch.setattr(slices, "SMALLEST", 1)
-    monkeypatch.setattr(slices, "LARGEST", 1)
-    monkeypatch.setattr(split_load, "BLOCK", 1_000)
+def strength(split_always: Strength) -> Strength:
+    """Every table is split."""
+    return split_always
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Callable[[str], LoadJob]:
+def job(tmp_path: Path, strength: Strength) -> Callable[[str], LoadJob]:
     return lambda name: LoadJob(
-        f"split {name}", name, tmp_path, 1 << 30, wanted_route="sliced", jobs=3, strength=STRONG
+        f"split {name}", name, tmp_path, 1 << 30, wanted_route="sliced", jobs=3, strength=strength
     )
 
 

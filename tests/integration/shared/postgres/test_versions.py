@@ -25,6 +25,7 @@ from shared.postgres.promotion import promote
 from shared.postgres.roles import import_roles, read_roles
 from shared.postgres.server import TargetServer
 from shared.postgres.source import LocalFile
+from shared.postgres.split import UNKNOWN, Strength
 from shared.postgres.staging import WantedRoute
 from shared.postgres.tools import Toolbox
 from shared.postgres.verification import verify_database
@@ -236,10 +237,18 @@ def described_roles(server: FlexibleServer) -> tuple[dict[str, tuple[Any, ...]],
 
 
 def bring(
-    target: Target, toolbox: Toolbox, file: LocalFile, name: str, staging: Path, wanted: WantedRoute = "auto"
+    target: Target,
+    toolbox: Toolbox,
+    file: LocalFile,
+    name: str,
+    staging: Path,
+    wanted: WantedRoute = "auto",
+    strength: Strength = UNKNOWN,
 ) -> tuple[DatabaseLoad, Verification]:
     """Load a file, verify what it became, and give it its name."""
-    job = LoadJob(f"restore of {file.path.name}", name, staging, 1 << 30, wanted_route=wanted, jobs=2)
+    job = LoadJob(
+        f"restore of {file.path.name}", name, staging, 1 << 30, wanted_route=wanted, jobs=2, strength=strength
+    )
     loaded = load_database(target.server, toolbox, file, job, io.BytesIO())
     verified = verify_database(target.server, loaded, inspect(file, toolbox))
     promote(target.server, job.key, loaded.oid, name, on_conflict="replace")
@@ -291,6 +300,29 @@ def test_a_database_comes_over_whole(pair: Pair, form: str, bundled: Toolbox, tm
     if pair.new == 14:  # schema public is the superuser's there
         lost = [note for note in lost if note.subject != "ACL SCHEMA public"]
     assert ["force_parallel_mode" in note.reason for note in lost] == ([True] if pair.renames_setting else [])
+
+
+@pytest.mark.parametrize(
+    ("pair", "form"),
+    [
+        pytest.param((old, new), name, id=f"{old} to {new}, {name}")
+        for old, new in [(14, 14), (14, 18), (15, 15), (16, 16), (17, 18), (18, 18)]
+        for name in ("gzip", "none without offsets", "lz4", "zstd without offsets")
+        if FORMS[name].since <= old
+    ],
+    indirect=["pair"],
+)
+def test_so_it_does_with_every_table_copied_over_several_connections(
+    pair: Pair, form: str, bundled: Toolbox, tmp_path: Path, split_always: Strength, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = pair.backup.files[form]
+    loaded, verified = bring(pair.target, bundled, file, DATABASE, tmp_path, "sliced", split_always)
+
+    assert loaded.method_reason.count("is copied over 2 connections") > 3
+    assert "pg_restore is to tell" not in caplog.text
+    assert as_text(pair.target.flexible) == expected_text(pair)
+    assert checksums(pair.target.flexible) == pair.backup.checksums
+    assert verified.exact
 
 
 @pytest.mark.parametrize("pair", [(14, 14), (14, 15), (15, 15), (14, 16), (15, 17), (17, 18)], indirect=True, ids=str)
