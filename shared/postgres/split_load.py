@@ -21,11 +21,11 @@ from queue import Empty, Full, Queue
 import psycopg
 from isal import isal_zlib
 
-from shared.errors import LoadInterrupted, UnreadableFile
+from shared.errors import FlexRestoreError, LoadInterrupted, UnreadableFile
 from shared.postgres.blocks import ROWS
 from shared.postgres.pg_restore import Restorer
 from shared.postgres.printout import print_rows
-from shared.postgres.server import Connection
+from shared.postgres.server import Connection, server_errors
 from shared.postgres.sessions import has_begun
 from shared.postgres.slices import Slice
 from shared.postgres.source import read_ahead
@@ -70,7 +70,6 @@ def load_split(restorer: Restorer, one: Slice, label: str, lock: Connection) -> 
     cannot be done, and pg_restore is to tell why; some rows and sessions may be there.
 
     Raises:
-        psycopg.OperationalError: a connection was lost, or the server cannot go on.
         FlexRestoreError: as `Restorer.run`.
     """
     restorer.destination.write(f"-- COPY over {one.copies} connections: slice {one.number}, {one.size} bytes")
@@ -78,13 +77,22 @@ def load_split(restorer: Restorer, one: Slice, label: str, lock: Connection) -> 
         _Writers(restorer, one, label, lock).run()
     except psycopg.Error as error:
         if (error.sqlstate or "08")[:2] in _PASSING:
-            raise
-        log.warning("the server refuses rows of slice %s; pg_restore is to tell which", label, exc_info=True)
+            raise _without_rows(error) from None
+        log.warning("the server refuses rows of slice %s (%s); pg_restore is to tell which", label, error.sqlstate)
         return None
     except UnreadableFile:
         log.warning("slice %s cannot be read; pg_restore is to tell why", label, exc_info=True)
         return None
     return Findings()
+
+
+def _without_rows(error: psycopg.Error) -> FlexRestoreError:
+    """The app's error for one of the server's, which may quote a row and would be logged with it."""
+    try:
+        with server_errors():
+            raise error
+    except FlexRestoreError as known:
+        return known
 
 
 def read_chunks(pieces: Iterator[bytes], dump_id: int, int_size: int) -> Iterator[bytes]:
