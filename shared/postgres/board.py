@@ -1,7 +1,6 @@
 """Which pieces of a load are done, which are under way, and which comes next."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +14,8 @@ from shared.postgres.server import APPLICATION_NAME, Connection, TargetServer, l
 from shared.postgres.temporary import Underway
 from shared.postgres.tolerance import Findings, merged
 
-LOOKS_EVERY = (0.1, 2.0)
-"""Seconds between two looks for a piece that is free: the first, and the longest."""
+LOOKS_EVERY = (0.1, 1.0)
+"""Seconds between two looks for a piece that is free: the first, and the longest; a mark of one's own ends the wait."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,7 @@ class SharedBoard:
         self._server = server
         self._name = name
         self._resources = resources
+        self._marked = threading.Condition()
 
     @contextmanager
     def hold(self, go_on: Callable[[], bool]) -> Iterator[Held | None]:
@@ -113,7 +113,8 @@ class SharedBoard:
                 if held:
                     yield held
                     return
-                time.sleep(pause)
+                with self._marked:
+                    self._marked.wait(pause)
                 pause = min(2 * pause, longest)
             yield None
 
@@ -157,6 +158,8 @@ class SharedBoard:
             done = (*underway.done, held.piece.number)
             changes = {"done": done, "notes": total.notes, "absent": total.absent}
             write(connection, self._name, underway.model_copy(update=changes))
+        with self._marked:
+            self._marked.notify_all()
 
     def fail(self) -> None:
         """Have the others stop: a piece has failed, and would fail them too."""

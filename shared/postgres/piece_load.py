@@ -62,13 +62,14 @@ def make_plan(archive: Archive, main: Sequence[Entry], index: BlockIndex, loader
     shared = [one for one in split(slices, verdict.copies) if one.repeatable and one.lasting]
     schedule = make_schedule(parts.after, archive.entries, _sizes(archive, index, shared))
     tables = {(entry.schema, entry.name): entry.dump_id for entry in archive.entries if entry.desc == "TABLE"}
-    built = [build.entry.dump_id for build in schedule.builds]
+    pieces = plan_pieces(shared, schedule.builds, tables)
+    built = sorted((piece.number, piece.build.entry.dump_id) for piece in pieces if piece.build)
     version = archive.source.version
     return Plan(
         before=parts.before,
         once=tuple(one for one in slices if not one.repeatable),
         first=schedule.first,
-        pieces=tuple(plan_pieces(shared, schedule.builds, tables)),
+        pieces=tuple(pieces),
         unlogged=tuple(one for one in slices if one.repeatable and not one.lasting),
         others=schedule.others,
         digest=digest(slices, f"{archive.head_size} {archive.source.size} {version} {built}".encode()),

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from shared.postgres.load_settings import Resources
-from shared.postgres.schedule import COPY_COST, Build
+from shared.postgres.schedule import COPY_COST, FOREIGN_KEY, Build
 from shared.postgres.slices import EXPANSION, Slice
 
 WORKERS_LIMIT = 4
@@ -49,11 +49,12 @@ def plan_pieces(slices: Sequence[Slice], builds: Sequence[Build], tables: Mappin
     for one in slices:
         for entry in one.entries:
             filled.setdefault(tables.get((entry.schema, entry.name), 0), set()).add(one.number)
+    builds = sorted(builds, key=lambda build: not _is_key(build))
     numbers = {build.entry.dump_id: number for number, build in enumerate(builds, behind)}
     needs = {
         numbers[build.entry.dump_id]: frozenset(
             {number for table in build.tables for number in filled.get(table, ())}
-            | {numbers[dump_id] for dump_id in build.needs}
+            | {numbers[dump_id] for dump_id in build.needs | _keys_before(build, builds)}
         )
         for build in builds
     }
@@ -99,6 +100,17 @@ def next_piece(
 def memory_for(loaders: int, resources: Resources) -> int:
     """KiB of maintenance_work_mem for a build: all of them together take what the server's buffers take."""
     return max(resources.maintenance_work_mem, min(resources.shared_buffers // loaders, MEMORY_LIMIT))
+
+
+def _keys_before(build: Build, builds: Iterable[Build]) -> set[int]:
+    """Dump ids of the keys of an index's table: they lock it, so behind a slow index they would come last of all."""
+    if build.exclusive:
+        return set()
+    return {one.entry.dump_id for one in builds if _is_key(one) and not one.tables.isdisjoint(build.tables)}
+
+
+def _is_key(build: Build) -> bool:
+    return build.exclusive and build.method != FOREIGN_KEY
 
 
 def _cost(work: Slice | Build) -> float:

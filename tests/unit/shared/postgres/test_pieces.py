@@ -75,15 +75,25 @@ def test_a_foreign_key_waits_for_the_rows_of_both_tables_and_for_the_key() -> No
 
 def test_a_constraint_has_its_table_to_itself() -> None:
     """Its lock lets nobody else build there: a loader that waits for it would be lost to the others."""
-    ten, eleven, twelve = plan([], build(10, 3, 9), build(11, 3, 8, exclusive=True), build(12, 1, 7))
+    pieces = plan([], build(10, 3, 9, exclusive=True), build(11, 3, 8, exclusive=True), build(12, 1, 7))
+    ten, eleven, twelve = pieces
 
     def beside(running: Piece) -> Piece | None:
-        found = next_piece([ten, eleven, twelve], set(), {running.number: 0}, 4, PLENTY)
+        found = next_piece(pieces, set(), {running.number: 0}, 4, PLENTY)
         return found[0] if found else None
 
     assert beside(ten) == twelve
     assert beside(eleven) == twelve
     assert next_piece([eleven], set(), {eleven.number: 0}, 4, PLENTY) is None
+
+
+def test_a_key_comes_before_the_other_indexes_of_its_table() -> None:
+    """Behind a slow one it would come last of all, and with it what refers to it."""
+    pieces = plan([rows(0, 1, 1)], build(10, 1, 1e6, "gin"), build(11, 1, 1.0, exclusive=True), build(12, 2, 5.0))
+    key, slow = (next(one for one in pieces if one.build and one.build.entry.dump_id == n) for n in (11, 10))
+
+    assert slow.needs == {0, key.number}
+    assert order(pieces)[:3] == [0, key.number, slow.number]
 
 
 def test_the_slowest_build_gets_the_most_workers_and_the_others_theirs() -> None:
@@ -129,7 +139,9 @@ def test_every_piece_comes_once_behind_what_it_needs_and_no_limit_is_passed(
 ) -> None:
     """Whatever ends when: all are done, no more workers run than the server has, locks let each other be."""
     made = [
-        build(10 + at, table, LARGE, method, exclusive=exclusive, needs=(9 + at,) if chained and at else ())
+        build(10 + at, table, LARGE, FOREIGN_KEY, exclusive=True, needs=(9 + at,))
+        if chained and at
+        else build(10 + at, table, LARGE, method, exclusive=exclusive)
         for at, (table, method, exclusive, chained) in enumerate(builds)
     ]
     pieces = plan([rows(at, table, size) for at, (table, size) in enumerate(slices)], *made)
