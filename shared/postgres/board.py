@@ -168,8 +168,9 @@ class SharedBoard:
                 write(connection, self._name, underway.model_copy(update={"failed": True}))
 
     def _take(self, connection: Connection, underway: Underway) -> Held | None:
-        running = self._running(connection)
-        found = next_piece(self.pieces, set(underway.done), running, underway.jobs * underway.lanes, self._resources)
+        done = set(underway.done)  # its session may be there for a moment longer
+        running = {number: workers for number, workers in self._running(connection).items() if number not in done}
+        found = next_piece(self.pieces, done, running, underway.jobs * underway.lanes, self._resources)
         if found is None:
             return None
         piece, workers = found
