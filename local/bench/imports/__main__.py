@@ -188,10 +188,10 @@ def _median(runs: Sequence[Run], contents: str, way: Way) -> float:
     return statistics.median(run.seconds for run in runs if (run.contents, run.way) == (contents, way.name))
 
 
-def _spread(seconds: Iterable[float]) -> float:
-    """Of several runs, from the fastest to the slowest, as a share of their median."""
+def _spread(seconds: Iterable[float]) -> float | None:
+    """Of several runs, from the fastest to the slowest, as a share of their median; one run tells none."""
     found = list(seconds)
-    return round((max(found) - min(found)) / statistics.median(found), 3)
+    return round((max(found) - min(found)) / statistics.median(found), 3) if len(found) > 1 else None
 
 
 def _table(runs: Sequence[Run], found: dict[str, Any]) -> Table:
@@ -201,11 +201,12 @@ def _table(runs: Sequence[Run], found: dict[str, Any]) -> Table:
     for contents, medians in found["seconds"].items():
         for way, seconds in medians.items():
             of_way = [run for run in runs if (run.contents, run.way) == (contents, way)]
+            spread = _spread(run.seconds for run in of_way)
             table.add_row(
                 contents,
                 way,
                 f"{seconds:.1f}",
-                f"{_spread(run.seconds for run in of_way):.0%}",
+                "" if spread is None else f"{spread:.0%}",
                 f"{seconds / medians['floor']:.2f}",
                 f"{statistics.median(run.cpu_seconds for run in of_way):.1f}",
                 f"{max(run.peak_rss_mb for run in of_way):.0f}",
