@@ -13,7 +13,7 @@ from enum import Enum, StrEnum, auto
 from types import TracebackType
 from typing import Self
 
-from local.servers.ports import LOOPBACK
+from local.servers.doorway import Doorway
 
 _CHUNK = 65_536
 _RESET = struct.pack("ii", 1, 0)
@@ -58,9 +58,6 @@ class FlakyProxy:
     """Passes everything on to a port of this machine, until it is told otherwise."""
 
     def __init__(self, server_port: int) -> None:
-        self._server_port = server_port
-        self._listener = socket.create_server((LOOPBACK, 0))
-        self.port: int = self._listener.getsockname()[1]
         self.passed = dict.fromkeys(Direction, 0)
         """Bytes that went each way."""
         self._faults: list[_Mark | _Answer] = []
@@ -69,8 +66,8 @@ class FlakyProxy:
         self._flowing = threading.Event()
         self._flowing.set()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
-        self._door = threading.Thread(target=self._accept, daemon=True)
-        self._door.start()
+        self._door = Doorway(server_port, self._meet)
+        self.port = self._door.port
 
     @property
     def pending(self) -> int:
@@ -109,10 +106,7 @@ class FlakyProxy:
 
     def close(self) -> None:
         """Reset every connection and take no more."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._door.join()
+        self._door.close()
         self.resume()
         self.cut_now()
 
@@ -124,24 +118,14 @@ class FlakyProxy:
     ) -> None:
         self.close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:  # closed
-                return
-            try:
-                server = socket.create_connection((LOOPBACK, self._server_port))
-            except OSError:  # the server is down: so is its port
-                client.close()
-                continue
-            pair = (client, server)
-            self._pairs.add(pair)
-            if self._lost:
-                self._reset(pair)
-                continue
-            for source, sink, direction in ((*pair, Direction.TO_SERVER), (server, client, Direction.TO_CLIENT)):
-                threading.Thread(target=self._pump, args=(pair, source, sink, direction), daemon=True).start()
+    def _meet(self, client: socket.socket, server: socket.socket) -> None:
+        pair = (client, server)
+        self._pairs.add(pair)
+        if self._lost:
+            self._reset(pair)
+            return
+        for source, sink, direction in ((*pair, Direction.TO_SERVER), (server, client, Direction.TO_CLIENT)):
+            threading.Thread(target=self._pump, args=(pair, source, sink, direction), daemon=True).start()
 
     def _pump(
         self, pair: tuple[socket.socket, socket.socket], source: socket.socket, sink: socket.socket, way: Direction

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from local.servers.ports import LOOPBACK
+from local.servers.doorway import Doorway
 
 _CHUNK = 65_536
 _BURST = 0.05
@@ -35,19 +35,15 @@ class SlowProxy:
     """Passes everything on to a port of this machine; answers come late, and at the rates given in bytes a second."""
 
     def __init__(self, server_port: int, *, connection: float, total: float, latency: float) -> None:
-        self._server_port = server_port
         self._connection = connection
         self._latency = latency
         self._total = Bucket(total)
-        self._listener = socket.create_server((LOOPBACK, 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, name="slow-proxy", daemon=True).start()
+        self._door = Doorway(server_port, self._meet)
+        self.port = self._door.port
 
     def close(self) -> None:
         """Take no more connections; those that are there end with their clients."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self._door.close()
 
     def __enter__(self) -> Self:
         return self
@@ -55,16 +51,10 @@ class SlowProxy:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:  # closed
-                return
-            server = socket.create_connection((LOOPBACK, self._server_port))
-            asked = threading.Event()
-            for pump in (self._ask, self._answer):
-                threading.Thread(target=pump, args=(client, server, asked), daemon=True).start()
+    def _meet(self, client: socket.socket, server: socket.socket) -> None:
+        asked = threading.Event()
+        for pump in (self._ask, self._answer):
+            threading.Thread(target=pump, args=(client, server, asked), daemon=True).start()
 
     def _ask(self, client: socket.socket, server: socket.socket, asked: threading.Event) -> None:
         """Pass on what the client says, at once."""
