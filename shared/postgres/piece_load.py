@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from shared.contracts.imports import LoadMethod, Note
@@ -125,8 +126,8 @@ class PieceLoad:
         Raises:
             FlexRestoreError: as `Restorer.run`.
         """
-        before = self.restorer.run(divide(self.main).before, self.head)
-        plan = self._plan()
+        plan = self._plan
+        before = self.restorer.run(plan.before, self.head)
         once = self._alone(plan.once)
         first = self.restorer.run(plan.first, self.head)
         route = replace(self.route, reason=self.route.reason + plan.told)
@@ -136,8 +137,7 @@ class PieceLoad:
 
     def left(self) -> int:
         """How many pieces are left to do."""
-        board, _ = self._board(self._plan())
-        return board.left()
+        return self._board.left()
 
     def load(self, underway: Underway, until: float | None = None) -> int:
         """Do pieces beside others who do, until none is left or that time has come; how many are left to do.
@@ -145,13 +145,12 @@ class PieceLoad:
         Raises:
             FlexRestoreError: as `Restorer.run`.
         """
-        plan = self._plan()
+        plan, board = self._plan, self._board
         if plan.digest != underway.plan:
             return 0
-        board, resources = self._board(plan)
         self.restorer.destination.write(f"-- {len(plan.pieces)} pieces, {underway.jobs} side by side")
         restorer = replace(self.restorer, absent=frozenset(underway.absent))
-        work = self._work(underway.jobs * underway.lanes, resources, None)
+        work = self._work(underway.jobs * underway.lanes, None)
         try:
             Crew(board, restorer, work, pauses=crew.PAUSES, until=until).run(min(underway.jobs, len(plan.pieces)) or 1)
         except PermanentError:
@@ -166,18 +165,18 @@ class PieceLoad:
             LoadInterrupted: the pieces are not done, or not those of this plan; the next attempt starts anew.
             FlexRestoreError: as `Restorer.run`.
         """
-        plan, destination = self._plan(), self.restorer.destination
+        plan, destination = self._plan, self.restorer.destination
         if underway.plan != plan.digest or (underway.finishing and plan.unlogged):
             temporary.comment(lock, destination.dbname, None)
             raise LoadInterrupted("an attempt that was ended cannot be gone on with; the load starts anew")
         unlogged = self._alone(plan.unlogged, lock)
-        board, _ = self._board(plan)
-        loaded = board.finish(lock).findings
+        loaded = self._board.finish(lock).findings
         restorer = replace(self.restorer, absent=frozenset(loaded.absent))
         # What several jobs say at once cannot always be told apart, and there is more to read where things are there.
         jobs = 1 if restorer.again else self.route.jobs
         return [loaded, *unlogged, restorer.run(plan.others, self.head, jobs=jobs)]
 
+    @cached_property
     def _plan(self) -> Plan:
         archive, destination = self.restorer.archive, self.restorer.destination
 
@@ -189,26 +188,28 @@ class PieceLoad:
         verdict = judge(self.strength, archive.compression, self.route.jobs)
         return make_plan(archive, self.main, index, self.route.jobs * self.route.lanes, verdict)
 
-    def _board(self, plan: Plan) -> tuple[SharedBoard, Resources]:
+    @cached_property
+    def _resources(self) -> Resources:
+        with self.restorer.destination.connect() as connection:
+            return read_resources(connection)
+
+    @cached_property
+    def _board(self) -> SharedBoard:
         destination = self.restorer.destination
-        with destination.connect() as connection:
-            resources = read_resources(connection)
-        return SharedBoard(destination.server, destination.dbname, plan.pieces, resources), resources
+        return SharedBoard(destination.server, destination.dbname, self._plan.pieces, self._resources)
 
     def _alone(self, slices: Sequence[Slice], lock: Connection | None = None) -> list[Findings]:
         """Load slices that only who has the load's lock may take; without it nobody else knows of the database."""
         if not slices:
             return []
         jobs = self.route.jobs
-        with self.restorer.destination.connect() as connection:
-            resources = read_resources(connection)
-        board = LocalBoard(plan_pieces(slices, (), {}), jobs, resources)
-        Crew(board, self.restorer, self._work(jobs, resources, lock)).run(min(jobs, len(slices)))
+        board = LocalBoard(plan_pieces(slices, (), {}), jobs, self._resources)
+        Crew(board, self.restorer, self._work(jobs, lock)).run(min(jobs, len(slices)))
         return board.findings
 
-    def _work(self, loaders: int, resources: Resources, lock: Connection | None) -> Work:
+    def _work(self, loaders: int, lock: Connection | None) -> Work:
         """What is done with a piece, which its own connection holds, or the load's."""
-        build = Builder(self.head, loaders, resources)
+        build = Builder(self.head, loaders, self._resources)
 
         def work(restorer: Restorer, held: Held) -> Findings:
             one = held.piece.work

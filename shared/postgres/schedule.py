@@ -102,12 +102,15 @@ def _build(entry: Entry, tables: Mapping[int, int | None]) -> Build | None:
     constraint = entry.desc == "CONSTRAINT" and _KEYS.search(entry.definition) is not None
     if len(of) != 1 or not (constraint or entry.desc == "INDEX"):
         return None
-    found = _USING.search(entry.definition)
-    method = found[1].lower() if found else "btree"
-    return Build(entry, of, method, size * _COSTS.get(method, _SLOW), exclusive=constraint)
+    cost = size * build_cost(entry.definition)
+    return Build(entry, of, _method(entry.definition), cost, exclusive=constraint)
 
 
 def build_cost(definition: str) -> float:
     """What an index or a key takes per byte of its table, of what a btree takes."""
+    return _COSTS.get(_method(definition), _SLOW)
+
+
+def _method(definition: str) -> str:
     found = _USING.search(definition)
-    return _COSTS.get(found[1].lower(), _SLOW) if found else _COSTS["btree"]
+    return found[1].lower() if found else "btree"
