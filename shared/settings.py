@@ -71,10 +71,11 @@ class Target(BaseModel):
     imports_at_once: Annotated[int, Field(ge=1, le=32)] = 2
     """File sets that are imported into it at once; more wait in line."""
     cores: Annotated[int, Field(ge=0)] = 0
-    """The server's virtual cores; 0: not told. With 8 and more, and the next one, a table that is most of a database is
-    copied over [several connections](import-speed.md#one-table-over-several-connections)."""
+    """The server's virtual cores; 0: not told. With 2 and more, and the next one, a table that is most of a database is
+    copied over [several connections](import-speed.md#one-table-over-several-connections); and indexes are built with no
+    more parallel workers than there are cores for."""
     storage_mb: Annotated[int, Field(ge=0)] = 0
-    """MB that its storage writes in a second; 0: not told. 500 and more count."""
+    """MB that its storage writes in a second; 0: not told. 250 and more count."""
     leave_out_roles: tuple[str, ...] = ()
     """Roles of backups that are neither created nor changed here: administrators of Microsoft Entra, for example."""
     checks: dict[str, Check] = {}
@@ -201,8 +202,8 @@ class Settings(TelemetrySettings, Access):
     route: Literal["auto", "staged", "sliced", "streamed"] = "auto"
     """How archives are loaded where that can be done: `staged` (downloaded, then one `pg_restore -j`), `sliced`
     (several at once from the container, nothing on disk), `streamed` (one after the other); `auto` slices custom
-    archives that are too large to stage, those of 1 GiB and more that tell where their data lie, as `pg_dump -f` writes
-    them, and those that are not compressed, of which a staged load holds [whole rows in memory](memory.md)."""
+    archives that are too large to stage, those of 128 MiB and more that tell where their data lie, as `pg_dump -f`
+    writes them, and those that are not compressed, of which a staged load holds [whole rows in memory](memory.md)."""
     jobs: Annotated[int, Field(ge=0, le=16)] = 0
     """pg_restore's parallel jobs for one database; 0: as many as this machine and the server bear, at most 4. More than
     16 would need [more memory](memory.md) than a worker is to have."""

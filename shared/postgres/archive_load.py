@@ -109,7 +109,7 @@ class ArchiveLoad:
                 return None
             second = load.finish(underway, sharing.lock)
         else:
-            route, second = self._restore_main(restorer, main, head, route)
+            route, second = self._restore_main(restorer, main, head, route, sharing.strength.cores)
         third = restorer.run(self.selection.trees, head)
         with destination.connect() as connection:
             if self.options.grants:
@@ -146,7 +146,7 @@ class ArchiveLoad:
         return Restorer(self.archive, destination, missing_owners, self.options)
 
     def _restore_main(
-        self, restorer: Restorer, main: Sequence[Entry], head: Path, route: Route
+        self, restorer: Restorer, main: Sequence[Entry], head: Path, route: Route, cores: int
     ) -> tuple[Route, list[Findings]]:
         """The main pass: from the head where no data are wanted, from the staged file, or streamed."""
         archive: Path | Feed = head
@@ -161,7 +161,8 @@ class ArchiveLoad:
             return route, [restorer.run(main, archive, jobs=route.jobs)]
         parts = divide(main)
         data = restorer.run((*parts.before, *parts.data), archive, jobs=route.jobs)
-        return route, [data, *restore_post_data(restorer, parts.after, head, route.jobs, data)]
+        restorer = replace(restorer, absent=frozenset(data.absent))
+        return route, [data, *restore_post_data(restorer, parts.after, head, route.jobs, cores)]
 
     def _grant(self, connection: Connection) -> list[Note]:
         grants = plan_grants(self.selection.privileges, self.roles)

@@ -18,6 +18,12 @@ LOOKS_EVERY = (0.1, 1.0)
 """Seconds between two looks for a piece that is free: the first, and the longest; a mark of one's own ends the wait."""
 
 
+_HOLD = (
+    "SELECT pg_advisory_lock(%s), set_config('application_name', %s, false),"
+    " set_config('synchronous_commit', 'off', false)"
+)
+
+
 @dataclass(frozen=True)
 class Held:
     """A piece that is this one's to do."""
@@ -89,7 +95,8 @@ class SharedBoard:
 
     What is done stands in the comment of the temporary database. A piece is held by an advisory lock and shown to the
     others by the name of the session that has it: who dies lets go of it. Whoever looks or marks has a lock of the
-    board's own for that moment. What is marked is committed synchronously, and with it what the piece has committed.
+    board's own for that moment. No mark waits for the disk: a server that crashes loses the end of its log of writes,
+    and so a mark before what the piece has committed, and never that without the mark.
     """
 
     def __init__(self, server: TargetServer, name: str, pieces: Sequence[Piece], resources: Resources) -> None:
@@ -176,7 +183,7 @@ class SharedBoard:
         piece, workers = found
         session = f"{self._prefix}{piece.number} {workers}"
         lock = lock_number(f"flex-restore piece {self._name} {piece.number}")
-        connection.execute("SELECT pg_advisory_lock(%s), set_config('application_name', %s, false)", [lock, session])
+        connection.execute(_HOLD, [lock, session])
         return Held(piece, workers, connection)
 
     @property

@@ -20,16 +20,18 @@ class Resources:
     maintenance_work_mem: int
     max_parallel_workers: int
     max_parallel_maintenance_workers: int
+    cores: int = 0
+    """As the operator tells; 0 where nobody has."""
 
 
-def read_resources(connection: Connection) -> Resources:
-    """What the server of this connection has."""
-    row = connection.execute(
+def read_resources(connection: Connection, cores: int = 0) -> Resources:
+    """What the server of this connection has; no statement tells its cores."""
+    [(buffers, memory, workers, of_one)] = connection.execute(
         "SELECT pg_size_bytes(current_setting('shared_buffers')) / 1024,"
         " pg_size_bytes(current_setting('maintenance_work_mem')) / 1024,"
         " current_setting('max_parallel_workers')::int, current_setting('max_parallel_maintenance_workers')::int"
-    ).fetchall()[0]
-    return Resources(connection.info.server_version, *row)
+    ).fetchall()
+    return Resources(connection.info.server_version, buffers, memory, workers, of_one, cores)
 
 
 def load_settings(resources: Resources, jobs: int) -> dict[str, str]:

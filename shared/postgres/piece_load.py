@@ -191,7 +191,7 @@ class PieceLoad:
     @cached_property
     def _resources(self) -> Resources:
         with self.restorer.destination.connect() as connection:
-            return read_resources(connection)
+            return read_resources(connection, self.strength.cores)
 
     @cached_property
     def _board(self) -> SharedBoard:

@@ -17,6 +17,9 @@ WORKERS_LIMIT = 4
 """Parallel workers of one build beyond which it is hardly faster."""
 MEMORY_LIMIT = 2 << 20
 """KiB of maintenance_work_mem beyond which an index is built no faster."""
+GIN_MEMORY = 32 << 10
+"""KiB of it for each process that builds a GIN index: with less the server starts no worker, and a larger tree of keys
+in memory is slower, since the processor's caches do not hold it."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,19 @@ def next_piece(
         return None
     first, *rivals = ready
     free = resources.max_parallel_workers - sum(running.values())
+    if resources.cores:
+        free = min(free, resources.cores - sum(running.values()) - len(running) - 1)
     return first, _workers(first, rivals[: max(0, loaders - len(running) - 1)], free, resources.version)
 
 
-def memory_for(loaders: int, resources: Resources) -> int:
-    """KiB of maintenance_work_mem for a build: all of them together take what the server's buffers take."""
+def memory_for(build: Build, workers: int, loaders: int, resources: Resources) -> int:
+    """KiB of maintenance_work_mem for a build: all of them together take what the server's buffers take.
+
+    A GIN index of a table that the buffers do not hold takes as much where one process builds it, for that one writes
+    into the index whenever its memory is full; several sort what they have first.
+    """
+    if build.method == "gin" and (workers or build.size >> 10 <= resources.shared_buffers):
+        return GIN_MEMORY * max(2, workers + 1)
     return max(resources.maintenance_work_mem, min(resources.shared_buffers // loaders, MEMORY_LIMIT))
 
 
@@ -125,7 +136,8 @@ def _locked(build: Build, at_work: Iterable[Build]) -> bool:
 def _workers(piece: Piece, rivals: Iterable[Piece], free: int, version: int) -> int:
     """A build's share of the workers that are free, by what it takes; the others that can begin beside it have theirs.
 
-    So the sum stays within the server's limit.
+    So the sum stays within the server's limit, and with the builds themselves within its cores, where they are known:
+    beyond them workers cost more than they bring.
     """
     build = piece.build
     if build is None or not build.is_parallel(version):

@@ -36,18 +36,17 @@ _CONSTRAINT = (
 
 
 def restore_post_data(
-    restorer: Restorer, entries: Sequence[Entry], head: Path, jobs: int, before: Findings
+    restorer: Restorer, entries: Sequence[Entry], head: Path, jobs: int, cores: int = 0
 ) -> list[Findings]:
     """Restore these entries from the archive's head, over as many connections as there are jobs.
 
-    `before` is what was found while definitions and data were restored.
+    `cores` are the server's, where they are known.
 
     Raises:
         FlexRestoreError: as `Restorer.run`.
     """
     with restorer.destination.connect() as connection:
-        resources, sizes = read_resources(connection), _sizes(connection)
-    restorer = replace(restorer, absent=frozenset(before.absent))
+        resources, sizes = read_resources(connection, cores), _sizes(connection)
     schedule = make_schedule(entries, restorer.archive.entries, sizes)
     if jobs == 1 or not schedule.builds:
         return [restorer.run(entries, head, jobs=jobs)]
@@ -87,7 +86,7 @@ class Builder:
         settings = {
             **destination.settings,
             "max_parallel_maintenance_workers": str(held.workers),
-            "maintenance_work_mem": f"{memory_for(self.loaders, self.resources)}kB",
+            "maintenance_work_mem": f"{memory_for(build, held.workers, self.loaders, self.resources)}kB",
         }
         here = replace(restorer, destination=replace(destination, folder=folder, settings=settings))
         if held.connection is None:

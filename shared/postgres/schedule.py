@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from shared.postgres.toc import Entry
 
-LARGE = 32 << 20
+LARGE = 8 << 20
 """Bytes of a table from which on its indexes are built by the schedule; smaller ones take no time."""
 COPY_COST = 1.5
 """What a byte of a table takes to be loaded, of what it takes to be sorted into a btree."""
@@ -34,6 +34,8 @@ class Build:
     entry: Entry
     tables: frozenset[int]
     """Dump ids of its table, and of the one that it refers to."""
+    size: int
+    """Bytes of them, as far as is known."""
     method: str
     """`btree`, `gin`, …; `foreign key`."""
     cost: float
@@ -83,7 +85,7 @@ def make_schedule(after: Sequence[Entry], every: Iterable[Entry], sizes: Mapping
     for build in sorted(found, key=lambda build: build.method == FOREIGN_KEY):
         needed = later.intersection(build.entry.dependencies)
         fits = needed <= empty or (build.method == FOREIGN_KEY and needed <= empty | builds.keys())
-        if fits and sum(tables[table] or 0 for table in build.tables) >= LARGE:
+        if fits and build.size >= LARGE:
             builds[build.entry.dump_id] = replace(build, needs=frozenset(needed & builds.keys()))
     first = {dump_id for build in builds.values() for dump_id in build.entry.dependencies} & empty - builds.keys()
     return Schedule(
@@ -98,12 +100,12 @@ def _build(entry: Entry, tables: Mapping[int, int | None]) -> Build | None:
     size = sum(tables[table] or 0 for table in of)
     if entry.desc == "FK CONSTRAINT":
         checked = of and _CHECKED.search(entry.definition) and all(tables[table] is not None for table in of)
-        return Build(entry, of, FOREIGN_KEY, size * _CHECK, exclusive=True) if checked else None
+        return Build(entry, of, size, FOREIGN_KEY, size * _CHECK, exclusive=True) if checked else None
     constraint = entry.desc == "CONSTRAINT" and _KEYS.search(entry.definition) is not None
     if len(of) != 1 or not (constraint or entry.desc == "INDEX"):
         return None
     cost = size * build_cost(entry.definition)
-    return Build(entry, of, _method(entry.definition), cost, exclusive=constraint)
+    return Build(entry, of, size, _method(entry.definition), cost, exclusive=constraint)
 
 
 def build_cost(definition: str) -> float:

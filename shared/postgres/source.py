@@ -12,9 +12,9 @@ from typing import Protocol, Self
 from shared.errors import UnreadableFile
 
 CHUNK = 1 << 20
-AHEAD = 2
+AHEAD = 4
 """Pieces that one reader reads while the one before is being used."""
-ROOM = 8
+ROOM = 16
 """Pieces that all readers of this process together read ahead."""
 
 

@@ -9,6 +9,7 @@ was measured of splitting are in docs/import-speed.md.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from shared.postgres.slices import Slice
 
@@ -20,10 +21,10 @@ UNPACKED_MB = {"gzip": 550, "none": 250, "lz4": 600, "zstd": 400}
 """MB of rows that come out of an archive in a second, by what it is packed with."""
 SHARE = 0.5
 """Of the rows in an archive, from which on a table dominates it."""
-SMALLEST = 256 << 20
+SMALLEST = 16 << 20
 """Bytes in an archive of a table that is worth it."""
-CORES, STORAGE_MB = 8, 500
-"""What a server must have: below, one COPY and the tables beside it use what there is."""
+CORES, STORAGE_MB = 2, 250
+"""What a server must have: below, one COPY uses what there is."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def judge(strength: Strength, compression: str, jobs: int) -> Verdict:
     if why := _why_not(strength, compression, jobs):
         return Verdict(reason=why)
     grounds = {
-        f"{strength.cores} cores": strength.cores // 2,
-        f"storage for {strength.storage_mb} MB a second": int(strength.storage_mb / (WRITTEN * COPY_MB)),
+        f"{strength.cores} cores": max(2, strength.cores // 2),
+        f"storage for {strength.storage_mb} MB a second": ceil(strength.storage_mb / (WRITTEN * COPY_MB)),
         f"what is unpacked of {compression}": UNPACKED_MB[compression] // COPY_MB,
         f"the load's {jobs} jobs": jobs,
     }
@@ -83,7 +84,7 @@ def _why_not(strength: Strength, compression: str, jobs: int) -> str:
     if not (strength.cores and strength.storage_mb):
         return "nobody has told the target's cores and storage"
     if strength.cores < CORES:
-        return f"the target has {strength.cores} cores, and {CORES} are needed"
+        return "the target has one core"
     if strength.storage_mb < STORAGE_MB:
         return f"the target's storage writes {strength.storage_mb} MB a second, and {STORAGE_MB} are needed"
     return "" if compression in UNPACKED_MB else "nobody knows how its rows are packed"

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 RESERVE = 256 << 20
 """Bytes of local disk that a staged file leaves free."""
-SLICED_FROM = 1 << 30
+SLICED_FROM = 128 << 20
 """Bytes from which on the download before the first row is worth saving."""
 SHARED_FROM = 4 << 30
 """Bytes from which on another function instance helps."""

@@ -391,7 +391,7 @@ def plan_of(request: RestoreRequest, *findings: Finding) -> Plan:
         tools={"psql": "psql 18.1 (PATH)", "pg_restore": "pg_restore 18.1 (PATH)"},
         loading=LoadOutlook(
             rule="Archives of up to 20.0 GB are downloaded first; larger ones, those without compression and those of "
-            "1.1 GB and more that tell where their data lie are loaded in slices, straight from the container, "
+            "134 MB and more that tell where their data lie are loaded in slices, straight from the container, "
             "over 4 connections each. Tar archives and plain SQL are streamed, over one connection."
         ),
         needs_approval=request.approval == "required"

@@ -25,7 +25,7 @@ def means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Means:
 @pytest.mark.parametrize(
     ("size", "wanted", "methods"),
     [
-        (GB // 2, "auto", (STAGED, SLICED)),
+        (GB // 10, "auto", (STAGED, SLICED)),
         (2 * GB, "auto", (SLICED, STAGED)),
         (30 * GB, "auto", (SLICED, STREAMED)),
         (2 * GB, "staged", (STAGED,)),
@@ -51,9 +51,9 @@ def test_the_ways_of_a_file_are_those_that_its_load_may_choose(
     ("size", "how"),
     [
         (
-            GB // 2,
+            GB // 10,
             (
-                "downloaded first (local disk has 50.0 GB to spare, the file needs 500 MB); in slices, straight "
+                "downloaded first (local disk has 50.0 GB to spare, the file needs 100 MB); in slices, straight "
                 "from the container, where it is not compressed"
             ),
         ),
@@ -96,7 +96,7 @@ def test_where_no_rows_are_wanted_the_table_of_contents_is_enough(means: Means) 
             {},
             (
                 "Archives of up to 20.0 GB are downloaded first; larger ones, those without compression and those of "
-                "1.1 GB and more that tell where their data lie are loaded in slices, straight from the container, "
+                "134 MB and more that tell where their data lie are loaded in slices, straight from the container, "
                 "over 4 connections each."
             ),
         ),
