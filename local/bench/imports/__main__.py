@@ -70,7 +70,7 @@ def prepared(folder: Path, profile: Profile, scale: float) -> Iterator[Prepared]
             staging = folder / f"staging-{name}"
             staging.mkdir()
             url = target.url().replace(" dbname=postgres", "").replace("dbname=postgres ", "")
-            tasks[name] = Task(blob, name, url, "", course.connection, _CONTAINER, staging, plain)
+            tasks[name] = Task(blob, name, url, "", course.connection, _CONTAINER, staging, plain, course.strength)
         source.stop()
         yield Prepared(target, course, tasks, rows)
 
@@ -142,6 +142,12 @@ def measure(profile: Profile, rounds: int, scale: float) -> tuple[list[Run], Cou
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def chosen(profile: Profile, names: Sequence[str]) -> Profile:
+    """The profile with the ways that have one of these in their names, and with ours; all of them for no names."""
+    ways = [way for way in profile.ways if way == profile.ours or any(name in way.name for name in names)]
+    return replace(profile, ways=tuple(ways)) if names else profile
+
+
 def _left_out(way: Way) -> bool:
     if reason := absent(way):
         print(f"{way.name} is left out: {reason}", file=sys.stderr)
@@ -162,7 +168,7 @@ def summary(profile: Profile, runs: Sequence[Run], course: Course) -> dict[str, 
     def ratio(*others: Way) -> dict[str, float | None]:
         return {
             contents: round(found[profile.ours.name] / min(found[way.name] for way in others), 3)
-            if all(way.name in found for way in others)
+            if others and all(way.name in found for way in others)
             else None
             for contents, found in medians.items()
         }
@@ -207,7 +213,7 @@ def _table(runs: Sequence[Run], found: dict[str, Any]) -> Table:
                 way,
                 f"{seconds:.1f}",
                 "" if spread is None else f"{spread:.0%}",
-                f"{seconds / medians['floor']:.2f}",
+                f"{seconds / medians['floor']:.2f}" if "floor" in medians else "",
                 f"{statistics.median(run.cpu_seconds for run in of_way):.1f}",
                 f"{max(run.peak_rss_mb for run in of_way):.0f}",
                 f"{max(run.staged_bytes for run in of_way) / 1e6:.0f}",
@@ -221,9 +227,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="a file that gets the figures")
     parser.add_argument("--scale", type=float, default=1.0, help="1 is about 1 GB of rows")
     parser.add_argument("--rounds", type=int, default=_ROUNDS)
+    parser.add_argument("--ways", nargs="*", default=(), help="only those with one of these in their names, and ours")
     parser.add_argument("--profile", choices=PROFILES, default=TWO.name, help="this machine, or one with more cores")
     arguments = parser.parse_args()
-    profile = PROFILES[arguments.profile]
+    profile = chosen(PROFILES[arguments.profile], arguments.ways)
     if reason := profile.why_not():
         raise SystemExit(f"The profile {profile.name} cannot be run here: {reason}.")
     runs, course = measure(profile, arguments.rounds, arguments.scale)

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from shared.contracts.files import RestoredFile
 from shared.postgres.load import LoadJob, Shared, load_or_share, load_pieces
 from shared.postgres.server import TargetServer
+from shared.postgres.split import Strength
 from shared.postgres.tools import Toolbox
 from shared.storage.accounts import landing_container
 from shared.storage.landing import BlobFile, classify
@@ -71,6 +72,7 @@ def _what(task: dict[str, Any]) -> tuple[TargetServer, Toolbox, BlobFile, LoadJo
         wanted_route=task["route"],
         jobs=task["jobs"],
         lanes=task["workers"],
+        strength=Strength(task["cores"], task["storage_mb"]),
     )
     return server, _toolbox(), BlobFile(task["container"], file(task)), job, io.BytesIO()
 

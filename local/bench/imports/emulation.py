@@ -1,4 +1,4 @@
-"""More cores than the machine has, by stretched time: each process gets a share of a core, by control groups."""
+"""More cores than the machine has, by stretched time: each thread gets a share of a core, by control groups."""
 
 import itertools
 import os
@@ -15,7 +15,7 @@ from local.bench.imports.machine import Calibrated, Machine, asked
 
 _CPU, _ACCOUNT, _DISK = (Path("/sys/fs/cgroup") / controller for controller in ("cpu", "cpuacct", "blkio"))
 _PERIOD = 20_000
-"""Microseconds: a process that has used its share waits for the next one."""
+"""Microseconds: a thread that has used its share waits for the next one."""
 _FIRST = 262_144
 """Weight of the groups, so that others who use the machine do not take what processes should get."""
 _LOOKS_EVERY = 0.005
@@ -42,7 +42,7 @@ def why_not() -> str:
 
 
 class Side:
-    """The server, or a client: its processes have a core each at most, and so many cores together."""
+    """The server, or a client: each of its threads has a core at most, and all together so many cores."""
 
     def __init__(self, name: str, cores: int, machine: Machine) -> None:
         self.name = name
@@ -92,15 +92,15 @@ class Side:
         (self._disk / "blkio.throttle.write_bps_device").write_text(f"{_disk_of(folder)} {round(rate)}")
 
     def sort(self) -> None:
-        """Give each process a group of its own; what forks shares its parent's until then, so nobody gets more."""
+        """Give each thread a group of its own; a new one shares its parent's until then, so nobody gets more."""
         with self._lock:
             for group in list(self._groups):
-                pids = (group / "cgroup.procs").read_text().split()
-                for pid in pids[1:]:
+                threads = (group / "tasks").read_text().split()
+                for thread in threads[1:]:
                     self._groups.append(self._new_group())
                     with suppress(ProcessLookupError):
-                        (self._groups[-1] / "cgroup.procs").write_text(pid)
-                if not pids and group != self._groups[0]:
+                        (self._groups[-1] / "tasks").write_text(thread)
+                if not threads and group != self._groups[0]:
                     with suppress(OSError):  # somebody is in it again, or still
                         group.rmdir()
                         self._groups.remove(group)
@@ -134,7 +134,7 @@ def _disk_of(folder: Path) -> str:
 
 
 class Emulation:
-    """The sides of a machine, and a thread that sorts their processes, until the `with` block is left."""
+    """The sides of a machine, and a thread that sorts their threads, until the `with` block is left."""
 
     def __init__(self, machine: Machine, clients: int = 1) -> None:
         self.machine = machine

@@ -1,6 +1,10 @@
 """The machine that the second profile emulates, and what of it is measured."""
 
+import os
+import tempfile
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 MB = 1_000_000
 
@@ -9,13 +13,13 @@ MB = 1_000_000
 class Machine:
     """A server, a client and their storage; all figures are in the emulation's own seconds."""
 
-    dilation: float = 8.0
+    dilation: float = 12.0
     """Seconds of the clock that one of its seconds takes: every rate is divided by it."""
-    server_cores: int = 8
+    server_cores: int = 16
     client_cores: int = 4
     """Of each client: a function instance is one."""
-    disk_mb: float = 288.0
-    """Written by the server, a second: what Azure gives a server with eight cores."""
+    disk_mb: float = 600.0
+    """Written by the server, a second: what Azure gives a server with sixteen cores."""
     connection_mb: float = 60.0
     """Read from storage over one connection, a second."""
     network_mb: float = 1000.0
@@ -63,3 +67,15 @@ class Calibrated:
 def asked(machine: Machine, cores: int, processes: int) -> float:
     """Real cores that so many busy processes of a side may use together."""
     return min(processes, cores) * machine.core
+
+
+def disk_mb(folder: Path) -> int:
+    """MB that the disk under a folder writes in a second, by 256 of them."""
+    block = os.urandom(8 * MB)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        before = time.monotonic()
+        for _ in range(32):
+            file.write(block)
+        file.flush()
+        os.fdatasync(file.fileno())
+        return round(32 * len(block) / MB / (time.monotonic() - before))

@@ -1,5 +1,6 @@
 """The profiles of the bench: this machine as it is, and more cores with a slower disk and a slower network."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -8,12 +9,13 @@ from types import MappingProxyType
 import psutil
 
 from local.bench.imports.emulation import Emulation, calibrate, why_not
-from local.bench.imports.machine import Calibrated, Machine
+from local.bench.imports.machine import Calibrated, Machine, disk_mb
 from local.bench.imports.measure import Track
 from local.bench.imports.throttle import SlowProxy
 from local.bench.imports.ways import DOCUMENTED, FLOOR, FLOOR_OF_CORES, LOADERS, ROUTES, STAGED, WORKERS, Way
 from local.servers.azurite import Azurite
 from local.servers.postgres import FlexibleServer
+from shared.postgres.split import Strength
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Course:
     track: Track
     connection: str
     """Of the storage account, as clients see it."""
+    strength: Strength
+    """Of the server, which the app is told as operators tell it."""
     calibrated: tuple[Calibrated, ...] = ()
 
 
@@ -48,8 +52,8 @@ class Profile:
 
 
 @contextmanager
-def _as_it_is(_target: FlexibleServer, azurite: Azurite) -> Iterator[Course]:
-    yield Course(Track(), azurite.connection_string)
+def _as_it_is(target: FlexibleServer, azurite: Azurite) -> Iterator[Course]:
+    yield Course(Track(), azurite.connection_string, Strength(os.cpu_count() or 1, disk_mb(target.data_folder)))
 
 
 @contextmanager
@@ -79,7 +83,7 @@ def _emulated(target: FlexibleServer, azurite: Azurite) -> Iterator[Course]:
 
         track = Track([client.command for client in emulation.clients], MACHINE.dilation, racing)
         connection = azurite.connection_string.replace(blobs, blobs.replace(f":{port}", f":{network.port}"))
-        yield Course(track, connection, calibrated)
+        yield Course(track, connection, Strength(MACHINE.server_cores, round(MACHINE.disk_mb)), calibrated)
 
 
 def _processes(server: FlexibleServer) -> list[int]:

