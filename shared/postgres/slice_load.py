@@ -64,7 +64,7 @@ def _start_over(restorer: Restorer, one: Slice, session: str, lock: Connection) 
                 connection.execute(b"TRUNCATE ONLY " + table.encode("utf-8", "surrogateescape"))
 
 
-def _restore(restorer: Restorer, head: Path, one: Slice, has_begun: Callable[[threading.Event], bool]) -> Findings:
+def _restore(restorer: Restorer, head: Path, one: Slice, begun: Callable[[threading.Event], bool]) -> Findings:
     folder = restorer.destination.folder / f"slice-{one.number}"
     folder.mkdir(exist_ok=True)
 
@@ -73,7 +73,7 @@ def _restore(restorer: Restorer, head: Path, one: Slice, has_begun: Callable[[th
             while piece := file.read(PIECE):
                 yield piece
         yield b""
-        if has_begun(ended):
+        if begun(ended):
             pieces = read_ahead(restorer.archive.source, one.ranges, PIECE)
             yield from for_pg_restore(restorer.archive, pieces, len(one.entries))
 

@@ -55,7 +55,8 @@ def _files(report: Json) -> Table:
     for one in report.get("files") or ():
         file, failure = one.get("file") or {}, one.get("failure") or {}
         state = file.get("state", "")
-        reason = file.get("reason") or failure.get("message") or _verified(one.get("verification"))
+        done = "; ".join(filter(None, (_verified(one.get("verification")), _loaded(one.get("load")))))
+        reason = file.get("reason") or failure.get("message") or done
         table.add_row(text(label(file)), text(state, state_style(state)), text(reason))
     return table
 
@@ -65,6 +66,14 @@ def _verified(verification: Json | None) -> str:
         return ""
     about = "" if verification.get("exact") else "about "
     return f"{verification.get('tables')} tables, {about}{verification.get('rows')} rows"
+
+
+def _loaded(load: Json | None) -> str:
+    if not load:
+        return ""
+    jobs = load.get("jobs", 1)
+    over = f" over {jobs} connections" if jobs > 1 else ""
+    return f"loaded {load.get('method')}{over} in {lasting(load.get('seconds', 0))}"
 
 
 def _notes(file: Json) -> Iterator[Json]:

@@ -21,7 +21,17 @@ from shared.contracts.api import (
 )
 from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.files import FileKind, Marker
-from shared.contracts.imports import LoadMethod, Note, NoteKind, Notes, ScriptRun, Verification
+from shared.contracts.imports import (
+    ArchiveFormat,
+    ArchiveSummary,
+    DatabaseLoad,
+    LoadMethod,
+    Note,
+    NoteKind,
+    Notes,
+    ScriptRun,
+    Verification,
+)
 from shared.contracts.outcome import Failure
 from shared.contracts.plan import DatabaseOutlook, LoadOutlook
 from shared.contracts.progress import FileProgress, FileState, Phase
@@ -74,6 +84,16 @@ def report() -> Report:
     unimportant = note.model_copy(update={"subject": "EXTENSION plpgsql", "matters": False})
     roles = FileProgress(name="a_roles.sql", kind=FileKind.ROLES, size=12, state=FileState.WARNED)
     shop = FileProgress(name="b", kind=FileKind.DATABASE, database="shop", size=2_000, state=FileState.IMPORTED)
+    load = DatabaseLoad(
+        temporary_name="t",
+        oid=1,
+        method=LoadMethod.SLICED,
+        method_reason="",
+        tool="pg_restore",
+        jobs=4,
+        seconds=63.2,
+        archive=ArchiveSummary(format=ArchiveFormat.CUSTOM, size=2_000),
+    )
     return Report(
         request_id="INC-1",
         phase=Phase.COMPLETED_WITH_WARNINGS,
@@ -87,7 +107,7 @@ def report() -> Report:
         times=[PhaseTime(phase=Phase.RESTORING, seconds=125.4)],
         files=[
             FileReport(file=roles, script=ScriptRun(statements=1, seconds=1, notes=Notes(items=[note, unimportant]))),
-            FileReport(file=shop, verification=Verification(tables=2, rows=200_200, exact=True, objects={})),
+            FileReport(file=shop, load=load, verification=Verification(tables=2, rows=200_200, exact=True, objects={})),
         ],
         errors=[Failure(code="Odd", message="something was odd", details=["line 3"])],
         written_at=NOON,
@@ -256,9 +276,9 @@ def test_plan_says_how_databases_will_be_loaded(api: Any, run: Any) -> None:
 
 def test_the_report_tells_each_file_and_what_matters_of_its_notes(api: Any, run: Any) -> None:
     api.on("GET restores/INC-1/report", report())
-    out = run("report", "INC-1").out
+    out = " ".join(run("report", "INC-1").out.split())
 
-    assert "2 tables, 200200 rows" in out
+    assert "2 tables, 200200 rows; loaded sliced over 4 connections in 1 min 03 s" in out
     assert 'skipped role "app": exists already' in out
     assert "plpgsql" not in out
     assert "Odd: something was odd" in out
