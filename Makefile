@@ -87,7 +87,7 @@ azure-cli: .local/azure-cli/.ready ## the real az, which `make bench` compares w
 	touch $@
 
 bench: setup ## imports beside the documented pipeline, a staged pg_restore and the floor (PROFILE=cores, JSON=out.json, SCALE=1, ROUNDS=3)
-	@$(PYTHON) -m local.bench.imports $(if $(PROFILE),--profile $(PROFILE)) $(if $(JSON),--json $(JSON)) $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	@$(PYTHON) -m local.bench.imports $(if $(PROFILE),--profile $(PROFILE)) $(if $(JSON),--json $(JSON)) $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WAYS),--ways $(WAYS))
 
 docs: setup ## the parts of docs/ that are made from the code, then the site (site/)
 	$(PYTHON) -m local.docs

@@ -177,6 +177,7 @@ def summary(profile: Profile, runs: Sequence[Run], course: Course) -> dict[str, 
     return {
         "profile": profile.name,
         "machine": asdict(MACHINE) if course.calibrated else None,
+        "told": asdict(course.strength),
         "calibrated": [{**asdict(one), "off": round(one.off, 3)} for one in course.calibrated],
         "ours": profile.ours.name,
         "ratio_to_floor": ratio(profile.floor),

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[4]
 KEYS = {
     "profile",
     "machine",
+    "told",
     "calibrated",
     "ours",
     "spread",
