@@ -162,11 +162,11 @@ def test_files_that_have_landed_need_no_vault(plan: Callable[..., Plan], configu
 def test_it_says_how_databases_will_be_loaded_as_settings_and_server_have_it(
     plan: Callable[..., Plan], configure: Configure
 ) -> None:
-    configure(FLEX_RESTORE_STAGING_LIMIT_MB="500", FLEX_RESTORE_JOBS="2", FLEX_RESTORE_LANES="1")
+    configure(FLEX_RESTORE_STAGING_LIMIT_MB="100", FLEX_RESTORE_JOBS="2", FLEX_RESTORE_LANES="1")
     made = plan().loading
 
     assert made is not None
-    assert made.rule.startswith("Archives of up to 524 MB are downloaded first; larger ones and those without")
+    assert made.rule.startswith("Archives of up to 105 MB are downloaded first; larger ones and those without")
     assert "over 2 connections each" in made.rule
     assert made.databases == ()
     definitions = plan(schemaOnly=True).loading
