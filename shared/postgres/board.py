@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import psycopg
 
 from shared.errors import LoadInterrupted
 from shared.postgres import temporary
@@ -22,6 +24,8 @@ _HOLD = (
     "SELECT pg_advisory_lock(%s), set_config('application_name', %s, false),"
     " set_config('synchronous_commit', 'off', false)"
 )
+_LET_GO = "SELECT pg_advisory_unlock_all(), set_config('application_name', %s, false)"
+_NAME = f"{APPLICATION_NAME} board"
 
 
 @dataclass(frozen=True)
@@ -105,11 +109,12 @@ class SharedBoard:
         self._name = name
         self._resources = resources
         self._marked = threading.Condition()
+        self._idle: list[Connection] = []
 
     @contextmanager
     def hold(self, go_on: Callable[[], bool]) -> Iterator[Held | None]:
         """As `Board.hold`; also none where another process has failed, or what it loads into is gone."""
-        with closing(self._server.connect(application_name=f"{APPLICATION_NAME} board")) as connection:
+        with self._connection() as connection:
             pause, longest = LOOKS_EVERY
             while go_on():
                 with _turn(connection, self._name):
@@ -124,6 +129,30 @@ class SharedBoard:
                     self._marked.wait(pause)
                 pause = min(2 * pause, longest)
             yield None
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """A connection that holds nothing; it is kept for the next one who needs it, unless something failed."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._server.connect(application_name=_NAME)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            connection.execute(_LET_GO, [_NAME])
+        except psycopg.Error:
+            connection.close()  # it was lost, and what it held with it
+        else:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Give up the connections that are kept."""
+        while self._idle:
+            self._idle.pop().close()
 
     def left(self) -> int:
         """How many pieces are not done; none where nobody goes on with them."""

@@ -156,6 +156,8 @@ class PieceLoad:
         except PermanentError:
             board.fail()
             raise
+        finally:
+            board.close()
         return board.left()
 
     def finish(self, underway: Underway, lock: Connection) -> list[Findings]:

@@ -96,8 +96,6 @@ class Builder:
     def _build_once(self, restorer: Restorer, build: Build, label: str, lock: Connection) -> Findings:
         """Build what others may have built, or may be building after they have lost its lock."""
         end_sessions(restorer.destination, lock, label)
-        if _exists(restorer, build):
-            return Findings()
         try:
             return replace(restorer, session=label + secrets.token_hex(4)).run([build.entry], self.head)
         except ImportFailed:
