@@ -16,12 +16,14 @@ from shared.contracts.imports import DatabaseLoad
 from shared.errors import FlexRestoreError, ImportFailed, TargetUnavailable
 from shared.postgres import archive_load, board, crew, load, piece_load, schedule, schemas, slices, temporary
 from shared.postgres.archive import inspect
-from shared.postgres.board import SharedBoard
+from shared.postgres.board import Held, SharedBoard
 from shared.postgres.load import LoadJob, Shared, load_database, load_or_share, load_pieces
+from shared.postgres.load_settings import read_resources
 from shared.postgres.pieces import Piece
 from shared.postgres.post_data import Builder
 from shared.postgres.promotion import promote
 from shared.postgres.server import TargetServer
+from shared.postgres.slices import Slice
 from shared.postgres.source import LocalFile
 from shared.postgres.temporary import Database
 from shared.postgres.tools import Toolbox
@@ -139,6 +141,34 @@ def test_who_loads_alone_does_the_pieces_that_others_have_left(
     loaded = loads.whole()
     assert loaded.oid == begun.oid
     is_whole(loaded)
+
+
+def test_a_loaders_connection_serves_one_piece_after_the_other_and_holds_nothing_between_them(
+    loads: Loads, target: FlexibleServer
+) -> None:
+    loads.begin_or_end()
+    [begun] = loads.left
+    with loads.server.connect() as connection:
+        pieces = [Piece(number, Slice(number, (), ())) for number in range(2)]
+        shared = SharedBoard(loads.server, begun.name, pieces, read_resources(connection))
+    with shared.hold(lambda: True) as first:
+        pid = _backend(first)
+    with target.connect() as connection:
+        locks = connection.execute("SELECT FROM pg_locks WHERE pid = %s AND locktype = 'advisory'", [pid]).fetchall()
+    assert locks == []
+    with shared.hold(lambda: True) as second:
+        assert (second and second.piece, _backend(second)) == (first and first.piece, pid)
+    shared.close()
+    with shared.hold(lambda: True) as third:
+        assert _backend(third) != pid
+    shared.close()
+
+
+def _backend(held: Held | None) -> int:
+    """The server's process behind the connection that holds a piece."""
+    assert held is not None
+    assert held.connection is not None
+    return held.connection.info.backend_pid
 
 
 def test_a_piece_that_fails_ends_the_load_of_the_others_soon(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
