@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -201,7 +201,8 @@ class Bench:
             assert isinstance(one, Slice)
             return load_slice(restorer, self.head, one, held.connection)
 
-        Crew(self.board, self.reading(source), work, pauses=(0.1, 0.1)).run(jobs)
+        with closing(self.board) as board:
+            Crew(board, self.reading(source), work, pauses=(0.1, 0.1)).run(jobs)
 
     @property
     def done(self) -> set[int]:
@@ -350,7 +351,11 @@ def test_a_slice_whose_process_dies_is_taken_by_another_one(bench: Bench, wait: 
 def test_nobody_takes_or_marks_a_piece_of_a_load_that_is_finished(bench: Bench) -> None:
     """Whoever finishes it is alone; that begins when the pieces are done and not before."""
     board = bench.board
-    with board.hold(lambda: True) as held, bench.target.connect(autocommit=True) as connection:
+    with (
+        closing(board),
+        board.hold(lambda: True) as held,
+        bench.target.connect(autocommit=True) as connection,
+    ):
         assert held is not None
         with pytest.raises(LoadInterrupted, match="not all pieces"):
             board.finish(connection)
@@ -362,7 +367,7 @@ def test_nobody_takes_or_marks_a_piece_of_a_load_that_is_finished(bench: Bench) 
         board.finish(connection)
         with pytest.raises(LoadInterrupted, match="nobody goes on"):
             board.mark(held, Findings())
-    with board.hold(lambda: True) as nothing:
+    with closing(board), board.hold(lambda: True) as nothing:
         assert nothing is None
 
 
