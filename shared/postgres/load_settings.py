@@ -6,7 +6,7 @@ from shared.postgres.server import Connection, newer_limits
 
 _MEMORY_LIMIT = 2 << 20
 """KiB of maintenance_work_mem beyond which an index is built no faster."""
-_WORKERS_LIMIT = 4
+WORKERS_LIMIT = 4
 """Parallel workers of one statement beyond which an index is built hardly faster."""
 
 
@@ -42,18 +42,18 @@ def load_settings(resources: Resources, jobs: int) -> dict[str, str]:
     """
     settings = {
         "synchronous_commit": "off",
-        "maintenance_work_mem": f"{_memory(resources, jobs)}kB",
+        "maintenance_work_mem": f"{memory_of_each(resources, jobs)}kB",
         "max_parallel_maintenance_workers": str(_workers(resources, jobs)),
     }
     return settings | dict.fromkeys(newer_limits(resources.version), "0")
 
 
-def _memory(resources: Resources, jobs: int) -> int:
-    """For one job: all jobs together take what the buffers take, about a quarter of a flexible server's memory."""
+def memory_of_each(resources: Resources, jobs: int) -> int:
+    """KiB of maintenance_work_mem for one job: all take what the buffers do, about a quarter of a flexible server's."""
     return max(resources.maintenance_work_mem, min(resources.shared_buffers // jobs, _MEMORY_LIMIT))
 
 
 def _workers(resources: Resources, jobs: int) -> int:
     """For one job: all jobs together have `max_parallel_workers`, and a server that gives more keeps giving it."""
-    fair = min(resources.max_parallel_workers // jobs, _WORKERS_LIMIT)
+    fair = min(resources.max_parallel_workers // jobs, WORKERS_LIMIT)
     return min(resources.max_parallel_workers, max(resources.max_parallel_maintenance_workers, fair))

@@ -9,17 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from shared.postgres.load_settings import Resources
+from shared.postgres.load_settings import WORKERS_LIMIT, Resources, memory_of_each
 from shared.postgres.schedule import COPY_COST, FOREIGN_KEY, Build
 from shared.postgres.slices import EXPANSION, Slice
 
-WORKERS_LIMIT = 4
-"""Parallel workers of one build beyond which it is hardly faster."""
-MEMORY_LIMIT = 2 << 20
-"""KiB of maintenance_work_mem beyond which an index is built no faster."""
 GIN_MEMORY = 32 << 10
-"""KiB of it for each process that builds a GIN index: with less the server starts no worker, and a larger tree of keys
-in memory is slower, since the processor's caches do not hold it."""
+"""KiB of maintenance_work_mem for each process that builds a GIN index: with less the server starts no worker, and a
+larger tree of keys in memory is slower, since the processor's caches do not hold it."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +92,10 @@ def next_piece(
     if not ready:
         return None
     first, *rivals = ready
-    free = resources.max_parallel_workers - sum(running.values())
+    most = resources.max_parallel_workers
     if resources.cores:
-        free = min(free, resources.cores - sum(running.values()) - len(running) - 1)
+        most = min(most, resources.cores - len(running) - 1)
+    free = most - sum(running.values())
     return first, _workers(first, rivals[: max(0, loaders - len(running) - 1)], free, resources.version)
 
 
@@ -110,7 +107,7 @@ def memory_for(build: Build, workers: int, loaders: int, resources: Resources) -
     """
     if build.method == "gin" and (workers or build.size >> 10 <= resources.shared_buffers):
         return GIN_MEMORY * max(2, workers + 1)
-    return max(resources.maintenance_work_mem, min(resources.shared_buffers // loaders, MEMORY_LIMIT))
+    return memory_of_each(resources, loaders)
 
 
 def _keys_before(build: Build, builds: Iterable[Build]) -> set[int]:

@@ -351,11 +351,7 @@ def test_a_slice_whose_process_dies_is_taken_by_another_one(bench: Bench, wait: 
 def test_nobody_takes_or_marks_a_piece_of_a_load_that_is_finished(bench: Bench) -> None:
     """Whoever finishes it is alone; that begins when the pieces are done and not before."""
     board = bench.board
-    with (
-        closing(board),
-        board.hold(lambda: True) as held,
-        bench.target.connect(autocommit=True) as connection,
-    ):
+    with board.hold(lambda: True) as held, bench.target.connect(autocommit=True) as connection:
         assert held is not None
         with pytest.raises(LoadInterrupted, match="not all pieces"):
             board.finish(connection)

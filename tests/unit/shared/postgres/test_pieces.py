@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.postgres.load_settings import Resources
-from shared.postgres.pieces import WORKERS_LIMIT, Piece, memory_for, next_piece, plan_pieces
+from shared.postgres.load_settings import WORKERS_LIMIT, Resources
+from shared.postgres.pieces import Piece, memory_for, next_piece, plan_pieces
 from shared.postgres.schedule import FOREIGN_KEY, LARGE, Build
 from shared.postgres.slices import Slice
 from shared.postgres.toc import Entry
