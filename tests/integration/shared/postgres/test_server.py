@@ -85,6 +85,20 @@ def test_an_advisory_lock_is_held_by_one_at_a_time(server: TargetServer) -> None
     assert order == ["another", "first", "second"]
 
 
+def test_a_lock_is_free_as_soon_as_its_holder_has_left_it(server: TargetServer) -> None:
+    """Though the server ends a closed session some time later: it drops the temporary tables of this one first."""
+    tables = "DO $$BEGIN FOR n IN 1..500 LOOP EXECUTE 'CREATE TEMPORARY TABLE t' || n || '()'; END LOOP; END$$"
+    with server.advisory_lock("given back") as connection:
+        connection.execute(tables)
+    with server.try_advisory_lock("given back") as taken:
+        assert taken is not None
+
+
+def test_a_lock_whose_session_was_lost_does_not_undo_what_was_done_under_it(server: TargetServer) -> None:
+    with server.connect() as other, server.advisory_lock("lost") as connection:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [connection.info.backend_pid])
+
+
 def test_roles_that_the_user_made_become_settable_and_others_are_named(
     server: TargetServer, target: FlexibleServer
 ) -> None:
