@@ -59,11 +59,20 @@ class Archive:
         """Whether each row is a chunk of its own, which a pg_restore that reads the file holds as a whole."""
         return self.format is ArchiveFormat.CUSTOM and self.compression == "none"
 
+    @property
+    def is_unpacked(self) -> bool:
+        """Whether data behind a head are unpacked before pg_restore gets them."""
+        return self.format is ArchiveFormat.CUSTOM and self.compression == "gzip"
+
     def write_head(self, path: Path) -> None:
-        """Write an archive without the data, for passes of pg_restore that need only the table of contents."""
+        """Write an archive without the data, for passes of pg_restore that need only the table of contents.
+
+        It says of data that will be unpacked that they are.
+        """
         with path.open("wb") as file:
             for offset in range(0, self.head_size, BLOCK):
-                file.write(self.source.read(offset, min(BLOCK, self.head_size - offset)))
+                piece = self.source.read(offset, min(BLOCK, self.head_size - offset))
+                file.write(toc.not_packed(piece) if self.is_unpacked and not offset else piece)
             if self.format is ArchiveFormat.TAR:
                 file.write(bytes(-self.head_size % _TAR_BLOCK) + _TAR_END)
 

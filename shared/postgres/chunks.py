@@ -11,6 +11,7 @@ from struct import Struct
 from shared.errors import UnreadableFile
 from shared.postgres.archive import Archive
 from shared.postgres.blocks import LARGE_OBJECTS, ROWS
+from shared.postgres.unpacking import unpacked
 
 LIMIT = 1 << 18
 """Bytes of a chunk that is handed on as it is. pg_restore and libpq hold about three times as much."""
@@ -21,9 +22,13 @@ def for_pg_restore(
 ) -> Iterator[bytes]:
     """So many of the archive's blocks, with its head in front or not, for a pg_restore that is to hold no row.
 
+    Behind a head that `Archive.write_head` has written they are what it says of them: unpacked where that is faster.
+
     Raises:
         UnreadableFile: the data are truncated or corrupt.
     """
+    if behind_head and archive.is_unpacked:
+        return unpacked(iter(pieces), blocks, archive.int_size)
     if not archive.rows_are_chunks:
         return iter(pieces)
     return bounded(pieces, blocks, archive.int_size, skip=0 if behind_head else archive.head_size)

@@ -11,6 +11,7 @@ at the first error that is harmless, such as an old server's word on a new setti
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,8 +75,8 @@ def _restore(restorer: Restorer, head: Path, one: Slice, begun: Callable[[thread
                 yield piece
         yield b""
         if begun(ended):
-            pieces = read_ahead(restorer.archive.source, one.ranges, PIECE)
-            yield from for_pg_restore(restorer.archive, pieces, len(one.entries))
+            with closing(read_ahead(restorer.archive.source, one.ranges, PIECE)) as pieces:
+                yield from for_pg_restore(restorer.archive, pieces, len(one.entries))
 
     here = replace(restorer, destination=replace(restorer.destination, folder=folder))
     return here.run(one.entries, Feed(f"slice {one.number}, {one.size} bytes", chunks))

@@ -19,18 +19,17 @@ from dataclasses import dataclass
 from queue import Empty, Full, Queue
 
 import psycopg
-from isal import isal_zlib
 
 from shared.errors import FlexRestoreError, LoadInterrupted, UnreadableFile
-from shared.postgres.blocks import ROWS
 from shared.postgres.pg_restore import Restorer
 from shared.postgres.printout import print_rows
 from shared.postgres.server import Connection, server_errors
 from shared.postgres.sessions import has_begun
 from shared.postgres.slices import Slice
 from shared.postgres.source import read_ahead
-from shared.postgres.toc import Bytes, python_codec
+from shared.postgres.toc import python_codec
 from shared.postgres.tolerance import Findings
+from shared.postgres.unpacking import read_rows
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +41,6 @@ WAITING = 2
 """Blocks that wait for each connection."""
 LOOKS_EVERY = 1.0
 """Seconds between two looks whether the load goes on."""
-_LARGEST = 1 << 20
-"""Bytes of a chunk; pg_dump packs into buffers of 4 KiB, and of 128 KiB since version 16."""
 _END = b"\\.\n"
 """The line behind the last row."""
 _TAIL = 512
@@ -93,41 +90,6 @@ def _without_rows(error: psycopg.Error) -> FlexRestoreError:
             raise error
     except FlexRestoreError as known:
         return known
-
-
-def read_chunks(pieces: Iterator[bytes], dump_id: int, int_size: int) -> Iterator[bytes]:
-    """The chunks of the entry's block of rows, whose layout is told in `blocks`.
-
-    Raises:
-        UnreadableFile: it is truncated or corrupt, or another one.
-    """
-    data = Bytes(pieces, "a table's rows", int_size)
-    if (data.byte(), data.integer()) != (ROWS, dump_id):
-        raise UnreadableFile(f"the archive is corrupt: the rows of entry {dump_id} are not where it tells")
-    while length := data.integer():
-        if not 0 < length <= _LARGEST:
-            raise UnreadableFile(f"the archive is corrupt: it announces a chunk of {length} bytes")
-        yield data.take(length)
-
-
-def unpack(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The rows in chunks that are packed with gzip, in pieces of a bounded size.
-
-    Raises:
-        UnreadableFile: they are truncated or corrupt.
-    """
-    unpacker = isal_zlib.decompressobj()
-    try:
-        for chunk in chunks:
-            rest = chunk
-            while rest:
-                yield unpacker.decompress(rest, BLOCK)
-                rest = unpacker.unconsumed_tail
-        yield unpacker.flush()
-    except isal_zlib.IsalError as error:  # type: ignore[misc]  # the stub has an instance in the place of the class
-        raise UnreadableFile(f"the archive is corrupt: {error}") from error
-    if not unpacker.eof:
-        raise UnreadableFile("the archive is truncated: it ends in the middle of a table")
 
 
 class Cutter:
@@ -218,7 +180,7 @@ class _Writers:
         if archive.compression == "gzip":
             cutter = Cutter()
             with closing(read_ahead(archive.source, self._slice.ranges, PIECE)) as pieces:
-                for piece in unpack(read_chunks(pieces, self._entry.dump_id, archive.int_size)):
+                for piece in read_rows(pieces, self._entry.dump_id, archive.int_size):
                     self._hand_out(cutter.feed(piece))
         else:
             cutter = Cutter(self._statement)

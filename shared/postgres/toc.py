@@ -20,6 +20,8 @@ NEWEST = (1, 16)
 OLDEST = (1, 12)
 
 _FORMATS = {1: "custom", 3: "tar", 5: "directory"}
+_NAMES_ALGORITHM = bytes((1, 15))
+"""The version since which a head does; before there was gzip only, and it tells the level."""
 _COMPRESSIONS = {0: "none", 1: "gzip", 2: "lz4", 3: "zstd"}
 _SECTIONS = {2: "pre-data", 3: "data", 4: "post-data"}
 _NO_PLACE, _PLACE, _NO_DATA = 1, 2, 3
@@ -214,6 +216,19 @@ def python_codec(encoding: str) -> str:
     return _CODECS.get(encoding) or re.sub(r"^WIN(?=\d)", "cp", encoding).lower()
 
 
+def integer(value: int, size: int) -> bytes:
+    """An integer that is not negative, as an archive has it."""
+    return b"\0" + value.to_bytes(size, "little")
+
+
+def not_packed(start: bytes) -> bytes:
+    """The first bytes of a head, saying that the data are not packed."""
+    sizes = len(MAGIC) + 3
+    at = sizes + 3
+    packed = b"\0" if start[len(MAGIC) : sizes - 1] >= _NAMES_ALGORITHM else integer(0, start[sizes])
+    return start[:at] + packed + start[at + len(packed) :]
+
+
 def _read_head(data: Bytes) -> _Head:
     if data.take(len(MAGIC)) != MAGIC:
         raise UnreadableFile("this is no pg_dump archive")
@@ -228,8 +243,7 @@ def _read_head(data: Bytes) -> _Head:
     if data.int_size not in (4, 8) or offset_size not in (4, 8):
         raise UnreadableFile("the archive is corrupt: impossible sizes of integers in its head")
     format_name = _FORMATS.get(data.byte(), "unknown")
-    # Before 1.15 there was gzip only, and the head tells its level.
-    algorithm = data.byte() if version >= (1, 15) else int(data.integer() != 0)
+    algorithm = data.byte() if bytes(version) >= _NAMES_ALGORITHM else int(data.integer() != 0)
     compression = _COMPRESSIONS.get(algorithm, "unknown")
     for _ in range(7):
         data.integer()  # time of the dump

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shared.errors import UnreadableFile
 from shared.postgres import split_load
-from shared.postgres.split_load import Cutter, Part, read_chunks, unpack
+from shared.postgres.split_load import Cutter, Part
+from shared.postgres.unpacking import read_rows
 
 ROWS = st.lists(
     st.binary(max_size=40).map(lambda row: row.replace(b"\n", b"\\n").replace(b"\\.", b"\\\\.")), max_size=30
@@ -77,29 +78,6 @@ def test_what_prints_no_rows_is_not_waited_for() -> None:
         cut([b"SET x;\n", END], COPY)
 
 
-@pytest.mark.parametrize(("kind", "entry"), [(b"\x01", 218), (b"\x03", 217)])
-def test_a_block_of_another_entry_or_kind_is_not_read(kind: bytes, entry: int) -> None:
-    with pytest.raises(UnreadableFile, match="not where it tells"):
-        list(read_chunks(iter([kind + block([zlib.compress(b"x")])[1:]]), entry, 4))
-
-
-@given(
-    data=st.binary(max_size=5_000), chunk=st.integers(1, 300), piece=st.integers(1, 300), size=st.sampled_from([4, 8])
-)
-def test_what_was_packed_is_unpacked(data: bytes, chunk: int, piece: int, size: int) -> None:
-    packed = block(list(pieces(zlib.compress(data), chunk)), size)
-
-    assert b"".join(unpack(read_chunks(pieces(packed, piece), ENTRY, size))) == data
-
-
-def test_what_expands_a_thousand_times_comes_in_pieces() -> None:
-    packed = block(list(pieces(zlib.compress(bytes(50_000_000)), 4096)))
-    sizes = [len(piece) for piece in unpack(read_chunks(pieces(packed, 1 << 20), ENTRY, 4))]
-
-    assert sum(sizes) == 50_000_000
-    assert max(sizes) <= split_load.BLOCK
-
-
 @given(at=st.integers(0, 399), value=st.integers(0, 255), keep=st.integers(0, 400))
 def test_damage_is_told_or_harms_nothing(at: int, value: int, keep: int) -> None:
     """Bytes are changed, or missing at the end."""
@@ -108,7 +86,7 @@ def test_damage_is_told_or_harms_nothing(at: int, value: int, keep: int) -> None
     bad = bytearray(good[: max(1, len(good) - keep)])
     bad[at % len(bad)] = value
     try:
-        found = b"".join(part.data for part in cut(unpack(read_chunks(pieces(bytes(bad), 64), ENTRY, 4))))
+        found = b"".join(part.data for part in cut(read_rows(pieces(bytes(bad), 64), ENTRY, 4)))
     except UnreadableFile:
         return
     assert found + END == rows

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import cycle
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import ToolTooOld, UnreadableFile
-from shared.postgres.toc import Bytes, read_toc
+from shared.postgres.toc import Bytes, not_packed, read_toc
 
 VERSIONS = [(1, 12), (1, 13), (1, 14), (1, 15), (1, 16)]
 
@@ -86,6 +87,15 @@ def test_how_the_data_are_compressed_is_told_in_every_version(version: tuple[int
     data = archive(version, [], told=told)
     expected = "gzip" if version < (1, 15) and algorithm else compression
     assert read_toc(Bytes(in_pieces(data))).compression == expected
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_head_can_say_that_nothing_is_packed(version: tuple[int, int]) -> None:
+    """And everything else as before."""
+    data = archive(version, [entry(version, 5, "TABLE", "t")])
+    before, after = (read_toc(Bytes(in_pieces(head))) for head in (data, not_packed(data)))
+    assert (before.compression, after.compression) == ("gzip", "none")
+    assert replace(after, compression="gzip") == before
 
 
 @pytest.mark.parametrize(
