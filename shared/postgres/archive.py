@@ -67,7 +67,7 @@ class Archive:
     def write_head(self, path: Path) -> None:
         """Write an archive without the data, for passes of pg_restore that need only the table of contents.
 
-        It says of data that will be unpacked that they are.
+        It stands before slices of the data too: where those are unpacked, it says so.
         """
         with path.open("wb") as file:
             for offset in range(0, self.head_size, BLOCK):

@@ -1,7 +1,8 @@
 """Where the data of a custom archive lie: a block for each table's rows, and one or more for the large objects.
 
 A block is a byte that tells its kind, the dump id of its entry, and chunks, each with its length before it; an empty
-chunk ends them. A block of large objects has chunks for each object, behind its OID; an OID of zero ends it. That is
+chunk ends them. A block of large objects has chunks for each object, behind its OID; an OID of zero ends it, and one
+above the signed integers is written as a negative one. That is
 the layout of `pg_backup_custom.c` of PostgreSQL 9.0 to 18. An archive that was written into a file tells in its table
 of contents where each block begins; in one that went through a pipe the blocks have to be looked for, chunk by chunk.
 """
@@ -204,14 +205,12 @@ class _Cursor:
         return self._piece[self._at - 1]
 
     def integer(self) -> int:
-        """The next integer, which is never negative here."""
+        """The next integer."""
         step = 1 + self._int_size
         self._need(step)
-        value = int.from_bytes(self._piece[self._at + 1 : self._at + step], "little")
-        if value and self._piece[self._at]:
-            raise UnreadableFile(f"the archive is corrupt: a length of -{value} bytes at byte {self.offset}")
+        sign, value = self._piece[self._at], int.from_bytes(self._piece[self._at + 1 : self._at + step], "little")
         self._at += step
-        return value
+        return -value if sign else value
 
     def skip_chunks(self) -> None:
         """Step over the chunks up to the empty one that ends them."""

@@ -1,4 +1,4 @@
-"""Make the chunks of an archive's data small on their way to pg_restore, which holds each of them in memory as a whole.
+"""What an archive's data become on their way to pg_restore, which holds each of their chunks in memory as a whole.
 
 Where an archive is not compressed, pg_dump writes a chunk for each row, and a row may have a gigabyte. Where chunks end
 means nothing to pg_restore, as long as their bytes are the same, so that a large one is handed on as several small
@@ -88,6 +88,8 @@ class _Passage:
         while length:
             self._pass_small_ones()
             length = yield from self._integer()
+            if length < 0:
+                raise UnreadableFile(f"the archive is corrupt: a length of {length} bytes among its data")
             if length > LIMIT:
                 yield from self._divided(length)
             else:
@@ -118,13 +120,11 @@ class _Passage:
             length -= len(part)
 
     def _integer(self) -> Generator[bytes, None, int]:
-        """The next integer, which is never negative here."""
+        """The next integer."""
         yield from self._need(self._head.size)
         sign, value = self._head.unpack_from(self._piece, self._at)
-        if sign and value:
-            raise UnreadableFile(f"the archive is corrupt: a length of -{value} bytes among its data")
         self._at += self._head.size
-        return int(value)
+        return -int(value) if sign else int(value)
 
     def _need(self, count: int) -> Iterator[bytes]:
         """Have so many bytes at hand."""

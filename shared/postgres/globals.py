@@ -50,6 +50,7 @@ def run_globals(  # noqa: PLR0913  where, with what, and how much of it
 
     Raises:
         ImportFailed: statements failed that are not known to be harmless; sections before stay.
+        UnreadableFile, TargetRefused, TargetUnavailable, LoadInterrupted, DeadlinePassed, ToolTooOld: as `run_script`.
     """
     began = time.monotonic()
     statements, notes, failures = 0, list[Note](), list[str]()
@@ -60,7 +61,7 @@ def run_globals(  # noqa: PLR0913  where, with what, and how much of it
             continue
         mine = _without_others(events, notes, options)
         # One script at a time: of two that create the same thing at once, one fails.
-        with server_errors(), server.advisory_lock(f"script in {dbname}"):
+        with server_errors(), server.advisory_lock(f"script in {dbname}", still_wanted):
             result = run_script(
                 server,
                 toolbox,

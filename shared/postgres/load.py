@@ -151,7 +151,7 @@ def load_or_share(  # noqa: PLR0913  as `load_database`
         FlexRestoreError: as `load_database`.
     """
     archive = inspect(source, toolbox)
-    with server_errors(), server.advisory_lock(job.key.lock) as connection:
+    with server_errors(), server.advisory_lock(job.key.lock, job.still_wanted) as connection:
         left: Database | None = None
         for database in temporary.temporaries(connection, job.key):
             if (record := database.record) and record.load.file_version == source.version:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -224,3 +224,5 @@ def _write_all(stream: IO[bytes], feed: Iterable[bytes]) -> None:
                     stream.flush()
         finally:
             stream.close()
+            if isinstance(feed, Generator):
+                feed.close()

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 type Connection = psycopg.Connection[TupleRow]
 
 CONNECT_TIMEOUT_SECONDS = 15
+LOOKS_EVERY_SECONDS = 10
+"""Between two looks whether a lock is still wanted; the server's log has a line of each."""
 APPLICATION_NAME = "flex-restore"
 
 _REFUSALS = (
@@ -168,14 +170,18 @@ class TargetServer:
         }
 
     @contextmanager
-    def advisory_lock(self, key: str) -> Iterator[Connection]:
+    def advisory_lock(self, key: str, still_wanted: Callable[[], object] = lambda: None) -> Iterator[Connection]:
         """Hold a lock on the server that belongs to the key; waits for whoever holds it.
 
-        It lives as long as its connection, so a killed process loses it, and so does one that the server lost sight
-        of: what is done under it must still be safe when two do it. The connection may be used meanwhile.
+        `still_wanted` is called every few seconds of the wait, and raises when nobody wants it any more. The lock lives
+        as long as its connection, so a killed process loses it, and so does one that the server lost sight of: what is
+        done under it must still be safe when two do it. The connection may be used meanwhile.
         """
         with self._lock_session() as connection:
-            connection.execute("SELECT pg_advisory_lock(%s)", [lock_number(key)])
+            connection.execute(f"SET lock_timeout = '{LOOKS_EVERY_SECONDS}s'")
+            while not _locked(connection, key):
+                still_wanted()
+            connection.execute("SET lock_timeout = 0")
             yield connection
 
     @contextmanager
@@ -195,6 +201,15 @@ class TargetServer:
                 if connection.info.transaction_status is TransactionStatus.IDLE:
                     with suppress(psycopg.OperationalError):  # the locks were lost with the session
                         connection.execute("SELECT pg_advisory_unlock_all()")
+
+
+def _locked(connection: Connection, key: str) -> bool:
+    """Wait for a lock as long as the session may; whether it came."""
+    try:
+        connection.execute("SELECT pg_advisory_lock(%s)", [lock_number(key)])
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
 
 
 def newer_limits(version: int) -> list[str]:

@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from shared.errors import UnreadableFile
 from shared.postgres.chunks import for_pg_restore
 from shared.postgres.pg_restore import Feed, Restorer
 from shared.postgres.server import Connection
@@ -75,8 +76,13 @@ def _restore(restorer: Restorer, head: Path, one: Slice, begun: Callable[[thread
                 yield piece
         yield b""
         if begun(ended):
-            with closing(read_ahead(restorer.archive.source, one.ranges, PIECE)) as pieces:
-                yield from for_pg_restore(restorer.archive, pieces, len(one.entries))
+            try:
+                with closing(read_ahead(restorer.archive.source, one.ranges, PIECE)) as pieces:
+                    yield from for_pg_restore(restorer.archive, pieces, len(one.entries))
+            except UnreadableFile as error:
+                text = f"{error.text}, in {one}"
+                restorer.destination.write(f"-- {text}")
+                raise UnreadableFile(text) from error
 
     here = replace(restorer, destination=replace(restorer.destination, folder=folder))
     return here.run(one.entries, Feed(f"slice {one.number}, {one.size} bytes", chunks))

@@ -57,6 +57,10 @@ class Slice:
         """Bytes."""
         return sum(end - start for start, end in self.ranges)
 
+    def __str__(self) -> str:
+        others = f" and {len(self.entries) - 1} others" if len(self.entries) > 1 else ""
+        return f"{self.entries[0]}{others}"
+
 
 @dataclass
 class _Draft:

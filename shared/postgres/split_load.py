@@ -64,7 +64,7 @@ def load_split(restorer: Restorer, one: Slice, label: str, lock: Connection) -> 
     """Copy the slice's only table, which is empty, over as many connections as the slice says.
 
     Each session is called after the label, and gets its first row when the lock's own connection has seen it. None: it
-    cannot be done, and pg_restore is to tell why; some rows and sessions may be there.
+    cannot be done, and the slice is to be loaded as others are; some rows and sessions may be there.
 
     Raises:
         FlexRestoreError: as `Restorer.run`.
@@ -78,7 +78,7 @@ def load_split(restorer: Restorer, one: Slice, label: str, lock: Connection) -> 
         log.warning("the server refuses rows of slice %s (%s); pg_restore is to tell which", label, error.sqlstate)
         return None
     except UnreadableFile:
-        log.warning("slice %s cannot be read; pg_restore is to tell why", label, exc_info=True)
+        log.warning("slice %s cannot be read, and is loaded once more as others are", label, exc_info=True)
         return None
     return Findings()
 
@@ -177,7 +177,7 @@ class _Writers:
     def _read(self) -> None:
         """Hand out all rows: unpacked here where that is faster, else as pg_restore prints them."""
         archive = self._restorer.archive
-        if archive.compression == "gzip":
+        if archive.is_unpacked:
             cutter = Cutter()
             with closing(read_ahead(archive.source, self._slice.ranges, PIECE)) as pieces:
                 for piece in read_rows(pieces, self._entry.dump_id, archive.int_size):

@@ -1,4 +1,4 @@
-"""Unpack the data of an archive that is packed with gzip, in half the time that pg_restore takes for it.
+"""Unpack the data of an archive that is packed with gzip, faster than pg_restore does.
 
 An archive is made of it whose head says that nothing is packed: which entries there are, and in which order their
 blocks come, stays as it was. The layout is told in `blocks`.
@@ -14,7 +14,7 @@ from shared.postgres.toc import Bytes, integer
 
 BLOCK = 256 << 10
 """Bytes that are unpacked at once."""
-_LARGEST = 1 << 20
+_LARGEST = 16 << 20
 """Bytes of a chunk; pg_dump packs into buffers of 4 KiB, and of 128 KiB since version 16."""
 
 
@@ -27,23 +27,16 @@ def unpacked(pieces: Iterator[bytes], blocks: int, int_size: int) -> Iterator[by
     data = Bytes(pieces, "its data", int_size)
     for _ in range(blocks):
         kind = data.take(1)
-        yield kind + integer(_number(data), int_size)
+        yield kind + data.take(1 + int_size)  # the entry's dump id
         if kind[0] == ROWS:
             yield from _chunks(data)
         elif kind[0] == LARGE_OBJECTS:
-            while oid := _number(data):
-                yield integer(oid, int_size)
+            while any((oid := data.take(1 + int_size))[1:]):
+                yield oid
                 yield from _chunks(data)
-            yield integer(0, int_size)
+            yield oid
         else:
             raise UnreadableFile(f"the archive is corrupt: a block of unknown kind {kind[0]} among its data")
-
-
-def _number(data: Bytes) -> int:
-    """An entry's, or an object's."""
-    if (number := data.integer()) < 0:
-        raise UnreadableFile(f"the archive is corrupt: something among its data is numbered {number}")
-    return number
 
 
 def _chunks(data: Bytes) -> Iterator[bytes]:
@@ -87,9 +80,11 @@ def unpack(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 if piece := unpacker.decompress(rest, BLOCK):
                     yield piece
                 rest = unpacker.unconsumed_tail
+            if unpacker.unused_data:
+                raise UnreadableFile("the archive is corrupt: there are bytes behind what is packed")
         if piece := unpacker.flush():
             yield piece
     except isal_zlib.IsalError as error:  # type: ignore[misc]  # the stub has an instance in the place of the class
         raise UnreadableFile(f"the archive is corrupt: {error}") from error
     if not unpacker.eof:
-        raise UnreadableFile("the archive is truncated: it ends in the middle of a table")
+        raise UnreadableFile("the archive is corrupt: what is packed does not come to its end")

@@ -9,13 +9,10 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from activities.report import write_report
+from local.samples import database_load
 from shared.contracts.decisions import Approval, Decision, End, Statement, Verdict
 from shared.contracts.files import Listing, Marker, RestoredFile
 from shared.contracts.imports import (
-    ArchiveFormat,
-    ArchiveSummary,
-    DatabaseLoad,
-    LoadMethod,
     Note,
     NoteKind,
     Notes,
@@ -83,17 +80,7 @@ def ledger(app: object) -> Ledger:  # noqa: ARG001 -- settings first
     ledger.write("listing", listing.model_copy(update={"unknown": (HOSTILE,)}))
     ledger.write("marker", Marker(text="at 02:30", taken_at="2026-04-01T02:30:00Z"))
     note = Note(kind=NoteKind.SKIPPED, subject=HOSTILE, reason="no such extension", statement=f"CREATE -- {HOSTILE}")
-    load = DatabaseLoad(
-        temporary_name="t",
-        oid=7,
-        method=LoadMethod.STAGED_PARALLEL,
-        method_reason="there is room",
-        tool="pg_restore 18.6",
-        jobs=4,
-        seconds=1.5,
-        archive=ArchiveSummary(format=ArchiveFormat.CUSTOM, size=2048),
-        notes=Notes(items=(note,), left_out=3),
-    )
+    load = database_load(notes=Notes(items=(note,), left_out=3))
     verification = Verification(tables=12, rows=1_234_567, exact=False, objects={"TABLE": 12})
     ledger.write(database_record(HOSTILE, "load"), load)
     ledger.write(database_record(HOSTILE, "verification"), verification)

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local.samples import database_load
 from shared.contracts.api import (
     Cancelling,
     Check,
@@ -22,9 +23,6 @@ from shared.contracts.api import (
 from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.files import FileKind, Marker
 from shared.contracts.imports import (
-    ArchiveFormat,
-    ArchiveSummary,
-    DatabaseLoad,
     LoadMethod,
     Note,
     NoteKind,
@@ -84,16 +82,7 @@ def report() -> Report:
     unimportant = note.model_copy(update={"subject": "EXTENSION plpgsql", "matters": False})
     roles = FileProgress(name="a_roles.sql", kind=FileKind.ROLES, size=12, state=FileState.WARNED)
     shop = FileProgress(name="b", kind=FileKind.DATABASE, database="shop", size=2_000, state=FileState.IMPORTED)
-    load = DatabaseLoad(
-        temporary_name="t",
-        oid=1,
-        method=LoadMethod.SLICED,
-        method_reason="",
-        tool="pg_restore",
-        jobs=4,
-        seconds=63.2,
-        archive=ArchiveSummary(format=ArchiveFormat.CUSTOM, size=2_000),
-    )
+    load = database_load(size=2_000, method=LoadMethod.SLICED, method_reason="", seconds=63.2)
     return Report(
         request_id="INC-1",
         phase=Phase.COMPLETED_WITH_WARNINGS,

@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
+from local.samples import database_load
 from shared import report_page
 from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.files import FileKind
 from shared.contracts.imports import (
-    ArchiveFormat,
-    ArchiveSummary,
     CheckResult,
-    DatabaseLoad,
     LoadMethod,
     Note,
     NoteKind,
@@ -48,15 +46,9 @@ def report(*files: FileReport, **more: Any) -> Report:
 
 
 def database(name: str = "orders", *notes: Note, **more: Any) -> FileReport:
-    load = DatabaseLoad(
-        temporary_name="t",
-        oid=7,
+    load = database_load(
         method=more.pop("method", LoadMethod.STAGED_PARALLEL),
-        method_reason="there is room",
-        tool="pg_restore 18.6",
-        jobs=4,
         seconds=3_780,
-        archive=ArchiveSummary(format=ArchiveFormat.CUSTOM, size=2_048),
         notes=Notes(items=notes, left_out=more.pop("left_out", 0)),
     )
     progress = FileProgress(

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
+from local.samples import database_load
 from shared.contracts.files import FileKind
 from shared.contracts.imports import (
     ArchiveFormat,
     ArchiveSummary,
     CheckResult,
     DatabaseLoad,
-    LoadMethod,
     Note,
     NoteKind,
     Notes,
@@ -90,16 +90,7 @@ def test_figures_are_those_of_the_databases_that_stand() -> None:
 
 
 def load(archive: ArchiveFormat) -> DatabaseLoad:
-    return DatabaseLoad(
-        temporary_name="t",
-        oid=1,
-        method=LoadMethod.STREAMED,
-        method_reason="r",
-        tool="t",
-        jobs=1,
-        seconds=1,
-        archive=ArchiveSummary(format=archive, size=1),
-    )
+    return database_load(archive=ArchiveSummary(format=archive, size=1))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import azure.functions as func
 
+from local.samples import database_load
 from shared.contracts.api import (
     Cancelling,
     Check,
@@ -41,13 +42,9 @@ from shared.contracts.base import Contract
 from shared.contracts.decisions import Approval, Decision, Statement, Verdict
 from shared.contracts.files import FileKind
 from shared.contracts.imports import (
-    ArchiveFormat,
-    ArchiveSummary,
-    DatabaseLoad,
     LoadMethod,
     Note,
     NoteKind,
-    Notes,
 )
 from shared.contracts.loading import BuildProgress, LoadProgress, LoadStep, TableProgress, TableState
 from shared.contracts.outcome import Failure
@@ -434,11 +431,7 @@ def report_of(restore: RestoreStatus, request: RestoreRequest, *files: FileRepor
 
 def _loaded(done: FileStatus, *notes: Note) -> FileReport:
     """A database with what is different in it."""
-    archive = ArchiveSummary(format=ArchiveFormat.CUSTOM, size=done.size)
-    load = DatabaseLoad(
-        temporary_name="x", oid=1, method=LoadMethod.STREAMED, method_reason="", tool="", jobs=1, seconds=312,
-        archive=archive, notes=Notes.bounded(notes),
-    )  # fmt: skip
+    load = database_load(*notes, size=done.size, method=LoadMethod.STREAMED, jobs=1, seconds=312)
     return FileReport(file=done, load=load)
 
 

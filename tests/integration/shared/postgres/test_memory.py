@@ -218,11 +218,13 @@ def test_the_window_that_pg_restore_must_hold_is_told_by_the_archive(
     assert jobs_that_fit(archive) == most_jobs(archive.head_size, window)
 
 
+@pytest.mark.parametrize("compression", ["none", "gzip:1"])
 def test_as_many_jobs_as_are_allowed_fit_into_a_worker(
-    *, target: FlexibleServer, make_database: MakeDatabase, dump_file: DumpFile, tmp_path: Path
+    *, target: FlexibleServer, make_database: MakeDatabase, dump_file: DumpFile, tmp_path: Path, compression: str
 ) -> None:
     """Each with a large row of its own on its way."""
-    file = dump_file(make_database("many large rows", *rows_of(12 * MB, tables=16)), "-Fc", "-Z0")
+    rows = rows_of(12 * MB, tables=16)
+    file = dump_file(make_database("many large rows", *rows), "-Fc", f"-Z{compression}")
     with loaded(target, file, tmp_path, "sliced", 16) as (load, watch):
         assert load.jobs == 16
         assert size_in(target, load, "t15") == (2, 12 * MB + len("small"))

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from local.servers.ports import free_port
 from local.servers.postgres import FlexibleServer
-from shared.errors import TargetRefused, TargetUnavailable
+from shared.errors import RestoreCancelled, TargetRefused, TargetUnavailable
 from shared.postgres.server import TargetServer, ensure_can_set, read_capabilities
 
 
@@ -83,6 +83,23 @@ def test_an_advisory_lock_is_held_by_one_at_a_time(server: TargetServer) -> None
         order.append("first")
     thread.join()
     assert order == ["another", "first", "second"]
+
+
+def test_who_waits_for_a_lock_that_nobody_wants_any_more_stops_waiting(
+    server: TargetServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.postgres.server.LOOKS_EVERY_SECONDS", 0.05)
+    looks: list[int] = []
+
+    def still_wanted() -> None:
+        looks.append(len(looks))
+        if len(looks) == 3:
+            raise RestoreCancelled
+
+    with server.advisory_lock("taken"):
+        with pytest.raises(RestoreCancelled), server.advisory_lock("taken", still_wanted):
+            pytest.fail("two hold the lock")
+        assert len(looks) == 3
 
 
 def test_a_lock_is_free_as_soon_as_its_holder_has_left_it(server: TargetServer) -> None:

@@ -154,6 +154,23 @@ def test_damage_to_an_archive_is_told_or_harms_nothing(
     assert told > 20
 
 
+def test_damage_to_packed_rows_is_told_with_their_table(
+    *, make_database: MakeDatabase, dump_file: DumpFile, server: TargetServer, toolbox: Toolbox, tmp_path: Path
+) -> None:
+    """In the log of the import, too."""
+    file = dump_file(make_database("damaged packed", *TABLES), "-Fc")
+    archive = inspect(file, toolbox)
+    largest = max(read_index(archive).blocks, key=lambda block: block.length)
+    data = bytearray(file.path.read_bytes())
+    data[largest.offset + largest.length // 2] ^= 0xFF
+    file.path.write_bytes(data)
+    log = io.BytesIO()
+    job = LoadJob("damaged", "packed", staging=tmp_path, wanted_route="sliced", jobs=2)
+    with pytest.raises(UnreadableFile, match=r"corrupt: .*, in TABLE DATA public "):
+        load_database(server, toolbox, file, job, log)
+    assert b"in TABLE DATA public " in log.getvalue()
+
+
 @dataclass(frozen=True)
 class Stalling(LocalFile):
     """A file whose reader waits somewhere behind the head until it is told to go on; it says when it waits."""

@@ -20,6 +20,11 @@ def integer(value: int, size: int) -> bytes:
     return bytes([value < 0]) + abs(value).to_bytes(size, "little")
 
 
+def signed(oid: int) -> int:
+    """As pg_dump writes it: as an integer with a sign, which it is not."""
+    return oid if oid < 1 << 31 else oid - (1 << 32)
+
+
 @dataclass(frozen=True)
 class Block:
     """The data of an entry: of a table, or of large objects by their OIDs."""
@@ -37,7 +42,7 @@ class Block:
         head = integer(self.dump_id, int_size)
         if self.objects is None:
             return b"\x01" + head + chunked(self.rows)
-        contents = b"".join(integer(oid, int_size) + chunked(parts) for oid, parts in self.objects)
+        contents = b"".join(integer(signed(oid), int_size) + chunked(parts) for oid, parts in self.objects)
         return b"\x03" + head + contents + integer(0, int_size)
 
     def joined(self) -> "Block":
@@ -62,8 +67,7 @@ class Reader:
 
     def integer(self) -> int:
         sign, value = self.take(1), int.from_bytes(self.take(self.int_size), "little")
-        assert value == 0 or sign == b"\0"
-        return value
+        return -value if sign == b"\1" else value
 
     def chunks(self) -> tuple[bytes, ...]:
         found = []
@@ -78,7 +82,7 @@ class Reader:
             return Block(dump_id, self.chunks())
         objects = []
         while oid := self.integer():
-            objects.append((oid, self.chunks()))
+            objects.append((oid % (1 << 32), self.chunks()))
         return Block(dump_id, (), tuple(objects))
 
 
@@ -91,7 +95,7 @@ BLOCKS = st.lists(
     | st.builds(
         lambda dump_id, objects: Block(dump_id, (), tuple(objects)),
         st.integers(1, 1 << 31),
-        st.lists(st.tuples(st.integers(1, 1 << 31), rows(300)), max_size=4),
+        st.lists(st.tuples(st.integers(1, (1 << 32) - 1), rows(300)), max_size=4),
     ),
     max_size=6,
 )
@@ -170,7 +174,7 @@ def test_damage_is_told_or_passes_as_data(blocks: list[Block], changes: list[tup
     [
         (b"\x02" + integer(7, 4) + integer(0, 4), "unknown kind 2"),
         (b"\x01" + integer(7, 4) + integer(-5, 4), "a length of -5 bytes"),
-        (b"\x03" + integer(7, 4) + integer(-5, 4), "a length of -5 bytes"),
+        (b"\x03" + integer(7, 4) + integer(77, 4) + integer(-5, 4), "a length of -5 bytes"),
         (b"\x01" + integer(7, 4) + integer(1 << 31, 4) + b"x", "truncated"),
         (b"", "truncated"),
     ],
