@@ -27,7 +27,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
         return ScriptResult(len(given), (), (), complete=True)
 
     def run(script: str) -> tuple[list[str], tuple[Note, ...]]:
-        server: Any = SimpleNamespace(maintenance_database="postgres", advisory_lock=nullcontext)
+        server: Any = SimpleNamespace(maintenance_database="postgres", advisory_lock=lambda *_: nullcontext())
         result = schema_file.run_globals(server, None, [script.encode()], {"shop": "drill"}, io.BytesIO())  # type: ignore[arg-type]  # no tool is run
         return given, result.notes.items
 
