@@ -86,7 +86,7 @@ azure-cli: .local/azure-cli/.ready ## the real az, which `make bench` compares w
 	$(@D)/bin/python -m pip install -qq --disable-pip-version-check --requirement $<
 	touch $@
 
-bench: setup ## imports beside the documented pipeline, a staged pg_restore and the floor (PROFILE=cores, JSON=out.json, SCALE=1, ROUNDS=3)
+bench: setup ## imports beside the documented pipeline, a staged pg_restore and the floor (PROFILE=cores, JSON=out.json, SCALE=1, ROUNDS=3, WAYS="auto floor")
 	@$(PYTHON) -m local.bench.imports $(if $(PROFILE),--profile $(PROFILE)) $(if $(JSON),--json $(JSON)) $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WAYS),--ways $(WAYS))
 
 docs: setup ## the parts of docs/ that are made from the code, then the site (site/)
