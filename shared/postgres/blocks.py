@@ -2,9 +2,9 @@
 
 A block is a byte that tells its kind, the dump id of its entry, and chunks, each with its length before it; an empty
 chunk ends them. A block of large objects has chunks for each object, behind its OID; an OID of zero ends it, and one
-above the signed integers is written as a negative one. That is
-the layout of `pg_backup_custom.c` of PostgreSQL 9.0 to 18. An archive that was written into a file tells in its table
-of contents where each block begins; in one that went through a pipe the blocks have to be looked for, chunk by chunk.
+above the signed integers is written as a negative one. That is the layout of `pg_backup_custom.c` of PostgreSQL 9.0
+to 18. An archive that was written into a file tells in its table of contents where each block begins; in one that went
+through a pipe the blocks have to be looked for, chunk by chunk.
 """
 
 import zlib
